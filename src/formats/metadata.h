@@ -1,0 +1,33 @@
+// What a model file says about itself: keys and typed values, whatever the file kind.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace quern {
+
+// Integers of every width and sign travel as int64 (a uint64 above 2^63-1 is refused by the
+// reader); arrays of integers and bools as vector<int64_t>, of floats as vector<double>. Nested
+// arrays are refused.
+using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,
+                               std::vector<double>, std::vector<std::string>>;
+
+class Metadata {
+ public:
+  std::map<std::string, MetaValue, std::less<>> entries;
+
+  template <class T>
+  const T* get(std::string_view key) const {  // null where absent or of another type
+    const auto at = entries.find(key);
+    return at == entries.end() ? nullptr : std::get_if<T>(&at->second);
+  }
+  std::optional<int64_t> integer(std::string_view key) const;  // bools and integers
+  std::optional<double> number(std::string_view key) const;    // integers too
+  std::optional<std::string> text(std::string_view key) const;
+};
+
+}  // namespace quern

@@ -1,0 +1,57 @@
+// A weight format: its blocks, their meaning, and the integer form in which fast kernels compute
+// with it. A new format is one file with one of these and one row in quant/list.cc; every backend
+// then runs it through `decode`.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/dtype.h"
+
+namespace quern {
+
+// A matrix of weights in its file's format: rows contiguous, every size checked by the reader that
+// made it.
+struct QuantMatrix {
+  Dtype dtype = Dtype::f32;
+  int64_t n_rows = 0, n_cols = 0;
+  std::span<const std::byte> data;
+};
+
+// The integer form: weight[i] = scale[i / group] * code[i] + offset[i / group], computed in f32 in
+// that order (product rounded, then sum), which is bit for bit what `decode` gives.
+struct IntegerForm {
+  int group = 0;  // weights that share scale and offset, 16 or 32 (a divisor of the block); 0: no
+                  // integer form
+  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-128, 127]
+  bool has_offset = false;  // false: every offset is 0
+  bool f16_scales = false;  // true: every scale and offset is exactly an f16 number
+};
+
+struct Format {
+  Dtype dtype;
+
+  // The specification: rows [first, first + n) of the matrix to f32, (n, n_cols) row-major.
+  // Thread-safe. Every fast path is tested against it.
+  void (*decode)(const QuantMatrix& m, int64_t first, int64_t n, float* out);
+
+  // n weights (a multiple of the block) of f32 to blocks; null for formats that Quern reads only.
+  void (*encode)(const float* in, int64_t n, std::byte* blocks);
+
+  IntegerForm integer;
+  // Rows [first, first + n) in integer form: codes (n, n_cols), scales and offsets (n, n_cols /
+  // group), row-major. offsets may be null when has_offset is false. Null exactly when
+  // integer.group == 0.
+  void (*split)(const QuantMatrix& m, int64_t first, int64_t n, int8_t* codes, float* scales,
+                float* offsets);
+};
+
+// Null for types that hold no weights (i8..i64, f64).
+const Format* find_format(Dtype dtype);
+std::span<const Format* const> formats();
+
+// Bytes that n_rows x n_cols weights of this type take in a file, or -1: the shape does not fit the
+// type's blocks, the type's layout of that shape is not known, or the size exceeds 2^62.
+int64_t matrix_bytes(Dtype dtype, int64_t n_rows, int64_t n_cols);
+
+}  // namespace quern
