@@ -1,0 +1,28 @@
+// The kernels of one instruction set, chosen once at start.
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/linear.h"
+#include "backend/cpu/rows.h"
+#include "base/cpu_features.h"
+
+namespace quern::cpu {
+
+struct Kernels {
+  std::string_view isa;  // "scalar", "avx2", "avx512vnni", ...
+  bool (*supported)(const CpuFeatures& features);
+  LinearKernels linear;
+  RowKernels rows;
+  AttentionKernels fast_attention, exact_attention;
+};
+
+// Every ISA compiled into this build, slowest first; the first is the scalar specification.
+std::span<const Kernels* const> all_kernels();
+// The best one that runs here.
+const Kernels& best_kernels(const CpuFeatures& features);
+// By name; null if not compiled in or not supported here.
+const Kernels* find_kernels(std::string_view isa, const CpuFeatures& features);
+
+}  // namespace quern::cpu

@@ -1,0 +1,84 @@
+// Products of activations with weight matrices: y (n_rows, n_out) = x (n_rows, n_in) * W^T, W
+// (n_out, n_in).
+//
+// Weights are packed once into strips of 16 output rows, two strips a panel, purely sequential in
+// memory (reference: docs/kernels.md). Activations of a row are quantized to int8 in groups of 32.
+// One output element is one chain of f32 operations over ascending k, whatever the tile, the number
+// of rows, the panel range or the ISA: its bits depend on its row and column alone.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "quant/format.h"
+
+namespace quern::cpu {
+
+inline constexpr int kStripRows = 16;  // output rows of one vector of int32
+inline constexpr int kPanelRows =
+    32;  // output rows a kernel computes together; n_out is padded to it
+
+enum class Layout : uint8_t {
+  int4,  // codes 0..15, group 32
+  int8,  // codes -128..127, group 16 or 32
+  f32,   // also the exact path of every format: decoded panel by panel
+  f16,
+  bf16,
+};
+
+// The packed form of a matrix. Owns nothing: `data` is memory of the Program (or a mapped package),
+// aligned to 64 bytes.
+struct PackedMatrix {
+  Layout layout = Layout::f32;
+  IntegerForm form;  // of int4 and int8
+  int64_t n_out = 0, n_in = 0;
+  std::span<const std::byte> data;
+
+  int64_t n_panels() const { return (n_out + kPanelRows - 1) / kPanelRows; }
+};
+
+// Which layout a format is packed into for the fast path, and the bytes it takes. A format with an
+// integer form is packed into int4 or int8; the plain ones keep their type.
+Layout layout_of(const Format& format);
+int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in);
+// Packs panels [first, last) of `m` into `out`, the start of the whole packed matrix; ranges may be
+// packed in parallel.
+void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::byte* out);
+
+// Quantized activations of one row are an opaque record of activation_bytes(n_in) bytes, a multiple
+// of 64, aligned to 64.
+int64_t activation_bytes(int64_t n_in);
+
+// What happens to a product before it is stored.
+struct Epilogue {
+  float* out = nullptr;    // (n_rows, out_stride); room for n_out padded to kPanelRows in every row
+  int64_t out_stride = 0;  // floats
+  const float* bias = nullptr;  // (n_out padded), added to the product
+  bool add = false;             // out += product instead of out = product (the residual stream)
+};
+
+// One table per ISA. Every function is pure: no state, no allocation, safe on any number of
+// threads.
+struct LinearKernels {
+  // x (n_in) f32 -> activation record; n_in is padded with zeros to a multiple of 32.
+  void (*quantize_row)(const float* x, int64_t n_in, std::byte* record);
+  // Panels [first, last) of the product of n_rows activation records (record_stride bytes apart)
+  // with an int4/int8 matrix.
+  void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
+                             int n_rows, int64_t first_panel, int64_t last_panel,
+                             const Epilogue& epilogue);
+  // The same with f32 activations (n_rows, x_stride) and an f32/f16/bf16 matrix. Products and sums
+  // in f32 with fma.
+  void (*multiply_float)(const PackedMatrix& w, const float* x, int64_t x_stride, int n_rows,
+                         int64_t first_panel, int64_t last_panel, const Epilogue& epilogue);
+  // The exact path: panels of any format are decoded to f32 into `scratch`
+  // (exact_scratch_bytes(n_in) per thread), then multiplied as above. One chain per output over
+  // ascending k.
+  void (*multiply_exact)(const QuantMatrix& w, const float* x, int64_t x_stride, int n_rows,
+                         int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
+                         std::byte* scratch);
+};
+int64_t exact_scratch_bytes(int64_t n_in);
+
+}  // namespace quern::cpu

@@ -1,0 +1,24 @@
+// Row-wise pieces of a forward pass: each works on one row, whose bits depend on nothing else.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace quern::cpu {
+
+// One table per ISA. Sums are taken in 16 interleaved parts joined in a fixed order, so that every
+// ISA rounds alike.
+struct RowKernels {
+  // y[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i], i < n. x and y may be the same row.
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, int64_t n, float* y);
+  // y[i] = silu(gate[i]) * up[i]; y may be gate or up.
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
+  // y[i] += x[i]
+  void (*add)(const float* x, int64_t n, float* y);
+  // Rotates n_heads heads (head_dim apart, the first `rotated` dims of each) in place by the angles
+  // of one position. cos, sin: (rotated / 2). interleaved: pairs (2i, 2i+1); otherwise (i, i +
+  // rotated/2).
+  void (*rope)(float* x, int n_heads, int head_dim, int rotated, bool interleaved, const float* cos,
+               const float* sin);
+};
+
+}  // namespace quern::cpu
