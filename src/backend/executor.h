@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "quern/model.h"
 
 namespace quern {
 
@@ -15,9 +16,7 @@ enum class Role : uint8_t {
   used,    // its logits are wanted
 };
 
-// exact: weights decoded to f32, activations and cache f32, plain order: the oracle. fast: int8
 // activations, bf16 cache.
-enum class Numerics : uint8_t { exact, fast };
 
 // A run of consecutive tokens of one sequence.
 struct Chunk {

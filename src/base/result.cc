@@ -10,6 +10,10 @@ void check_failed(const char* file, int line, const char* condition, const char*
   std::abort();
 }
 
+void wrong_result_side() {
+  check_failed(__FILE__, __LINE__, "Result", "the other side of a Result was read");
+}
+
 const char* name(Code code) {
   switch (code) {
     case Code::invalid_argument:

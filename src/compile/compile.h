@@ -1,0 +1,33 @@
+// From a model file to something that runs: the one way in, for files and (later) packages alike.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/executor.h"
+#include "base/result.h"
+#include "formats/weight_source.h"
+
+namespace quern {
+
+struct CompileOptions {
+  int threads = 0;  // 0: one per core this process may use
+  Numerics numerics = Numerics::fast;
+  int max_rows = 512;  // rows of one forward pass
+  int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
+  std::string isa;     // empty: the best one here
+  std::function<void(double done, std::string_view what)> progress;
+  // After the step of this name its result is written to `dump_out` as text; empty: nothing. "all":
+  // every step.
+  std::string dump;
+  std::function<void(std::string_view step, std::string_view text)> dump_out;
+};
+
+// The source stays alive as long as the executor. Errors: unsupported (architecture, tensor type,
+// option, with what there is), corrupt (missing tensor, wrong shape: named), out_of_memory.
+Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
+                                          const CompileOptions& options);
+
+}  // namespace quern
