@@ -23,8 +23,31 @@ function(quern_layer name)
   target_link_libraries(quern_${name} ${visibility} ${ARG_DEPENDS} ${ARG_LINK} Threads::Threads)
   if(QUERN_TESTS AND tests)
     add_executable(test_${name} ${tests})
-    target_link_libraries(test_${name} PRIVATE quern_${name} GTest::gtest_main)
+    target_link_libraries(test_${name} PRIVATE quern_${name} quern_test_support GTest::gtest_main)
     target_compile_definitions(test_${name} PRIVATE QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
+
+# quern_fuzz(name source DEPENDS layer...): a libFuzzer program fuzz_<name>, built with -DQUERN_FUZZ=ON (clang).
+# Every layer is then instrumented as well (the flags are set for the whole tree below), so that the fuzzer sees
+# the branches of the code under test.
+function(quern_fuzz name source)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  if(NOT QUERN_FUZZ)
+    return()
+  endif()
+  list(TRANSFORM ARG_DEPENDS PREPEND quern_)
+  add_executable(fuzz_${name} ${source})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_DEPENDS})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
+
+if(QUERN_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "QUERN_FUZZ needs clang: configure with -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=address,undefined)
+endif()

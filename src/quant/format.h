@@ -18,12 +18,14 @@ struct QuantMatrix {
   std::span<const std::byte> data;
 };
 
-// The integer form: weight[i] = scale[i / group] * code[i] + offset[i / group], computed in f32 in
-// that order (product rounded, then sum), which is bit for bit what `decode` gives.
+// The integer form: weight[i] = scale[g] * (code[i] - zero_point) + offset[g] with g = i / group,
+// computed in f32 in that order (difference exact, product rounded, then sum), which is bit for bit
+// what `decode` gives. Without offsets nothing is added, so that a zero keeps its sign.
 struct IntegerForm {
   int group = 0;  // weights that share scale and offset, 16 or 32 (a divisor of the block); 0: no
                   // integer form
-  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-128, 127]
+  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-127, 127]
+  int zero_point = 0;       // the code that means 0 (before the offset), e.g. 8 for q4_0
   bool has_offset = false;  // false: every offset is 0
   bool f16_scales = false;  // true: every scale and offset is exactly an f16 number
 };
@@ -36,6 +38,7 @@ struct Format {
   void (*decode)(const QuantMatrix& m, int64_t first, int64_t n, float* out);
 
   // n weights (a multiple of the block) of f32 to blocks; null for formats that Quern reads only.
+  // A format laid out over the whole tensor takes the whole tensor at once.
   void (*encode)(const float* in, int64_t n, std::byte* blocks);
 
   IntegerForm integer;
