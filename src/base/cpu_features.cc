@@ -1,0 +1,214 @@
+#include "base/cpu_features.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#include <unistd.h>
+#endif
+
+namespace quern {
+namespace {
+
+enum Register : uint8_t { eax, ebx, ecx, edx };
+
+// Register state the operating system must save: bits of XCR0 (Intel SDM volume 1, 13.3).
+constexpr uint64_t kNone = 0, kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
+
+// Where a feature is told by cpuid (Intel SDM volume 2, CPUID).
+struct Row {
+  std::string_view name;
+  bool CpuFeatures::*member;
+  uint32_t leaf, subleaf;
+  Register where;
+  int bit;
+  uint64_t state;
+};
+
+constexpr Row kRows[] = {
+    {"avx2", &CpuFeatures::avx2, 7, 0, ebx, 5, kYmm},
+    {"fma", &CpuFeatures::fma, 1, 0, ecx, 12, kYmm},
+    {"f16c", &CpuFeatures::f16c, 1, 0, ecx, 29, kYmm},
+    {"avxvnni", &CpuFeatures::avxvnni, 7, 1, eax, 4, kYmm},
+    {"avx512f", &CpuFeatures::avx512f, 7, 0, ebx, 16, kZmm},
+    {"avx512bw", &CpuFeatures::avx512bw, 7, 0, ebx, 30, kZmm},
+    {"avx512vl", &CpuFeatures::avx512vl, 7, 0, ebx, 31, kZmm},
+    {"avx512dq", &CpuFeatures::avx512dq, 7, 0, ebx, 17, kZmm},
+    {"avx512vnni", &CpuFeatures::avx512vnni, 7, 0, ecx, 11, kZmm},
+    {"avx512bf16", &CpuFeatures::avx512bf16, 7, 1, eax, 5, kZmm},
+    {"avx512vbmi", &CpuFeatures::avx512vbmi, 7, 0, ecx, 1, kZmm},
+    {"amx_tile", &CpuFeatures::amx_tile, 7, 0, edx, 24, kTiles},
+    {"amx_int8", &CpuFeatures::amx_int8, 7, 0, edx, 25, kTiles},
+    {"amx_bf16", &CpuFeatures::amx_bf16, 7, 0, edx, 22, kTiles},
+    {"neon", &CpuFeatures::neon, 0, 0, eax, 0, kNone},
+};
+
+#if defined(__x86_64__)
+struct Registers {
+  uint32_t value[4] = {};
+};
+
+Registers cpuid(uint32_t leaf, uint32_t subleaf) {
+  Registers r;
+  __get_cpuid_count(leaf, subleaf, &r.value[eax], &r.value[ebx], &r.value[ecx], &r.value[edx]);
+  return r;
+}
+
+// XCR0: the state the operating system saves; 0 where it does not use xsave.
+uint64_t saved_state() {
+  if (!(cpuid(1, 0).value[ecx] >> 27 & 1)) return 0;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return static_cast<uint64_t>(high) << 32 | low;
+}
+
+void detect_architecture(CpuFeatures& features) {
+  const uint64_t saved = saved_state();
+  const uint32_t last_subleaf = cpuid(7, 0).value[eax];
+  for (const Row& row : kRows) {
+    if (row.state == kNone || (row.leaf == 7 && row.subleaf > last_subleaf)) continue;
+    const uint32_t word = cpuid(row.leaf, row.subleaf).value[row.where];
+    features.*row.member = (word >> row.bit & 1) && (saved & row.state) == row.state;
+  }
+  char brand[49] = {};
+  for (uint32_t i = 0; i < 3; ++i) {
+    const Registers r = cpuid(0x80000002 + i, 0);
+    std::memcpy(brand + 16 * i, r.value, 16);
+  }
+  const std::string_view text(brand);
+  const size_t first = text.find_first_not_of(' ');
+  if (first != text.npos)
+    features.model = text.substr(first, text.find_last_not_of(' ') + 1 - first);
+}
+#else
+void detect_architecture(CpuFeatures& features) {
+#if defined(__aarch64__)
+  features.neon = true;
+#endif
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != line.npos) {
+      features.model = line.substr(colon + 2);
+      return;
+    }
+  }
+}
+#endif
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::optional<int64_t> parse(std::string_view text) {
+  int64_t value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end == text.data()) return std::nullopt;
+  return value;
+}
+
+int cpus_of(std::string_view quota, std::string_view period) {
+  const auto q = parse(quota), p = parse(period);
+  if (!q || !p || *q <= 0 || *p <= 0) return 0;  // "max" and -1: no limit
+  return static_cast<int>(std::clamp<int64_t>(*q / *p, 1, 1 << 20));
+}
+
+// The limit written in one folder of version 2 ("quota period") or version 1 (two files).
+int limit_in(const std::string& folder, bool version2) {
+  if (!version2)
+    return cpus_of(read_text(folder + "/cpu.cfs_quota_us"),
+                   read_text(folder + "/cpu.cfs_period_us"));
+  const std::string text = read_text(folder + "/cpu.max");
+  const size_t space = text.find(' ');
+  return space == text.npos ? 0 : cpus_of(text, std::string_view(text).substr(space + 1));
+}
+
+// The tightest limit from `path` up to the root of its hierarchy. A folder that is not visible
+// (containers often see only the root) limits nothing.
+int limit_upwards(const std::string& mount, std::string path, bool version2) {
+  int limit = 0;
+  for (;;) {
+    const int here = limit_in(mount + path, version2);
+    if (here && (!limit || here < limit)) limit = here;
+    if (path.empty() || path == "/") return limit;
+    path.resize(path.rfind('/') == path.npos ? 0 : path.rfind('/'));
+  }
+}
+
+bool lists_cpu(std::string_view controllers) {
+  for (size_t at = 0; at <= controllers.size();) {
+    const size_t end = std::min(controllers.find(',', at), controllers.size());
+    if (controllers.substr(at, end - at) == "cpu") return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+int usable_cpus() {
+  int n = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+  const int limit = cgroup_cpu_limit(read_text("/proc/self/cgroup"), "/sys/fs/cgroup");
+  if (limit) n = std::min(n, limit);
+#endif
+  return std::max(1, n);
+}
+
+void detect_caches(CpuFeatures& features) {
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+  features.l1d_bytes = std::max(0L, sysconf(_SC_LEVEL1_DCACHE_SIZE));
+  features.l2_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));
+  features.l3_bytes = std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE));
+#endif
+}
+
+}  // namespace
+
+int cgroup_cpu_limit(std::string_view cgroups, const std::string& root) {
+  int limit = 0;
+  std::istringstream lines{std::string(cgroups)};
+  for (std::string line; std::getline(lines, line);) {  // hierarchy:controllers:path
+    const size_t first = line.find(':');
+    const size_t second = first == line.npos ? first : line.find(':', first + 1);
+    if (second == line.npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    int here = 0;
+    if (controllers.empty()) {
+      here = limit_upwards(root, path, true);
+    } else if (lists_cpu(controllers)) {
+      here = limit_upwards(root + "/cpu", path, false);
+    }
+    if (here && (!limit || here < limit)) limit = here;
+  }
+  return limit;
+}
+
+CpuFeatures detect_cpu_features() {
+  CpuFeatures features;
+  detect_architecture(features);
+  detect_caches(features);
+  features.n_cpus = usable_cpus();
+  return features;
+}
+
+std::vector<std::string_view> feature_names(const CpuFeatures& features) {
+  std::vector<std::string_view> names;
+  for (const Row& row : kRows)
+    if (features.*row.member) names.push_back(row.name);
+  return names;
+}
+
+}  // namespace quern

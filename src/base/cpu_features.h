@@ -1,0 +1,36 @@
+// What the processor under this process can do, and how much of it this process may use.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+// A feature counts only if the processor has it and the operating system saves its registers.
+// All false on a machine of another architecture.
+struct CpuFeatures {
+  bool avx2 = false, fma = false, f16c = false, avxvnni = false;
+  bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false;
+  bool avx512vnni = false, avx512bf16 = false, avx512vbmi = false;
+  // Linux lets a process use tiles only after it asked (arch_prctl ARCH_REQ_XCOMP_PERM).
+  bool amx_tile = false, amx_int8 = false, amx_bf16 = false;
+  bool neon = false;
+
+  std::string model = "unknown";  // "AMD EPYC 9B45"
+  int n_cpus = 1;  // logical CPUs this process may keep busy: affinity mask and cgroup quota
+  int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0: not known
+};
+
+// Asks the machine. Takes microseconds, allocates only the name; callers keep the answer.
+CpuFeatures detect_cpu_features();
+
+// The features that are true, in the order above: "avx2", "fma", ...
+std::vector<std::string_view> feature_names(const CpuFeatures& features);
+
+// CPUs a cgroup allows, rounded down but at least 1; 0: no limit. `cgroups` is the text of
+// /proc/self/cgroup, `root` the place where the hierarchies are mounted (/sys/fs/cgroup). The
+// tightest limit on the way up to the root holds; both versions of cgroups are understood.
+int cgroup_cpu_limit(std::string_view cgroups, const std::string& root);
+
+}  // namespace quern

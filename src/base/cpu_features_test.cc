@@ -1,0 +1,108 @@
+#include "base/cpu_features.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CgroupLimit : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ =
+        fs::path(testing::TempDir()) /
+        ("cgroup_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  void put(const std::string& path, const std::string& text) {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  int limit(const std::string& cgroups) { return cgroup_cpu_limit(cgroups, root_.string()); }
+  fs::path root_;
+};
+
+TEST_F(CgroupLimit, Version2TakesTheTightestOnTheWayUp) {
+  put("cpu.max", "max 100000\n");
+  put("a/cpu.max", "250000 100000\n");
+  put("a/b/cpu.max", "400000 100000\n");
+  EXPECT_EQ(limit("0::/a/b\n"), 2);  // 2.5 CPUs keep two spinning threads unthrottled, not three
+  EXPECT_EQ(limit("0::/\n"), 0);
+}
+
+TEST_F(CgroupLimit, LessThanOneCpuIsOne) {
+  put("a/cpu.max", "50000 100000\n");
+  EXPECT_EQ(limit("0::/a\n"), 1);
+}
+
+TEST_F(CgroupLimit, Version1IsFoundUnderItsController) {
+  put("cpu/box/cpu.cfs_quota_us", "300000\n");
+  put("cpu/box/cpu.cfs_period_us", "100000\n");
+  put("cpu/cpu.cfs_quota_us", "-1\n");
+  put("cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(limit("7:memory:/x\n5:cpuset:/box\n4:cpu,cpuacct:/box/inner\n"), 3);
+  EXPECT_EQ(limit("5:cpuset:/box\n"), 0);
+}
+
+TEST_F(CgroupLimit, OddTextLimitsNothing) {
+  put("a/cpu.max", "hello\n");
+  put("b/cpu.max", "-5 0\n");
+  put("c/cpu.max", "99999999999999999999999 100000\n");
+  EXPECT_EQ(limit("0::/a"), 0);
+  EXPECT_EQ(limit("0::/b"), 0);
+  EXPECT_EQ(limit("0::/c"), 0);
+  EXPECT_EQ(limit("0::/not/there"), 0);
+  EXPECT_EQ(limit("no colons\n:\n"), 0);
+  EXPECT_EQ(limit(""), 0);
+}
+
+TEST(CpuFeatures, CountsAndNamesAreSane) {
+  const CpuFeatures features = detect_cpu_features();
+  EXPECT_GE(features.n_cpus, 1);
+  EXPECT_FALSE(features.model.empty());
+  const auto names = feature_names(features);
+  EXPECT_EQ(std::count(names.begin(), names.end(), "avx2"), features.avx2 ? 1 : 0);
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+// The kernel tells the same by other words (and hides what it does not save).
+TEST(CpuFeatures, AgreesWithTheKernel) {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(cpuinfo, line) && line.rfind("flags", 0) != 0) {
+  }
+  if (line.empty()) GTEST_SKIP() << "no flags in /proc/cpuinfo";
+  std::istringstream words(line);
+  std::vector<std::string> flags;
+  for (std::string word; words >> word;) flags.push_back(word);
+  const CpuFeatures features = detect_cpu_features();
+  const std::pair<const char*, bool> expected[] = {
+      {"avx2", features.avx2},
+      {"fma", features.fma},
+      {"f16c", features.f16c},
+      {"avx_vnni", features.avxvnni},
+      {"avx512f", features.avx512f},
+      {"avx512bw", features.avx512bw},
+      {"avx512vl", features.avx512vl},
+      {"avx512dq", features.avx512dq},
+      {"avx512_vnni", features.avx512vnni},
+      {"avx512_bf16", features.avx512bf16},
+      {"avx512vbmi", features.avx512vbmi},
+      {"amx_tile", features.amx_tile},
+      {"amx_int8", features.amx_int8},
+      {"amx_bf16", features.amx_bf16},
+  };
+  for (const auto& [flag, has] : expected)
+    EXPECT_EQ(has, std::count(flags.begin(), flags.end(), flag) > 0) << flag;
+}
+#endif
+
+}  // namespace
+}  // namespace quern
