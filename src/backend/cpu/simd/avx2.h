@@ -1,0 +1,213 @@
+// The vector vocabulary on AVX2 with FMA and F16C: two registers a vector. simd/scalar.h says what
+// each function means. Included by files compiled for this instruction set only.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "backend/cpu/simd/inline.h"
+
+namespace quern::cpu {
+
+struct Avx2 {
+  static constexpr int kLanes = 16;
+  struct F32x16 {
+    __m256 low, high;  // lanes 0..7, 8..15
+  };
+  struct I32x16 {
+    __m256i low, high;
+  };
+  struct Mask {
+    __m256 low, high;
+  };
+
+  QUERN_SIMD F32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  QUERN_SIMD void store(float* p, F32x16 v) {
+    _mm256_storeu_ps(p, v.low);
+    _mm256_storeu_ps(p + 8, v.high);
+  }
+  QUERN_SIMD I32x16 load_i32(const void* p) {
+    return {bits256(p), bits256(static_cast<const char*>(p) + 32)};
+  }
+  QUERN_SIMD void store_i32(void* p, I32x16 v) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), v.low);
+    _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, v.high);
+  }
+  QUERN_SIMD F32x16 load_f16(const uint16_t* p) {
+    return {_mm256_cvtph_ps(bits128(p)), _mm256_cvtph_ps(bits128(p + 8))};
+  }
+  QUERN_SIMD void store_f16(uint16_t* p, F32x16 v) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    put(p, _mm256_cvtps_ph(v.low, kNearest));
+    put(p + 8, _mm256_cvtps_ph(v.high, kNearest));
+  }
+  QUERN_SIMD F32x16 load_bf16(const uint16_t* p) {
+    return as_float(shift_left<16>(
+        I32x16{_mm256_cvtepu16_epi32(bits128(p)), _mm256_cvtepu16_epi32(bits128(p + 8))}));
+  }
+  QUERN_SIMD void store_bf16(uint16_t* p, F32x16 v) {
+    const Mask nan{_mm256_cmp_ps(v.low, v.low, _CMP_UNORD_Q),
+                   _mm256_cmp_ps(v.high, v.high, _CMP_UNORD_Q)};
+    const F32x16 quiet = as_float(bit_or(as_int(v), fill_i32(0x400000)));
+    const I32x16 kept = shift_right<16>(as_int(select(nan, quiet, as_float(bf16_in_high_half(v)))));
+    const __m256i pairs = _mm256_packus_epi32(kept.low, kept.high);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(pairs, 0xd8));
+  }
+  QUERN_SIMD I32x16 load_i8(const int8_t* p) {
+    const __m128i v = bits128(p);
+    return {_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(v, v))};
+  }
+  QUERN_SIMD void store_i8(int8_t* p, I32x16 v) {
+    const I32x16 b = bit_and(v, fill_i32(255));
+    const __m256i pairs = _mm256_permute4x64_epi64(_mm256_packus_epi32(b.low, b.high), 0xd8);
+    put(p, _mm_packus_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
+  }
+
+  QUERN_SIMD F32x16 fill(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  QUERN_SIMD I32x16 fill_i32(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  QUERN_SIMD I32x16 broadcast_i32(const void* p) {
+    int32_t x;
+    std::memcpy(&x, p, sizeof x);
+    return fill_i32(x);
+  }
+
+  QUERN_SIMD F32x16 add(F32x16 a, F32x16 b) {
+    return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 sub(F32x16 a, F32x16 b) {
+    return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 mul(F32x16 a, F32x16 b) {
+    return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 div(F32x16 a, F32x16 b) {
+    return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+    return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+  }
+  QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
+    return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 min(F32x16 a, F32x16 b) {
+    return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+  }
+  QUERN_SIMD F32x16 abs(F32x16 a) { return as_float(bit_and(as_int(a), fill_i32(0x7fffffff))); }
+
+  QUERN_SIMD I32x16 add(I32x16 a, I32x16 b) {
+    return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 sub(I32x16 a, I32x16 b) {
+    return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 max(I32x16 a, I32x16 b) {
+    return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 min(I32x16 a, I32x16 b) {
+    return {_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 bit_and(I32x16 a, I32x16 b) {
+    return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 bit_or(I32x16 a, I32x16 b) {
+    return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+  }
+  QUERN_SIMD I32x16 bit_xor(I32x16 a, I32x16 b) {
+    return {_mm256_xor_si256(a.low, b.low), _mm256_xor_si256(a.high, b.high)};
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_left(I32x16 a) {
+    return {_mm256_slli_epi32(a.low, kBits), _mm256_slli_epi32(a.high, kBits)};
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_right(I32x16 a) {
+    return {_mm256_srli_epi32(a.low, kBits), _mm256_srli_epi32(a.high, kBits)};
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_right_signed(I32x16 a) {
+    return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
+  }
+
+  QUERN_SIMD I32x16 round_to_int(F32x16 a) {
+    return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)};
+  }
+  QUERN_SIMD F32x16 to_float(I32x16 a) {
+    return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)};
+  }
+  QUERN_SIMD I32x16 as_int(F32x16 a) {
+    return {_mm256_castps_si256(a.low), _mm256_castps_si256(a.high)};
+  }
+  QUERN_SIMD F32x16 as_float(I32x16 a) {
+    return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)};
+  }
+
+  QUERN_SIMD Mask less(F32x16 a, F32x16 b) {
+    return {_mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ)};
+  }
+  QUERN_SIMD Mask less(I32x16 a, I32x16 b) {
+    const F32x16 m =
+        as_float(I32x16{_mm256_cmpgt_epi32(b.low, a.low), _mm256_cmpgt_epi32(b.high, a.high)});
+    return {m.low, m.high};
+  }
+  QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
+    return {_mm256_blendv_ps(no.low, yes.low, m.low), _mm256_blendv_ps(no.high, yes.high, m.high)};
+  }
+  QUERN_SIMD Mask first(int n) {
+    const I32x16 index{_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                       _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};
+    return less(index, fill_i32(n));
+  }
+
+  QUERN_SIMD float total(F32x16 a) {
+    const __m256 by8 = _mm256_add_ps(a.low, a.high);
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+  }
+  QUERN_SIMD int32_t total(I32x16 a) {
+    const __m256i by8 = _mm256_add_epi32(a.low, a.high);
+    const __m128i by4 =
+        _mm_add_epi32(_mm256_castsi256_si128(by8), _mm256_extracti128_si256(by8, 1));
+    const __m128i by2 = _mm_add_epi32(by4, _mm_shuffle_epi32(by4, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(by2, _mm_shuffle_epi32(by2, 0xb1)));
+  }
+  QUERN_SIMD float largest(F32x16 a) {
+    const __m256 by8 = _mm256_max_ps(a.low, a.high);
+    const __m128 by4 = _mm_max_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_max_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
+  }
+
+  QUERN_SIMD I32x16 bf16_pairs(F32x16 even, F32x16 odd) {
+    const I32x16 high = fill_i32(static_cast<int32_t>(0xffff0000u));
+    return bit_or(shift_right<16>(bf16_in_high_half(even)), bit_and(bf16_in_high_half(odd), high));
+  }
+  QUERN_SIMD F32x16 dot_bf16(I32x16 a, I32x16 b, F32x16 sum) {
+    const I32x16 odd = fill_i32(static_cast<int32_t>(0xffff0000u));
+    sum = fma(as_float(bit_and(a, odd)), as_float(bit_and(b, odd)), sum);
+    return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
+  }
+
+  QUERN_SIMD void prefetch(const void* p) {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+  }
+  QUERN_SIMD void prefetch_once(const void* p) {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_NTA);
+  }
+
+ private:
+  QUERN_SIMD I32x16 bf16_in_high_half(F32x16 v) {
+    const I32x16 even = bit_and(shift_right<16>(as_int(v)), fill_i32(1));
+    return add(add(as_int(v), fill_i32(0x7fff)), even);
+  }
+  QUERN_SIMD __m256i bits256(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  QUERN_SIMD __m128i bits128(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+  }
+  QUERN_SIMD void put(void* p, __m128i v) { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
+};
+
+}  // namespace quern::cpu

@@ -1,0 +1,205 @@
+// The vector vocabulary in plain C++: the specification of every other instruction set.
+//
+// A kernel is a template over a vocabulary V (Scalar, Avx2, Avx512, ...) and is written once. V has
+// logical vectors of 16 lanes whatever the machine's width, and every function gives the same bits
+// on every V. There is no contraction: fma is used where it is written and nowhere else.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "backend/cpu/simd/inline.h"
+#include "base/float16.h"
+
+namespace quern::cpu {
+
+struct Scalar {
+  static constexpr int kLanes = 16;
+  struct F32x16 {
+    float lane[16];
+  };
+  struct I32x16 {
+    int32_t lane[16];
+  };
+  struct Mask {
+    bool lane[16];
+  };
+
+  // Memory need not be aligned, except where a function says so.
+  QUERN_SIMD F32x16 load(const float* p) { return read<F32x16>(p); }
+  QUERN_SIMD void store(float* p, F32x16 v) { std::memcpy(p, &v, sizeof v); }
+  QUERN_SIMD I32x16 load_i32(const void* p) { return read<I32x16>(p); }
+  QUERN_SIMD void store_i32(void* p, I32x16 v) { std::memcpy(p, &v, sizeof v); }
+  QUERN_SIMD F32x16 load_f16(const uint16_t* p) {
+    return each<F32x16>([&](int i) { return f16_to_f32(p[i]); });
+  }
+  QUERN_SIMD void store_f16(uint16_t* p, F32x16 v) {
+    for (int i = 0; i < 16; ++i) p[i] = f32_to_f16(v.lane[i]);
+  }
+  QUERN_SIMD F32x16 load_bf16(const uint16_t* p) {
+    return each<F32x16>([&](int i) { return bf16_to_f32(p[i]); });
+  }
+  QUERN_SIMD void store_bf16(uint16_t* p, F32x16 v) {
+    for (int i = 0; i < 16; ++i) p[i] = f32_to_bf16(v.lane[i]);
+  }
+  // 16 bytes, sign-extended; and 16 signed bytes from lanes that fit them.
+  QUERN_SIMD I32x16 load_i8(const int8_t* p) {
+    return each<I32x16>([&](int i) { return p[i]; });
+  }
+  QUERN_SIMD void store_i8(int8_t* p, I32x16 v) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(v.lane[i]);
+  }
+
+  QUERN_SIMD F32x16 fill(float x) {
+    return each<F32x16>([&](int) { return x; });
+  }
+  QUERN_SIMD I32x16 fill_i32(int32_t x) {
+    return each<I32x16>([&](int) { return x; });
+  }
+  // The 4 bytes at p in every lane.
+  QUERN_SIMD I32x16 broadcast_i32(const void* p) { return fill_i32(read<int32_t>(p)); }
+
+  QUERN_SIMD F32x16 add(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 sub(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] - b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 mul(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] * b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 div(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] / b.lane[i]; });
+  }
+  // a * b + c, rounded once.
+  QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+    return each<F32x16>([&](int i) { return __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]); });
+  }
+  // The second operand where either is NaN or both are zero, as x86 has it.
+  QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 min(F32x16 a, F32x16 b) {
+    return each<F32x16>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 abs(F32x16 a) { return as_float(bit_and(as_int(a), fill_i32(0x7fffffff))); }
+
+  QUERN_SIMD I32x16 add(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) + word(b, i)); });
+  }
+  QUERN_SIMD I32x16 sub(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) - word(b, i)); });
+  }
+  QUERN_SIMD I32x16 max(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  QUERN_SIMD I32x16 min(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  QUERN_SIMD I32x16 bit_and(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) & word(b, i)); });
+  }
+  QUERN_SIMD I32x16 bit_or(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) | word(b, i)); });
+  }
+  QUERN_SIMD I32x16 bit_xor(I32x16 a, I32x16 b) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) ^ word(b, i)); });
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_left(I32x16 a) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) << kBits); });
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_right(I32x16 a) {  // zeros come in
+    return each<I32x16>([&](int i) { return wrap(word(a, i) >> kBits); });
+  }
+  template <int kBits>
+  QUERN_SIMD I32x16 shift_right_signed(I32x16 a) {
+    return each<I32x16>([&](int i) { return a.lane[i] >> kBits; });
+  }
+
+  // To nearest, ties to even; what does not fit becomes INT32_MIN.
+  QUERN_SIMD I32x16 round_to_int(F32x16 a) {
+    return each<I32x16>([&](int i) {
+      const bool fits = a.lane[i] >= -0x1p31f && a.lane[i] < 0x1p31f;
+      return fits ? static_cast<int32_t>(__builtin_rintf(a.lane[i])) : INT32_MIN;
+    });
+  }
+  QUERN_SIMD F32x16 to_float(I32x16 a) {
+    return each<F32x16>([&](int i) { return static_cast<float>(a.lane[i]); });
+  }
+  QUERN_SIMD I32x16 as_int(F32x16 a) { return std::bit_cast<I32x16>(a); }
+  QUERN_SIMD F32x16 as_float(I32x16 a) { return std::bit_cast<F32x16>(a); }
+
+  // False where either is NaN.
+  QUERN_SIMD Mask less(F32x16 a, F32x16 b) {
+    return each<Mask>([&](int i) { return a.lane[i] < b.lane[i]; });
+  }
+  QUERN_SIMD Mask less(I32x16 a, I32x16 b) {
+    return each<Mask>([&](int i) { return a.lane[i] < b.lane[i]; });
+  }
+  QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
+    return each<F32x16>([&](int i) { return m.lane[i] ? yes.lane[i] : no.lane[i]; });
+  }
+  // Lanes [0, n).
+  QUERN_SIMD Mask first(int n) {
+    return each<Mask>([&](int i) { return i < n; });
+  }
+
+  // Sum of the lanes: i + (i + 8), then i + (i + 4), i + (i + 2), i + (i + 1).
+  QUERN_SIMD float total(F32x16 a) {
+    for (int half = 8; half; half /= 2)
+      for (int i = 0; i < half; ++i) a.lane[i] += a.lane[i + half];
+    return a.lane[0];
+  }
+  QUERN_SIMD int32_t total(I32x16 a) {
+    uint32_t sum = 0;
+    for (int i = 0; i < 16; ++i) sum += word(a, i);
+    return wrap(sum);
+  }
+  // Largest lane; no lane may be NaN.
+  QUERN_SIMD float largest(F32x16 a) {
+    for (int half = 8; half; half /= 2)
+      for (int i = 0; i < half; ++i)
+        a.lane[i] = a.lane[i] > a.lane[i + half] ? a.lane[i] : a.lane[i + half];
+    return a.lane[0];
+  }
+
+  // Pairs of bf16: lane i holds `even` in its low half and `odd` in its high half, rounded as in
+  // store_bf16; no lane may be NaN.
+  QUERN_SIMD I32x16 bf16_pairs(F32x16 even, F32x16 odd) {
+    return each<I32x16>([&](int i) {
+      return wrap(f32_to_bf16(even.lane[i]) | static_cast<uint32_t>(f32_to_bf16(odd.lane[i]))
+                                                  << 16);
+    });
+  }
+  // sum + a.odd * b.odd, rounded, then + a.even * b.even, rounded: what vdpbf16ps computes. (That
+  // instruction also takes numbers below 2^-126 for zero; the others do not.)
+  QUERN_SIMD F32x16 dot_bf16(I32x16 a, I32x16 b, F32x16 sum) {
+    const I32x16 odd = fill_i32(wrap(0xffff0000u));
+    sum = fma(as_float(bit_and(a, odd)), as_float(bit_and(b, odd)), sum);
+    return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
+  }
+
+  QUERN_SIMD void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+  // For bytes that are read once.
+  QUERN_SIMD void prefetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
+
+ private:
+  template <class T>
+  QUERN_SIMD T read(const void* p) {
+    T v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  template <class T, class F>
+  QUERN_SIMD T each(F f) {
+    T v;
+    for (int i = 0; i < 16; ++i) v.lane[i] = f(i);
+    return v;
+  }
+  QUERN_SIMD uint32_t word(const I32x16& a, int i) { return static_cast<uint32_t>(a.lane[i]); }
+  QUERN_SIMD int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
+};
+
+}  // namespace quern::cpu
