@@ -1,12 +1,15 @@
 # quern_layer(name DEPENDS other... [LINK library...] [EXCLUDE regex])
-# One static library per folder of src/, from all its .cc files; its *_test.cc files become the program test_<name>.
+# One static library per folder of src/, from all its .cc files; its *_test.cc files become the program test_<name>,
+# each <part>_fuzz.cc the libFuzzer program fuzz_<part> (with QUERN_FUZZ; target: fuzzers).
 # Which folder may depend on which is docs/layers.txt, held by tools/check_layers.py.
 function(quern_layer name)
   cmake_parse_arguments(ARG "" "EXCLUDE" "DEPENDS;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
+  set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   if(ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
   endif()
@@ -26,6 +29,16 @@ function(quern_layer name)
     target_link_libraries(test_${name} PRIVATE quern_${name} quern_test_support GTest::gtest_main)
     target_compile_definitions(test_${name} PRIVATE QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  endif()
+  if(QUERN_FUZZ)
+    foreach(source ${fuzzers})
+      get_filename_component(stem ${source} NAME_WE)
+      string(REGEX REPLACE "(.*)_fuzz$" "fuzz_\\1" program ${stem})
+      add_executable(${program} ${source})
+      target_link_libraries(${program} PRIVATE quern_${name})
+      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+      add_dependencies(fuzzers ${program})
+    endforeach()
   endif()
 endfunction()
 
