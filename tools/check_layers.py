@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Checks that every include under src/ respects the layers of docs/layers.txt.
+
+A file may include its own folder and folders of lower layers. Folders of one layer do not include each other. Tests
+(`*_test.cc`, `*_fuzz.cc`) may also include tests/support. The public headers include/quern may be included by layer L6
+and above, and include only each other. Includes in angle brackets name other people's libraries, except <quern/...>.
+
+Usage: check_layers.py [ROOT]     exit code 1 if an include breaks the rule or names no file.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(quern/[^>]+)>)')
+PUBLIC_API = "include/quern"
+PUBLIC_API_LEVEL = 6  # src/api implements it; what stands on it may use it
+TEST_SUPPORT = "tests/support"
+
+
+def read_layers(path):
+    """{folder: level} from lines "L2 nn". Later parts of a line's first word must rise from line to line."""
+    levels = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if not re.fullmatch(r"L\d+", words[0]) or len(words) < 2:
+            raise SystemExit(f"{path}:{number}: expected 'L<number> folder...', found '{line}'")
+        level = int(words[0][1:])
+        if levels and level <= max(levels.values()):
+            raise SystemExit(f"{path}:{number}: layers must rise from line to line")
+        for folder in words[1:]:
+            if folder in levels:
+                raise SystemExit(f"{path}:{number}: folder '{folder}' is already in L{levels[folder]}")
+            levels[folder] = level
+    return levels
+
+
+def resolve(root, source, name):
+    """The included file as a path below root, or None. Quoted includes are relative to src/, include/ or the root."""
+    for base in (root / "src", root / "include", root, source.parent):
+        candidate = base / name
+        if candidate.is_file():
+            return candidate.resolve().relative_to(root.resolve())
+    return None
+
+
+def is_test(source):
+    return source.stem.endswith(("_test", "_fuzz"))
+
+
+def folder_of(path):
+    """'backend' of src/backend/cpu/x.h, 'include/quern' and 'tests/support' as they are; None for anything else."""
+    if path.parts[0] == "src" and len(path.parts) > 2:
+        return path.parts[1]
+    for name in (PUBLIC_API, TEST_SUPPORT):
+        if path.is_relative_to(name):
+            return name
+    return None
+
+
+def problem(levels, source, target):
+    """Why `source` may not include `target` (both relative to the root), or None if it may."""
+    own, other = folder_of(source), folder_of(target)
+    if own == other:
+        return None
+    if other is None:
+        return "is outside src/, include/quern and tests/support"
+    if other == TEST_SUPPORT:
+        return None if is_test(source) else "is for tests only"
+    if own == PUBLIC_API:
+        return "is not public: include/quern includes only itself and the standard library"
+    if other == PUBLIC_API:
+        return None if levels[own] >= PUBLIC_API_LEVEL else f"is for L{PUBLIC_API_LEVEL} and above"
+    if other not in levels:
+        return f"is in src/{other}, which docs/layers.txt does not name"
+    if levels[other] < levels[own]:
+        return None
+    relation = "the same layer" if levels[other] == levels[own] else "a higher layer"
+    return f"is of {relation} (L{levels[other]} {other}; this file is in L{levels[own]} {own})"
+
+
+def check_file(root, levels, source):
+    """Problems of one file as printable lines."""
+    lines = []
+    relative = source.relative_to(root)
+    if folder_of(relative) != PUBLIC_API and folder_of(relative) not in levels:
+        return [f"{relative}:1: src/{relative.parts[1]} has no line in docs/layers.txt"]
+    for number, line in enumerate(source.read_text(errors="replace").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        name = match.group(1) or match.group(2)
+        target = resolve(root, source, name)
+        why = "names no file" if target is None else problem(levels, relative, target)
+        if why:
+            lines.append(f'{relative}:{number}: "{name}" {why}')
+    return lines
+
+
+def main(arguments):
+    root = Path(arguments[0] if arguments else Path(__file__).parent.parent).resolve()
+    levels = read_layers(root / "docs" / "layers.txt")
+    sources = sorted(p for top in ("src", "include") for p in (root / top).rglob("*") if p.suffix in (".h", ".cc", ".inc"))
+    problems = [line for source in sources for line in check_file(root, levels, source)]
+    print("\n".join(problems + [f"layers: {len(sources)} files, {len(problems)} wrong includes"]))
+    return 1 if problems or not sources else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
