@@ -35,6 +35,10 @@ struct LoadOptions {
   std::string isa;      // "avx2": instruction set to use; empty: the best one here
   // Called from the loading thread with 0..1; may be empty.
   std::function<void(double done, std::string_view what)> progress;
+  // After the compile step of this name ("all": every step) its result goes to dump_out as text,
+  // for whoever works on Quern. Empty: nothing.
+  std::string dump;
+  std::function<void(std::string_view step, std::string_view text)> dump_out;
 };
 
 struct SamplingOptions {
