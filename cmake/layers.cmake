@@ -1,15 +1,12 @@
 # quern_layer(name DEPENDS other... [LINK library...] [EXCLUDE regex])
-# One static library per folder of src/, from all its .cc files; its *_test.cc files become the program test_<name>,
-# each <part>_fuzz.cc the libFuzzer program fuzz_<part> (with QUERN_FUZZ; target: fuzzers).
+# One static library per folder of src/, from all its .cc files; its *_test.cc files become the program test_<name>.
 # Which folder may depend on which is docs/layers.txt, held by tools/check_layers.py.
 function(quern_layer name)
   cmake_parse_arguments(ARG "" "EXCLUDE" "DEPENDS;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
-  set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   if(ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
   endif()
@@ -30,19 +27,10 @@ function(quern_layer name)
     target_compile_definitions(test_${name} PRIVATE QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
   endif()
-  if(QUERN_FUZZ)
-    foreach(source ${fuzzers})
-      get_filename_component(stem ${source} NAME_WE)
-      string(REGEX REPLACE "(.*)_fuzz$" "fuzz_\\1" program ${stem})
-      add_executable(${program} ${source})
-      target_link_libraries(${program} PRIVATE quern_${name})
-      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
-      add_dependencies(fuzzers ${program})
-    endforeach()
-  endif()
 endfunction()
 
-# quern_fuzz(name source DEPENDS layer...): a libFuzzer program fuzz_<name>, built with -DQUERN_FUZZ=ON (clang).
+# quern_fuzz(name source DEPENDS layer...): a libFuzzer program fuzz_<name>, built with -DQUERN_FUZZ=ON (clang)
+# by the target fuzzers.
 # Every layer is then instrumented as well (the flags are set for the whole tree below), so that the fuzzer sees
 # the branches of the code under test.
 function(quern_fuzz name source)
@@ -54,6 +42,7 @@ function(quern_fuzz name source)
   add_executable(fuzz_${name} ${source})
   target_link_libraries(fuzz_${name} PRIVATE ${ARG_DEPENDS})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers fuzz_${name})
 endfunction()
 
 if(QUERN_FUZZ)
@@ -63,4 +52,5 @@ if(QUERN_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
                       -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=address,undefined)
+  add_custom_target(fuzzers)
 endif()

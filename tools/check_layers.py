@@ -37,8 +37,8 @@ def read_layers(path):
 
 
 def resolve(root, source, name):
-    """The included file as a path below root, or None. Quoted includes are relative to src/, include/ or the root."""
-    for base in (root / "src", root / "include", root, source.parent):
+    """The included file as a path below root, or None. Quoted includes are relative to src/, include/, tests/ or the root."""
+    for base in (root / "src", root / "include", root / "tests", root, source.parent):
         candidate = base / name
         if candidate.is_file():
             return candidate.resolve().relative_to(root.resolve())

@@ -36,7 +36,7 @@ def layers(tmp_path, files):
     ("src/base/log.cc", "#include <spdlog/spdlog.h>"),
     ("src/cli/main.cc", "#include <quern/quern.h>"),
     ("src/base/b.cc", '#include "quern/quern.h"'),
-    ("src/formats/f_test.cc", '#include "tests/support/tmp.h"'),
+    ("src/formats/f_test.cc", '#include "support/tmp.h"'),
     ("src/formats/f_fuzz.cc", '#include "formats/f.h"'),
 ])
 def test_allowed_includes(tmp_path, source, include):
@@ -48,7 +48,7 @@ def test_allowed_includes(tmp_path, source, include):
     ("src/formats/f.cc", '#include "text/t.h"', "same layer"),
     ("src/base/b.cc", '#include "formats/f.h"', "higher layer"),
     ("src/text/t.cc", '  #  include "backend/executor.h"', "higher layer"),
-    ("src/formats/f.cc", '#include "tests/support/tmp.h"', "tests only"),
+    ("src/formats/f.cc", '#include "support/tmp.h"', "tests only"),
     ("src/formats/f.cc", '#include "nowhere/x.h"', "names no file"),
     ("include/quern/model.h", '#include "base/a.h"', "not public"),
     ("src/novel/n.cc", "", "no line in docs/layers.txt"),

@@ -31,8 +31,7 @@ part_asan() {
 
 part_fuzz() {
   local target found=0
-  compile build-fuzz fuzzers -- -DCMAKE_CXX_COMPILER=clang++ -DQUERN_FUZZ=ON -DQUERN_TESTS=OFF \
-    -DQUERN_SANITIZE=address,undefined
+  compile build-fuzz fuzzers -- -DCMAKE_CXX_COMPILER=clang++ -DQUERN_FUZZ=ON -DQUERN_TESTS=OFF
   for target in "$QUERN_ROOT"/build-fuzz/bin/fuzz_*; do
     [ -x "$target" ] || continue
     found=1
