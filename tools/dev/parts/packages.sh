@@ -65,7 +65,7 @@ apt_names() {
     *) echo "$1" ;;
   esac
 }
-apt_knows() { apt-cache show "$1" 2>/dev/null | grep -q '^Package:'; }
+apt_knows() { [ -n "$(apt-cache show "$1" 2>/dev/null)" ]; }
 first_known() {
   local name
   for name in "$@"; do
@@ -78,7 +78,7 @@ first_known() {
 # The run time carries the version that the package clang stands for.
 clang_run_time() {
   local major
-  major=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+  major=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
   echo "libclang-rt-${major:-14}-dev"
 }
 
@@ -104,7 +104,7 @@ install_packages() {
   local rows=$1 row check package why names=() as_root=()
   say "missing on this machine:"
   while IFS='|' read -r _ check package why; do
-    printf '      %-28s %s\n' "${check##* }" "$why" >&2
+    printf '      %-20s %s\n' "${package,,}" "$why" >&2
   done <<<"$rows"
   cmd apt-get || refuse "no apt here: install the above with this system's package manager, then run this again"
   if [ "$(id -u)" -ne 0 ]; then

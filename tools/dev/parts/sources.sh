@@ -5,7 +5,9 @@ list_sources() { git -C "$QUERN_ROOT" ls-files -z --cached --others --exclude-st
 
 # clang-format 14 by either of its names; prints the versioned one where neither is there.
 clang_format() {
-  if ! command -v clang-format-14 >/dev/null && clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+  local unnamed
+  unnamed=$(clang-format --version 2>/dev/null || true)
+  if ! command -v clang-format-14 >/dev/null && [[ $unnamed == *"version 14."* ]]; then
     echo clang-format
   else
     echo clang-format-14
