@@ -24,7 +24,7 @@ struct QuantMatrix {
 struct IntegerForm {
   int group = 0;  // weights that share scale and offset, 16 or 32 (a divisor of the block); 0: no
                   // integer form
-  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-127, 127]
+  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-128, 127]
   int zero_point = 0;       // the code that means 0 (before the offset), e.g. 8 for q4_0
   bool has_offset = false;  // false: every offset is 0
   bool f16_scales = false;  // true: every scale and offset is exactly an f16 number

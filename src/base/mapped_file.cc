@@ -1,0 +1,82 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace quern {
+namespace {
+
+Error system_error(const std::string& path, int error) {
+  if (error == ENOENT || error == ENOTDIR)
+    return {Code::not_found, "no such file or folder", path, "check the path"};
+  return {Code::unavailable, std::string("cannot read the file: ") + std::strerror(error), path,
+          error == EACCES ? "give yourself permission to read it" : ""};
+}
+
+Result<Ok> check_kind(const std::string& path, const struct stat& status) {
+  static constexpr struct {
+    mode_t kind;
+    const char* name;
+  } kKinds[] = {{S_IFDIR, "a folder"},
+                {S_IFCHR, "a device"},
+                {S_IFBLK, "a device"},
+                {S_IFIFO, "a pipe"},
+                {S_IFSOCK, "a socket"}};
+  if (S_ISREG(status.st_mode)) return Ok{};
+  const char* what = "something else";
+  for (const auto& kind : kKinds)
+    if ((status.st_mode & S_IFMT) == kind.kind) what = kind.name;
+  return Error{Code::invalid_argument, std::string("not a file but ") + what, path,
+               "give the path of a file"};
+}
+
+// Closes on every way out: a mapping outlives its descriptor.
+struct Descriptor {
+  int fd;
+  ~Descriptor() { ::close(fd); }
+};
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  if (path.find('\0') != std::string::npos)
+    return Error{Code::invalid_argument, "the path has a NUL in it", "", "check the path"};
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return system_error(path, errno);
+  TRY_OK(check_kind(path, status));
+  // Not blocking, for the case that a pipe took the file's place since stat.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return system_error(path, errno);
+  const Descriptor descriptor{fd};
+  if (::fstat(fd, &status) != 0) return system_error(path, errno);
+  TRY_OK(check_kind(path, status));
+  if (status.st_size == 0) return MappedFile(path, {});  // mmap refuses length 0
+  const auto size = static_cast<size_t>(status.st_size);
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (at == MAP_FAILED) return system_error(path, errno);
+  return MappedFile(path, {static_cast<const std::byte*>(at), size});
+}
+
+MappedFile::MappedFile(std::string path, std::span<const std::byte> bytes)
+    : path_(std::move(path)), bytes_(bytes) {}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace quern

@@ -1,0 +1,34 @@
+// A file as read-only memory. Pages are read from disk when they are first touched, so opening
+// costs the same for every size.
+#pragma once
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+
+namespace quern {
+
+// Owns the mapping: bytes() is valid while the object lives, wherever it is moved to. Thread-safe
+// after open. The file must not be shortened meanwhile (the system then raises SIGBUS on access).
+class MappedFile {
+ public:
+  // Errors: not_found; invalid_argument for what is no plain file (a folder, a device, a pipe:
+  // those are refused without opening them, since opening can block); unavailable where the system
+  // refuses (permission, limits).
+  static Result<MappedFile> open(const std::string& path);
+
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return bytes_; }  // starts at a page boundary
+  const std::string& path() const { return path_; }
+
+ private:
+  MappedFile(std::string path, std::span<const std::byte> bytes);
+  std::string path_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace quern

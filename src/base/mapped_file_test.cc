@@ -1,0 +1,59 @@
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace quern {
+namespace {
+
+std::string temporary(const char* name) {
+  return ::testing::TempDir() + "mapped_file_" + std::to_string(::getpid()) + "_" + name;
+}
+
+TEST(MappedFile, LendsTheBytesAndMoves) {
+  const std::string path = temporary("plain");
+  std::ofstream(path) << "hello";
+  auto opened = MappedFile::open(path);
+  ASSERT_TRUE(opened) << to_string(opened.error());
+  MappedFile file = std::move(*opened);
+  ::unlink(path.c_str());  // a deleted file stays readable while it is mapped
+  ASSERT_EQ(file.bytes().size(), 5u);
+  EXPECT_EQ(file.bytes()[4], std::byte{'o'});
+  EXPECT_EQ(file.path(), path);
+}
+
+TEST(MappedFile, AnEmptyFileIsAnEmptySpan) {
+  const std::string path = temporary("empty");
+  std::ofstream(path).close();
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file) << to_string(file.error());
+  EXPECT_TRUE(file->bytes().empty());
+  ::unlink(path.c_str());
+}
+
+TEST(MappedFile, RefusesWhatIsNoFileWithoutBlocking) {
+  const std::string pipe = temporary("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(MappedFile::open(pipe).error().code, Code::invalid_argument);
+  ::unlink(pipe.c_str());
+  EXPECT_EQ(MappedFile::open("/dev/zero").error().code, Code::invalid_argument);
+  EXPECT_EQ(MappedFile::open("/").error().what, "not a file but a folder");
+  EXPECT_EQ(MappedFile::open(temporary("absent")).error().code, Code::not_found);
+  EXPECT_EQ(MappedFile::open(std::string("a\0b", 3)).error().code, Code::invalid_argument);
+  EXPECT_EQ(MappedFile::open("").error().code, Code::not_found);
+}
+
+TEST(MappedFile, SaysThatPermissionIsMissing) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  const std::string path = temporary("secret");
+  std::ofstream(path) << "x";
+  ::chmod(path.c_str(), 0);
+  EXPECT_EQ(MappedFile::open(path).error().code, Code::unavailable);
+  ::unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace quern

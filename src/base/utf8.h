@@ -1,0 +1,16 @@
+// UTF-8 as far as the lower layers need it: is this text valid, and how to show bytes of a stranger
+// in an error message.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace quern {
+
+// No overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
+
+// The text in quotes for an error message, safe on any terminal: control characters and invalid
+// bytes as \xNN, cut with "..." after about `limit` bytes.
+std::string printable(std::string_view text, size_t limit = 80);
+
+}  // namespace quern
