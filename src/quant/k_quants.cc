@@ -1,0 +1,167 @@
+// GGUF's k-quants: super-blocks of 256 weights; groups of 16 or 32 have small integer scales (and
+// minima), which one or two f16 numbers turn into real ones. weight = scale * code - minimum.
+// Codes of 2 or 4 bits lie in "chunks": 128 weights (2 bits) or 64 (4 bits) share 32 bytes, and
+// byte j holds weights j, j + 32, ... of its chunk from the low bits up.
+#include "quant/blocked.h"
+
+namespace quern {
+namespace {
+
+constexpr int kSuper = 256;
+
+// 2-bit field of weight i.
+int two_bits(const uint8_t* packed, int i) {
+  return packed[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+}
+
+// 4-bit field of weight i.
+int four_bits(const uint8_t* packed, int i) {
+  return packed[i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+}
+
+// Eight 6-bit scales and eight 6-bit minima in 12 bytes: bytes 0..3 hold the first four scales,
+// bytes 4..7 the first four minima, each in its low 6 bits; bytes 8..11 hold the low 4 bits of the
+// last four scales (low half) and minima (high half), whose upper 2 bits are the top bits of bytes
+// 0..3 and 4..7.
+struct ScaleMin {
+  int scale, minimum;
+};
+ScaleMin scale_min(const uint8_t (&packed)[12], int g) {
+  if (g < 4) return {packed[g] & 63, packed[g + 4] & 63};
+  return {(packed[g + 4] & 15) | (packed[g - 4] >> 6) << 4, packed[g + 4] >> 4 | (packed[g] >> 6)
+                                                                                     << 4};
+}
+
+// 16 groups of 16; group g: scale = d * (scales[g] & 15), minimum = dmin * (scales[g] >> 4).
+struct Q2K {
+  uint8_t scales[16];
+  uint8_t codes[64];
+  uint16_t d, dmin;  // f16
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 16, .bits = 4, .has_offset = true};
+  void unpack(int8_t* out, float* out_scales, float* offsets) const {
+    for (int g = 0; g < 16; ++g) {
+      out_scales[g] = f16_to_f32(d) * static_cast<float>(scales[g] & 15);
+      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(scales[g] >> 4));
+    }
+    for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(two_bits(codes, i));
+  }
+};
+
+// 16 groups of 16; code = low 2 bits, plus 4 where the high bit is set, around a zero of 4 (so that
+// a cleared high bit means minus 4). Bit i / 32 of high[i % 32] is the high bit of weight i. Scales
+// are 6 bits around 32: scales[0..7] hold the low 4 bits of group g (low half) and g + 8 (high
+// half); scales[8 + g % 4] holds the upper 2 bits of group g at bit 2 * (g / 4).
+struct Q3K {
+  uint8_t high[32];
+  uint8_t low[64];
+  uint8_t scales[12];
+  uint16_t d;  // f16
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 16, .bits = 4, .zero_point = 4};
+  void unpack(int8_t* codes, float* out_scales, float*) const {
+    for (int g = 0; g < 16; ++g) {
+      const int low4 = scales[g % 8] >> (g / 8 * 4) & 15;
+      const int high2 = scales[8 + g % 4] >> (g / 4 * 2) & 3;
+      out_scales[g] = f16_to_f32(d) * static_cast<float>((low4 | high2 << 4) - 32);
+    }
+    for (int i = 0; i < kSuper; ++i) {
+      const int bit = high[i % 32] >> (i / 32) & 1;
+      codes[i] = static_cast<int8_t>(two_bits(low, i) | bit << 2);
+    }
+  }
+};
+
+// 8 groups of 32; scale = d * 6-bit scale, minimum = dmin * 6-bit minimum.
+struct Q4K {
+  uint16_t d, dmin;  // f16
+  uint8_t scales[12];
+  uint8_t codes[128];
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 32, .bits = 4, .has_offset = true};
+  void unpack(int8_t* out, float* out_scales, float* offsets) const {
+    for (int g = 0; g < 8; ++g) {
+      const auto [scale, minimum] = scale_min(scales, g);
+      out_scales[g] = f16_to_f32(d) * static_cast<float>(scale);
+      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(minimum));
+    }
+    for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(four_bits(codes, i));
+  }
+};
+
+// As q4_k with a fifth bit: bit i / 32 of high[i % 32].
+struct Q5K {
+  uint16_t d, dmin;  // f16
+  uint8_t scales[12];
+  uint8_t high[32];
+  uint8_t low[128];
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .has_offset = true};
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    for (int g = 0; g < 8; ++g) {
+      const auto [scale, minimum] = scale_min(scales, g);
+      out_scales[g] = f16_to_f32(d) * static_cast<float>(scale);
+      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(minimum));
+    }
+    for (int i = 0; i < kSuper; ++i) {
+      const int bit = high[i % 32] >> (i / 32) & 1;
+      codes[i] = static_cast<int8_t>(four_bits(low, i) | bit << 4);
+    }
+  }
+};
+
+// 16 groups of 16, 6-bit codes around 32, int8 scales. The low 4 bits lie in chunks of 128 weights:
+// 64 bytes, byte j holds weights j and j + 64; the upper 2 bits lie as in q2_k.
+struct Q6K {
+  uint8_t low[128];
+  uint8_t high[64];
+  int8_t scales[16];
+  uint16_t d;  // f16
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 16, .bits = 8};
+  void unpack(int8_t* codes, float* out_scales, float*) const {
+    for (int g = 0; g < 16; ++g) out_scales[g] = f16_to_f32(d) * static_cast<float>(scales[g]);
+    for (int i = 0; i < kSuper; ++i) {
+      const int low4 = low[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
+      codes[i] = static_cast<int8_t>((low4 | two_bits(high, i) << 4) - 32);
+    }
+  }
+};
+
+// int8 with one f32 scale; sums of 16 codes follow, which only dot products need. An activation
+// format: files hardly ever hold it.
+struct Q8K {
+  float d;
+  int8_t codes[kSuper];
+  int16_t sums[16];
+
+  static constexpr int kWeights = kSuper;
+  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
+  void unpack(int8_t* out, float* out_scales, float*) const {
+    for (int g = 0; g < 8; ++g) out_scales[g] = d;
+    std::memcpy(out, codes, sizeof codes);
+  }
+};
+
+static_assert(matches<Q2K>(Dtype::q2_k));
+static_assert(matches<Q3K>(Dtype::q3_k));
+static_assert(matches<Q4K>(Dtype::q4_k));
+static_assert(matches<Q5K>(Dtype::q5_k));
+static_assert(matches<Q6K>(Dtype::q6_k));
+static_assert(matches<Q8K>(Dtype::q8_k));
+
+}  // namespace
+
+extern const Format kQ2K = blocked_format<Q2K>(Dtype::q2_k);
+extern const Format kQ3K = blocked_format<Q3K>(Dtype::q3_k);
+extern const Format kQ4K = blocked_format<Q4K>(Dtype::q4_k);
+extern const Format kQ5K = blocked_format<Q5K>(Dtype::q5_k);
+extern const Format kQ6K = blocked_format<Q6K>(Dtype::q6_k);
+extern const Format kQ8K = blocked_format<Q8K>(Dtype::q8_k);
+
+}  // namespace quern
