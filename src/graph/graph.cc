@@ -1,0 +1,105 @@
+#include "graph/graph.h"
+
+#include <cstdio>
+#include <utility>
+
+namespace quern {
+namespace {
+
+struct Printer {
+  std::string operator()(const std::monostate&) const { return ""; }
+  std::string operator()(const Embed& e) const { return " " + e.weight; }
+  std::string operator()(const Linear& l) const {
+    std::string text;
+    for (const LinearPart& part : l.parts)
+      text += " " + part.weight + (part.bias.empty() ? "" : " + " + part.bias);
+    return text;
+  }
+  std::string operator()(const Norm& n) const {
+    return " " + n.weight + " epsilon " + number(n.epsilon);
+  }
+  std::string operator()(const Rope& r) const {
+    return " " + std::to_string(r.rotated) + " of " + std::to_string(r.head_dim) + ", theta " +
+           number(r.theta) + (r.scale != 1 ? ", scale " + number(r.scale) : "") +
+           (r.interleaved ? ", adjacent pairs" : ", halves") +
+           (r.factors.empty() ? "" : ", " + r.factors);
+  }
+  std::string operator()(const Attention& a) const {
+    return " layer " + std::to_string(a.layer) + ", " + std::to_string(a.n_heads) + "/" +
+           std::to_string(a.n_kv_heads) + " heads of " + std::to_string(a.head_dim) +
+           (a.window ? ", window " + std::to_string(a.window) : "") +
+           (a.softcap != 0 ? ", softcap " + number(a.softcap) : "");
+  }
+  std::string operator()(const Slice& s) const {
+    return " from column " + std::to_string(s.column);
+  }
+
+  static std::string number(float f) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", static_cast<double>(f));
+    return text;
+  }
+};
+
+Error broken(size_t node, const std::string& what) {
+  return Error{Code::invalid_argument, what, "graph node %" + std::to_string(node), ""};
+}
+
+Result<> verify_node(const Graph& graph, size_t i) {
+  const Node& node = graph.nodes[i];
+  const OpInfo& op = info(node.op);
+  const int n_inputs = static_cast<int>(node.inputs.size());
+  if (n_inputs < op.min_inputs || n_inputs > op.max_inputs)
+    return broken(i, std::string(op.name) + " with " + std::to_string(n_inputs) + " inputs");
+  for (NodeId input : node.inputs)
+    if (input < 0 || static_cast<size_t>(input) >= i)
+      return broken(i, "input %" + std::to_string(input) + " does not precede it");
+  if (static_cast<int>(node.attributes.index()) != op.attributes)
+    return broken(i, std::string(op.name) + " carries another op's attributes");
+  TRY(const Shape shape, op.shape(graph, node));
+  if (!(shape == node.shape))
+    return broken(i, std::string(op.name) + " has not the shape its rule gives");
+  return Ok{};
+}
+
+}  // namespace
+
+NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attributes) {
+  Node node = {op, std::move(inputs), {}, std::move(attributes)};
+  for (NodeId input : node.inputs)
+    CHECK(input >= 0 && static_cast<size_t>(input) < graph.nodes.size(),
+          "a node's inputs precede it");
+  CHECK(op != Op::embed && op != Op::slice,
+        "embed and slice state their width: fill the node by hand");
+  auto shape = info(op).shape(graph, node);
+  CHECK(shape, to_string(shape.error()).c_str());
+  node.shape = *shape;
+  graph.nodes.push_back(std::move(node));
+  return static_cast<NodeId>(graph.nodes.size() - 1);
+}
+
+std::string print(const Graph& graph) {
+  std::string text;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    text += "%" + std::to_string(i) + " = " + info(node.op).name + "(";
+    for (size_t j = 0; j < node.inputs.size(); ++j)
+      text += (j ? ", %" : "%") + std::to_string(node.inputs[j]);
+    text += ")" + std::visit(Printer{}, node.attributes) + " : " +
+            (node.shape.rows == Rows::tokens ? "tokens x " : "used x ") +
+            std::to_string(node.shape.width) +
+            (node.shape.element == Element::int8 ? " int8" : "") + "\n";
+  }
+  return text + "logits %" + std::to_string(graph.logits) + "\n";
+}
+
+Result<> verify(const Graph& graph) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) TRY_OK(verify_node(graph, i));
+  if (graph.logits < 0 || static_cast<size_t>(graph.logits) >= graph.nodes.size())
+    return broken(graph.nodes.size(), "logits is no node");
+  if (graph.nodes[graph.logits].shape.rows != Rows::used)
+    return broken(graph.logits, "logits are wanted of used rows only");
+  return Ok{};
+}
+
+}  // namespace quern

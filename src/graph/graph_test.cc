@@ -1,0 +1,66 @@
+#include "graph/graph.h"
+
+#include <gtest/gtest.h>
+
+namespace quern {
+namespace {
+
+Graph two_layers() {
+  Graph g;
+  g.nodes.push_back({Op::embed, {}, {Rows::tokens, 64}, Embed{"token_embd.weight", 100}});
+  const NodeId norm = append(g, Op::rms_norm, {0}, Norm{"norm.weight", 1e-5f});
+  const NodeId up = append(g, Op::linear, {norm}, Linear{{{"up.weight", "", 96}}});
+  const NodeId down = append(g, Op::linear, {up}, Linear{{{"down.weight", "down.bias", 64}}});
+  const NodeId x = append(g, Op::add, {0, down}, {});
+  const NodeId used = append(g, Op::pick_used, {x}, {});
+  g.logits = append(g, Op::linear, {used}, Linear{{{"output.weight", "", 100}}});
+  return g;
+}
+
+TEST(Graph, ShapesFollowTheRules) {
+  const Graph g = two_layers();
+  EXPECT_TRUE(verify(g));
+  EXPECT_EQ(g.nodes[2].shape, (Shape{Rows::tokens, 96}));
+  EXPECT_EQ(g.nodes[g.logits].shape, (Shape{Rows::used, 100}));
+}
+
+TEST(Graph, PrintsOneLineANode) {
+  EXPECT_EQ(print(two_layers()),
+            "%0 = embed() token_embd.weight : tokens x 64\n"
+            "%1 = rms_norm(%0) norm.weight epsilon 1e-05 : tokens x 64\n"
+            "%2 = linear(%1) up.weight : tokens x 96\n"
+            "%3 = linear(%2) down.weight + down.bias : tokens x 64\n"
+            "%4 = add(%0, %3) : tokens x 64\n"
+            "%5 = pick_used(%4) : used x 64\n"
+            "%6 = linear(%5) output.weight : used x 100\n"
+            "logits %6\n");
+}
+
+TEST(Graph, VerifierFindsWhatPassesCouldBreak) {
+  Graph g = two_layers();
+  g.nodes[2].inputs = {3};  // a user before its input
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.nodes[2].shape.width = 97;
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.nodes[4].inputs = {0, 2};  // 64 + 96 columns
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.nodes[1].attributes = {};
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.nodes[4].inputs = {0};
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.logits = 4;  // of every row
+  EXPECT_FALSE(verify(g));
+}
+
+TEST(Graph, FlopsOfALinearAreTwoPerWeight) {
+  const Graph g = two_layers();
+  EXPECT_EQ(info(Op::linear).flops(g, g.nodes[2]), 2.0 * 64 * 96);
+}
+
+}  // namespace
+}  // namespace quern
