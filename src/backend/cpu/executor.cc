@@ -1,0 +1,180 @@
+#include "backend/cpu/executor.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <utility>
+
+#include "backend/cpu/pass.h"
+
+namespace quern::cpu {
+namespace {
+
+constexpr int64_t kAlign = 64;
+int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
+
+class CpuExecutor final : public Executor {
+ public:
+  CpuExecutor(Program program, const Kernels& kernels, std::unique_ptr<ThreadPool> pool,
+              int n_pages, std::shared_ptr<const void> owner)
+      : owner_(std::move(owner)),
+        program_(std::move(program)),
+        kernels_(kernels),
+        pool_(std::move(pool)),
+        n_pages_(n_pages),
+        next_item_(program_.steps.size()) {}
+
+  Result<> allocate();
+
+  int n_vocab() const override { return program_.n_vocab; }
+  int max_rows() const override { return program_.max_rows; }
+  int page_tokens() const override { return kPageTokens; }
+  int n_pages() const override { return n_pages_; }
+  int64_t page_bytes() const override;
+  Result<> forward(const Batch& batch, std::span<float> logits) override;
+
+ private:
+  void check(const Batch& batch, std::span<float> logits) const;
+  void place_rows(const Batch& batch);
+  void copy_logits(int n_used, std::span<float> logits) const;
+
+  std::shared_ptr<const void> owner_;
+  Program program_;
+  const Kernels& kernels_;
+  std::unique_ptr<ThreadPool> pool_;
+  int n_pages_;
+  WeightMemory arena_, scratch_, pages_;
+  int64_t scratch_stride_ = 0;
+  std::vector<LayerCache> caches_;
+  std::vector<RowPlace> places_;
+  std::vector<std::vector<float>> rope_angles_;
+  std::vector<std::atomic<int>> next_item_;
+};
+
+int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
+  const auto& attention =
+      program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
+  return attention.page_bytes(program.layers[layer]);
+}
+
+int64_t CpuExecutor::page_bytes() const {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < program_.layers.size(); ++i)
+    bytes += layer_page_bytes(program_, kernels_, static_cast<int>(i));
+  return bytes;
+}
+
+Result<> CpuExecutor::allocate() {
+  TRY(arena_, WeightMemory::allocate(program_.arena_bytes));
+  scratch_stride_ = padded(scratch_bytes(program_, kernels_)) + kAlign * 2;
+  TRY(scratch_, WeightMemory::allocate(scratch_stride_ * pool_->n_threads()));
+  TRY(pages_, WeightMemory::allocate(page_bytes() * n_pages_));
+  std::byte* base = pages_.data();
+  for (size_t i = 0; i < program_.layers.size(); ++i) {
+    const int64_t stride = layer_page_bytes(program_, kernels_, static_cast<int>(i));
+    caches_.push_back({base, stride});
+    base += stride * n_pages_;
+  }
+  places_.resize(program_.max_rows);
+  for (const RopeTable& table : program_.rope_tables)
+    rope_angles_.emplace_back(static_cast<size_t>(program_.max_rows) * table.rotated);
+  return Ok{};
+}
+
+void CpuExecutor::check(const Batch& batch, std::span<float> logits) const {
+  const auto n_rows = static_cast<int64_t>(batch.tokens.size());
+  CHECK(n_rows > 0 && n_rows <= program_.max_rows, "a batch has 1 to max_rows rows");
+  CHECK(logits.size() == batch.used.size() * static_cast<size_t>(program_.n_vocab),
+        "logits hold a row per used row");
+  for (int32_t token : batch.tokens)
+    CHECK(token >= 0 && token < program_.n_vocab, "token ids are below n_vocab");
+  int64_t row = 0;
+  for (const Chunk& chunk : batch.chunks) {
+    CHECK(chunk.first_row == row && chunk.n_rows > 0 && chunk.position >= 0,
+          "chunks cover the rows in order");
+    row += chunk.n_rows;
+    const int64_t end = static_cast<int64_t>(chunk.position) + chunk.n_rows;
+    CHECK(static_cast<int64_t>(chunk.pages.size()) * kPageTokens >= end,
+          "a chunk's pages hold its tokens");
+    for (int32_t page : chunk.pages)
+      CHECK(page >= 0 && page < n_pages_, "page ids are below n_pages");
+  }
+  CHECK(row == n_rows, "chunks cover all rows");
+  for (size_t i = 0; i < batch.used.size(); ++i)
+    CHECK(batch.used[i] >= 0 && batch.used[i] < n_rows &&
+              (i == 0 || batch.used[i] > batch.used[i - 1]),
+          "used rows ascend");
+}
+
+void CpuExecutor::place_rows(const Batch& batch) {
+  for (const Chunk& chunk : batch.chunks)
+    for (int i = 0; i < chunk.n_rows; ++i) {
+      const int position = chunk.position + i;
+      places_[chunk.first_row + i] = {chunk.pages[position / kPageTokens], position % kPageTokens,
+                                      position, Role::prompt};
+    }
+  for (int32_t row : batch.used) places_[row].role = Role::used;
+}
+
+void CpuExecutor::copy_logits(int n_used, std::span<float> logits) const {
+  const Buffer& buffer = program_.buffers[program_.logits];
+  for (int i = 0; i < n_used; ++i)
+    std::memcpy(logits.data() + static_cast<size_t>(i) * program_.n_vocab,
+                arena_.data() + buffer.offset + i * buffer.row_bytes,
+                program_.n_vocab * sizeof(float));
+}
+
+Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
+  check(batch, logits);
+  place_rows(batch);
+  for (std::atomic<int>& item : next_item_) item.store(0, std::memory_order_relaxed);
+  const Pass pass = {.program = program_,
+                     .kernels = kernels_,
+                     .batch = batch,
+                     .places = {places_.data(), batch.tokens.size()},
+                     .arena = arena_.data(),
+                     .caches = caches_,
+                     .rope_angles = rope_angles_,
+                     .next_item = next_item_};
+  const int n_steps = static_cast<int>(program_.steps.size());
+  pool_->run([&](int thread, int n_threads) {
+    const Worker worker = {thread, n_threads, scratch_.data() + scratch_stride_ * thread};
+    compute_angles(pass, worker);
+    for (int i = 0; i < n_steps; ++i) {
+      run_step(pass, worker, i);
+      if (i + 1 < n_steps) pool_->barrier();
+    }
+  });
+  copy_logits(static_cast<int>(batch.used.size()), logits);
+  return Ok{};
+}
+
+}  // namespace
+
+void FreePages::operator()(std::byte* p) const { munmap(p, bytes); }
+
+// Anonymous memory: zero when first read, taken from the system page by page as it is written.
+Result<WeightMemory> WeightMemory::allocate(int64_t bytes) {
+  WeightMemory memory;
+  if (bytes <= 0) return memory;
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    return Error{Code::out_of_memory, std::to_string(bytes) + " bytes of memory were refused", "",
+                 "use a smaller model or context, or close other programs"};
+  madvise(p, bytes, MADV_HUGEPAGE);
+  memory.memory_ = {static_cast<std::byte*>(p), FreePages{bytes}};
+  memory.bytes_ = bytes;
+  return memory;
+}
+
+Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
+                                                std::unique_ptr<ThreadPool> pool, int n_pages,
+                                                std::shared_ptr<const void> owner) {
+  auto executor = std::make_unique<CpuExecutor>(std::move(program), kernels, std::move(pool),
+                                                n_pages, std::move(owner));
+  TRY_OK(executor->allocate());
+  return std::unique_ptr<Executor>(std::move(executor));
+}
+
+}  // namespace quern::cpu

@@ -1,0 +1,18 @@
+// Runs a Program on this machine's cores.
+#pragma once
+#include <memory>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/program.h"
+#include "backend/executor.h"
+#include "base/thread_pool.h"
+
+namespace quern::cpu {
+
+// owner keeps alive what the program points into (the model file). n_pages: of the key/value cache;
+// their memory is taken from the system when first written. Errors: out_of_memory.
+Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
+                                                std::unique_ptr<ThreadPool> pool, int n_pages,
+                                                std::shared_ptr<const void> owner);
+
+}  // namespace quern::cpu

@@ -1,0 +1,51 @@
+// One forward pass on the way: what every step of it reads, and where its rows are.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/program.h"
+#include "backend/executor.h"
+
+namespace quern::cpu {
+
+// Where a row of the batch stands in the cache.
+struct RowPlace {
+  int32_t page, slot, position;
+  Role role;
+};
+
+struct Pass {
+  const Program& program;
+  const Kernels& kernels;
+  const Batch& batch;
+  std::span<const RowPlace> places;  // (n_rows)
+  std::byte* arena;
+  std::span<const LayerCache> caches;  // (n_layers)
+  std::span<std::vector<float>>
+      rope_angles;  // per table: (max_rows, 2, rotated / 2), cosines then sines
+  std::span<std::atomic<int>> next_item;  // (n_steps), zero at the start of the pass
+
+  int n_rows(Rows rows) const {
+    return static_cast<int>(rows == Rows::tokens ? batch.tokens.size() : batch.used.size());
+  }
+  const AttentionKernels& attention() const {
+    return program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
+  }
+};
+
+// A thread's part of a pass. scratch: scratch_bytes(program, kernels), aligned to 64.
+struct Worker {
+  int thread, n_threads;
+  std::byte* scratch;
+};
+
+int64_t scratch_bytes(const Program& program, const Kernels& kernels);
+void compute_angles(const Pass& pass,
+                    const Worker& worker);  // before the first step; a barrier follows
+void run_step(const Pass& pass, const Worker& worker, int step);
+
+}  // namespace quern::cpu

@@ -1,0 +1,66 @@
+#include "backend/cpu/program.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace quern::cpu {
+namespace {
+
+constexpr const char* kRowNames[] = {"embed", "pick_used", "rms_norm", "swiglu", "add",
+                                     "rope",  "append",    "quantize", "copy"};
+constexpr const char* kProductNames[] = {"quantized", "floating", "exact"};
+constexpr const char* kLayoutNames[] = {"int4", "int8", "f32", "f16", "bf16"};
+
+std::string text(const View& view) {
+  if (view.buffer < 0) return "-";
+  return "b" + std::to_string(view.buffer) + (view.column ? "+" + std::to_string(view.column) : "");
+}
+
+struct StepPrinter {
+  std::string operator()(const RowStep& step) const {
+    std::string line = "rows";
+    for (const RowOp& op : step.ops) {
+      line += std::string(line == "rows" ? " " : "; ") + kRowNames[static_cast<int>(op.kind)] +
+              " " + text(op.in);
+      if (op.in2.buffer >= 0) line += ", " + text(op.in2);
+      if (op.out.buffer >= 0) line += " -> " + text(op.out);
+    }
+    return line;
+  }
+  std::string operator()(const ProductStep& step) const {
+    std::string line =
+        std::string(kProductNames[static_cast<int>(step.kind)]) + " product " + text(step.in);
+    for (const ProductPart& part : step.parts) {
+      line += " " + std::to_string(part.source.n_rows) + "x" + std::to_string(part.source.n_cols) +
+              " " + std::string(info(part.source.dtype).name);
+      if (step.kind != ProductKind::exact)
+        line += " as " + std::string(kLayoutNames[static_cast<int>(part.packed.layout)]);
+      line += (step.add ? " += " : " -> ") + text(part.out);
+    }
+    return line;
+  }
+  std::string operator()(const AttendStep& step) const {
+    return "attend layer " + std::to_string(step.layer) + " " + text(step.q) + " -> " +
+           text(step.out);
+  }
+};
+
+}  // namespace
+
+std::string print(const Program& program) {
+  std::string all = std::to_string(program.weights.bytes()) + " bytes of packed weights, " +
+                    std::to_string(program.arena_bytes) + " of buffers for " +
+                    std::to_string(program.max_rows) + " rows\n";
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer& b = program.buffers[i];
+    all += "b" + std::to_string(i) + ": " + (b.rows == Rows::tokens ? "tokens x " : "used x ") +
+           std::to_string(b.width) + (b.element == Element::int8 ? " int8" : "") + ", " +
+           std::to_string(b.row_bytes) + " bytes a row at " + std::to_string(b.offset) +
+           (b.local ? " of each thread\n" : "\n");
+  }
+  for (size_t i = 0; i < program.steps.size(); ++i)
+    all += std::to_string(i) + ": " + std::visit(StepPrinter{}, program.steps[i]) + "\n";
+  return all;
+}
+
+}  // namespace quern::cpu

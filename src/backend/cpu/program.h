@@ -1,0 +1,134 @@
+// A compiled model for the CPU: packed weights, buffers laid out in one arena, and a flat list of
+// steps. Every thread of the pool runs the same list, with a barrier after each step; a step splits
+// its work by thread.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/linear.h"
+#include "graph/graph.h"
+#include "quant/format.h"
+#include "quern/model.h"
+
+namespace quern::cpu {
+
+struct FreePages {
+  int64_t bytes;
+  void operator()(std::byte* p) const;
+};
+
+// Memory for weights: aligned to 64 bytes, in large pages where the system offers them.
+class WeightMemory {
+ public:
+  static Result<WeightMemory> allocate(int64_t bytes);
+  std::byte* data() const { return memory_.get(); }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::unique_ptr<std::byte, FreePages> memory_{nullptr, FreePages{0}};
+  int64_t bytes_ = 0;
+};
+
+// Rows of activations. Local buffers live within one row of one row step: every thread has its own
+// single row of them.
+struct Buffer {
+  Rows rows = Rows::tokens;
+  Element element = Element::f32;
+  int64_t width = 0;      // elements of a row that carry meaning
+  int64_t row_bytes = 0;  // distance of rows, a multiple of 64; columns are padded to kPanelRows
+  bool local = false;
+  int64_t offset = 0;  // in the arena, for max_rows rows; in a thread's scratch if local
+};
+
+// Columns of a buffer from `column` on. Of int8 buffers only whole rows are viewed.
+struct View {
+  int buffer = -1;
+  int64_t column = 0;
+  bool operator==(const View&) const = default;
+};
+
+// Angles of rotary positions, computed once per pass for all layers.
+struct RopeTable {
+  int rotated = 0;
+  float theta = 0, scale = 1;
+  std::vector<float> factors;  // (rotated / 2) frequency divisors; empty: none
+  bool operator==(const RopeTable&) const = default;
+};
+
+// Work on one row at a time; consecutive ones run on a row while it is in the first cache.
+enum class RowKind : uint8_t {
+  embed,
+  pick_used,
+  rms_norm,
+  swiglu,
+  add,
+  rope,
+  append,
+  quantize,
+  copy
+};
+struct RowOp {
+  RowKind kind;
+  View in, in2, out;              // in2: swiglu's up, add's second, append's values
+  int64_t width = 0;              // of in
+  QuantMatrix table;              // embed
+  const float* weight = nullptr;  // rms_norm (width)
+  float epsilon = 0;
+  int rope_table = -1, n_heads = 0, head_dim = 0;  // rope
+  bool interleaved = false;
+  int layer = -1;  // append
+};
+struct RowStep {
+  Rows rows;
+  std::vector<RowOp> ops;
+};
+
+// How a product is computed: integers on quantized rows, f32 on packed floats, or f32 on weights
+// decoded on the way.
+enum class ProductKind : uint8_t { quantized, floating, exact };
+struct ProductPart {
+  PackedMatrix packed;          // quantized, floating
+  QuantMatrix source;           // exact: the file's bytes
+  const float* bias = nullptr;  // (n_out padded to kPanelRows)
+  View out;
+  int64_t n_panels = 0;
+};
+struct ProductStep {
+  ProductKind kind;
+  Rows rows;
+  View in;
+  int64_t n_in = 0;
+  bool add = false;  // to what stands in out
+  std::vector<ProductPart> parts;
+};
+
+struct AttendStep {
+  int layer;
+  View q, out;
+};
+
+using Step = std::variant<RowStep, ProductStep, AttendStep>;
+
+struct Program {
+  Numerics numerics = Numerics::fast;
+  int n_vocab = 0, max_rows = 0;
+  std::vector<Buffer> buffers;
+  int64_t arena_bytes = 0;  // for max_rows rows
+  int64_t local_bytes = 0;  // of one thread's local buffers
+  int logits = -1;          // buffer
+  std::vector<RopeTable> rope_tables;
+  std::vector<AttentionShape> layers;
+  std::vector<Step> steps;
+  WeightMemory weights;  // packed matrices in the order of their use
+  std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
+};
+
+std::string print(const Program& program);  // buffers and steps, one line each
+
+}  // namespace quern::cpu

@@ -1,0 +1,208 @@
+// What each kind of step does on one thread.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cpu/pass.h"
+#include "base/check.h"
+
+namespace quern::cpu {
+namespace {
+
+constexpr int kAttendRows =
+    64;  // rows of one attention item: enough tiles to reuse a page of keys from the first cache
+
+std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row) {
+  const Buffer& buffer = pass.program.buffers[view.buffer];
+  std::byte* base = buffer.local ? worker.scratch + buffer.offset
+                                 : pass.arena + buffer.offset + row * buffer.row_bytes;
+  return base + view.column * static_cast<int64_t>(sizeof(float));
+}
+
+float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row) {
+  return reinterpret_cast<float*>(row_bytes(pass, worker, view, row));
+}
+
+int64_t stride_floats(const Pass& pass, const View& view) {
+  return pass.program.buffers[view.buffer].row_bytes / static_cast<int64_t>(sizeof(float));
+}
+
+// What [0, n) is to this thread: contiguous, and none longer than the others by more than one.
+struct Range {
+  int64_t first, last;
+};
+Range share(int64_t n, const Worker& worker) {
+  return {n * worker.thread / worker.n_threads, n * (worker.thread + 1) / worker.n_threads};
+}
+
+// Everything a row op may need to know about its row.
+struct RowContext {
+  const Pass& pass;
+  const Worker& worker;
+  int row;
+  float* floats(const View& view) const { return row_floats(pass, worker, view, row); }
+};
+
+void run_embed(const RowContext& c, const RowOp& op) {
+  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, c.floats(op.out));
+}
+
+void run_pick(const RowContext& c, const RowOp& op) {
+  std::memcpy(c.floats(op.out), row_floats(c.pass, c.worker, op.in, c.pass.batch.used[c.row]),
+              op.width * sizeof(float));
+}
+
+void run_norm(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.rows.rms_norm(c.floats(op.in), op.weight, op.epsilon, op.width, c.floats(op.out));
+}
+
+void run_swiglu(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.rows.swiglu(c.floats(op.in), c.floats(op.in2), op.width, c.floats(op.out));
+}
+
+void run_add(const RowContext& c, const RowOp& op) {
+  if (!(op.in == op.out)) std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
+  c.pass.kernels.rows.add(c.floats(op.in2), op.width, c.floats(op.out));
+}
+
+void run_rope(const RowContext& c, const RowOp& op) {
+  if (!(op.in == op.out)) std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
+  const int rotated = c.pass.program.rope_tables[op.rope_table].rotated;
+  const float* cos =
+      c.pass.rope_angles[op.rope_table].data() + static_cast<int64_t>(c.row) * rotated;
+  c.pass.kernels.rows.rope(c.floats(op.out), op.n_heads, op.head_dim, rotated, op.interleaved, cos,
+                           cos + rotated / 2);
+}
+
+void run_append(const RowContext& c, const RowOp& op) {
+  const RowPlace& place = c.pass.places[c.row];
+  const LayerCache& cache = c.pass.caches[op.layer];
+  c.pass.attention().append(c.pass.program.layers[op.layer], c.floats(op.in), c.floats(op.in2),
+                            cache.base + place.page * cache.stride, place.slot);
+}
+
+void run_quantize(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width,
+                                     row_bytes(c.pass, c.worker, op.out, c.row));
+}
+
+void run_copy(const RowContext& c, const RowOp& op) {
+  std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
+}
+
+// In the order of RowKind.
+constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {run_embed,  run_pick,     run_norm,
+                                                                run_swiglu, run_add,      run_rope,
+                                                                run_append, run_quantize, run_copy};
+
+void run(const Pass& pass, const Worker& worker, int, const RowStep& step) {
+  const Range rows = share(pass.n_rows(step.rows), worker);
+  for (int64_t row = rows.first; row < rows.last; ++row)
+    for (const RowOp& op : step.ops)
+      kRowOps[static_cast<int>(op.kind)]({pass, worker, static_cast<int>(row)}, op);
+}
+
+void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
+              const ProductPart& part, Range panels) {
+  const int n_rows = pass.n_rows(step.rows);
+  const Epilogue epilogue = {.out = row_floats(pass, worker, part.out, 0),
+                             .out_stride = stride_floats(pass, part.out),
+                             .bias = part.bias,
+                             .add = step.add};
+  const LinearKernels& linear = pass.kernels.linear;
+  switch (step.kind) {
+    case ProductKind::quantized:
+      return linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, 0),
+                                       pass.program.buffers[step.in.buffer].row_bytes, n_rows,
+                                       panels.first, panels.last, epilogue);
+    case ProductKind::floating:
+      return linear.multiply_float(part.packed, row_floats(pass, worker, step.in, 0),
+                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
+                                   epilogue);
+    case ProductKind::exact:
+      return linear.multiply_exact(part.source, row_floats(pass, worker, step.in, 0),
+                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
+                                   epilogue, worker.scratch);
+  }
+}
+
+// The panels of all parts stand in one line; every thread takes a contiguous stretch of it.
+void run(const Pass& pass, const Worker& worker, int, const ProductStep& step) {
+  if (pass.n_rows(step.rows) == 0) return;
+  int64_t n_panels = 0;
+  for (const ProductPart& part : step.parts) n_panels += part.n_panels;
+  Range mine = share(n_panels, worker);
+  for (const ProductPart& part : step.parts) {
+    const Range panels = {std::max<int64_t>(mine.first, 0), std::min(mine.last, part.n_panels)};
+    if (panels.first < panels.last) multiply(pass, worker, step, part, panels);
+    mine = {mine.first - part.n_panels, mine.last - part.n_panels};
+  }
+}
+
+// An item is (chunk, block of rows, kv head); late blocks see more tokens, so threads take items as
+// they become free.
+void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step) {
+  const AttentionShape& shape = pass.program.layers[step.layer];
+  const auto blocks = [](const Chunk& chunk) {
+    return (chunk.n_rows + kAttendRows - 1) / kAttendRows;
+  };
+  int item = pass.next_item[step_index].fetch_add(1, std::memory_order_relaxed), first_item = 0;
+  for (const Chunk& chunk : pass.batch.chunks) {
+    const int n_items = blocks(chunk) * shape.n_kv_heads;
+    for (; item < first_item + n_items;
+         item = pass.next_item[step_index].fetch_add(1, std::memory_order_relaxed)) {
+      const int block = (item - first_item) / shape.n_kv_heads,
+                kv_head = (item - first_item) % shape.n_kv_heads;
+      const int row = block * kAttendRows, n_rows = std::min(kAttendRows, chunk.n_rows - row);
+      pass.attention().attend(shape, pass.caches[step.layer], chunk.pages, chunk.position + row,
+                              row_floats(pass, worker, step.q, chunk.first_row + row),
+                              stride_floats(pass, step.q), n_rows, kv_head,
+                              row_floats(pass, worker, step.out, chunk.first_row + row),
+                              stride_floats(pass, step.out), worker.scratch);
+    }
+    first_item += n_items;
+  }
+}
+
+}  // namespace
+
+int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
+  int64_t bytes = program.local_bytes;
+  const AttentionKernels& attention =
+      program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
+  for (const AttentionShape& shape : program.layers)
+    bytes = std::max(bytes, attention.scratch_bytes(shape, kAttendRows));
+  for (const Step& step : program.steps)
+    if (const auto* product = std::get_if<ProductStep>(&step);
+        product && product->kind == ProductKind::exact)
+      bytes = std::max(bytes, exact_scratch_bytes(product->n_in));
+  return (bytes + 63) / 64 * 64;
+}
+
+// Angles as the reference computes them: frequency and product rounded to f32, then cosine and
+// sine.
+void compute_angles(const Pass& pass, const Worker& worker) {
+  const Range rows = share(pass.n_rows(Rows::tokens), worker);
+  for (size_t t = 0; t < pass.rope_angles.size(); ++t) {
+    const RopeTable& table = pass.program.rope_tables[t];
+    const int half = table.rotated / 2;
+    for (int i = 0; i < half; ++i) {
+      float frequency = 1.0f / std::pow(table.theta, static_cast<float>(2 * i) /
+                                                         static_cast<float>(table.rotated));
+      if (!table.factors.empty()) frequency /= table.factors[i];
+      frequency /= table.scale;
+      for (int64_t row = rows.first; row < rows.last; ++row) {
+        const float angle = static_cast<float>(pass.places[row].position) * frequency;
+        float* out = pass.rope_angles[t].data() + row * table.rotated;
+        out[i] = std::cos(angle);
+        out[half + i] = std::sin(angle);
+      }
+    }
+  }
+}
+
+void run_step(const Pass& pass, const Worker& worker, int step) {
+  std::visit([&](const auto& s) { run(pass, worker, step, s); }, pass.program.steps[step]);
+}
+
+}  // namespace quern::cpu
