@@ -78,7 +78,7 @@ for part in "${parts[@]}"; do
   [[ " ${ALL_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${ALL_PARTS[*]}"
 done
 ensure_packages build
-ensure_packages test
+ensure_packages test wish
 for part in "${parts[@]}"; do
   summary_run "$part"
 done

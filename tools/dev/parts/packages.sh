@@ -1,6 +1,7 @@
 # What a machine needs, and how it gets it. Debian 12 and Ubuntu 24.04 install by apt; elsewhere the list is printed.
 
-# group | how its presence is seen | apt package | what it is for. Groups: build (program), test (./dev test, lint).
+# group | how its presence is seen | apt package | what it is for. Groups: build (program), test (./dev test, lint), wish
+# (used by ./dev lint where the distribution has it).
 # Seen by: cmd NAME (a program on PATH), header PATH (a C++ header the compiler finds), file PATH, or a function below.
 NEEDS=(
   "build|file /etc/ssl/certs/ca-certificates.crt|ca-certificates|certificates for the package registries"
@@ -20,8 +21,8 @@ NEEDS=(
   "test|cmd clang++|CLANG|second compiler: sanitizers and fuzzing"
   "test|has_sanitizers|CLANG_RT|its sanitizer run time"
   "test|cmd clang-format-14|clang-format-14|the formatter, in the version whose output is checked"
-  "test|has_cargo_fmt|RUSTFMT|the formatter of the Rust crate"
-  "test|has_cargo_clippy|CLIPPY|the linter of the Rust crate"
+  "wish|has_cargo_fmt|RUSTFMT|the formatter of the Rust crate"
+  "wish|has_cargo_clippy|CLIPPY|the linter of the Rust crate"
   "test|cmd shellcheck|shellcheck|checks the shell scripts"
 )
 RUST_MINIMUM=85 # minor version; rust/text/Cargo.toml says the same
@@ -58,8 +59,8 @@ missing_needs() {
 apt_names() {
   case $1 in
     RUST) rust_packages ;;
-    RUSTFMT) first_known rustfmt-web rustfmt ;;
-    CLIPPY) first_known rust-web-clippy rust-clippy ;;
+    RUSTFMT) first_known rustfmt-web "rustfmt-1.$(newest_versioned_rust)" ;;
+    CLIPPY) first_known rust-web-clippy "rust-1.$(newest_versioned_rust)-clippy" ;;
     CLANG) echo clang ;;
     CLANG_RT) clang_run_time ;;
     *) echo "$1" ;;
@@ -82,7 +83,7 @@ clang_run_time() {
   echo "libclang-rt-${major:-14}-dev"
 }
 
-# ensure_packages GROUP...: installs what is missing, or says what to install and exits.
+# ensure_packages GROUP...: installs what is missing, or says what to install and exits. A wish may stay unfulfilled.
 # A machine found complete is remembered in build/, so that the next call costs nothing.
 ensure_packages() {
   local stamp="$QUERN_ROOT/build/.has-$1" missing
@@ -92,7 +93,7 @@ ensure_packages() {
   if [ -n "$missing" ]; then
     install_packages "$missing"
     use_packaged_rust
-    missing=$(missing_needs "$@")
+    missing=$(missing_needs "$@" | grep -v '^wish' || true)
     [ -z "$missing" ] || refuse "still missing after the installation: $(cut -d'|' -f3 <<<"$missing" | xargs)"
   fi
   mkdir -p "$QUERN_ROOT/build"

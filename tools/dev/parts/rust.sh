@@ -7,6 +7,11 @@ has_cargo() { [ "$(cargo_minor || true)" -ge "$RUST_MINIMUM" ] 2>/dev/null; }
 has_cargo_fmt() { cargo fmt --version >/dev/null 2>&1; }
 has_cargo_clippy() { cargo clippy --version >/dev/null 2>&1; }
 
+# N of the newest package cargo-1.N; 0 where there is none.
+newest_versioned_rust() {
+  { echo 0 && apt-cache pkgnames cargo-1. | sed -n 's/^cargo-1\.\([0-9]*\)$/\1/p'; } | sort -n | tail -n 1
+}
+
 # Names of the packages to install for cargo and rustc.
 rust_packages() {
   local minor
@@ -14,8 +19,8 @@ rust_packages() {
     echo cargo-web rustc-web
     return
   fi
-  minor=$(apt-cache pkgnames cargo-1. | sed -n 's/^cargo-1\.\([0-9]*\)$/\1/p' | sort -n | tail -n 1)
-  if [ "${minor:-0}" -ge "$RUST_MINIMUM" ]; then
+  minor=$(newest_versioned_rust)
+  if [ "$minor" -ge "$RUST_MINIMUM" ]; then
     echo "cargo-1.$minor" "rustc-1.$minor"
   else
     first_known rustup
