@@ -1,0 +1,214 @@
+// Every format against the decoder of ggml's own Python package, bit for bit, and its integer form
+// against its decoder.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "base/float16.h"
+#include "quant/format.h"
+#include "support/npz.h"
+
+namespace quern {
+namespace {
+
+const testing::Arrays& reference() {
+  static const testing::Arrays arrays = [] {
+    auto read = testing::read_npz(QUERN_SOURCE_DIR "/tests/reference/quants.npz");
+    CHECK(read, "tests/reference/quants.npz cannot be read");
+    return std::move(*read);
+  }();
+  return arrays;
+}
+
+std::string label(const ::testing::TestParamInfo<const Format*>& test) {
+  return std::string(info(test.param->dtype).name);
+}
+
+std::string key(const Format& format, const char* what) {
+  return std::string(info(format.dtype).name) + "/" + what;
+}
+
+std::vector<uint32_t> bits(std::span<const float> floats) {
+  std::vector<uint32_t> out(floats.size());
+  std::memcpy(out.data(), floats.data(), floats.size_bytes());
+  return out;
+}
+
+bool is_bitnet(const Format& format) { return info(format.dtype).bytes == 0; }
+
+std::vector<const Format*> those(bool (*wanted)(const Format&)) {
+  std::vector<const Format*> out;
+  for (const Format* format : formats())
+    if (wanted(*format)) out.push_back(format);
+  return out;
+}
+
+class GgmlFormat : public ::testing::TestWithParam<const Format*> {};   // the package decodes it
+class GgmlEncoded : public ::testing::TestWithParam<const Format*> {};  // the package encodes it
+class BlockedFormat : public ::testing::TestWithParam<const Format*> {
+};  // bitnet_test.cc: the rest
+class IntegerFormat : public ::testing::TestWithParam<const Format*> {};   // has an integer form
+class EncodedInteger : public ::testing::TestWithParam<const Format*> {};  // and can be written
+
+INSTANTIATE_TEST_SUITE_P(Formats, GgmlFormat, ::testing::ValuesIn(those([](const Format& f) {
+                           return !is_bitnet(f) && f.dtype != Dtype::q8_k && f.dtype != Dtype::f32;
+                         })),
+                         label);
+INSTANTIATE_TEST_SUITE_P(Formats, GgmlEncoded, ::testing::ValuesIn(those([](const Format& f) {
+                           return f.encode != nullptr && f.dtype != Dtype::f32 &&
+                                  f.dtype != Dtype::i2_s && f.dtype != Dtype::iq4_nl;
+                         })),
+                         label);
+INSTANTIATE_TEST_SUITE_P(Formats, BlockedFormat,
+                         ::testing::ValuesIn(those([](const Format& f) { return !is_bitnet(f); })),
+                         label);
+INSTANTIATE_TEST_SUITE_P(Formats, IntegerFormat, ::testing::ValuesIn(those([](const Format& f) {
+                           return f.integer.group != 0;
+                         })),
+                         label);
+INSTANTIATE_TEST_SUITE_P(Formats, EncodedInteger, ::testing::ValuesIn(those([](const Format& f) {
+                           return f.encode != nullptr && f.integer.group != 0;
+                         })),
+                         label);
+
+TEST_P(GgmlFormat, DecodesAsGgmlsPackage) {
+  const Format& format = *GetParam();
+  const auto& blocks = reference().at(key(format, "blocks"));
+  const auto& shown = reference().at(key(format, "decoded"));
+  const int64_t n_rows = blocks.shape[0], n_cols = info(format.dtype).block;
+  const QuantMatrix m{format.dtype, n_rows, n_cols, blocks.bytes};
+  ASSERT_EQ(matrix_bytes(format.dtype, n_rows, n_cols), static_cast<int64_t>(blocks.bytes.size()));
+  std::vector<float> decoded(n_rows * n_cols);
+  format.decode(m, 0, n_rows, decoded.data());
+  const auto expected = shown.as<float>();
+  EXPECT_EQ(bits(std::span(decoded).first(expected.size())), bits(expected));
+  uint64_t checksum = 0;  // as in quants.py
+  const auto all = bits(decoded);
+  for (size_t i = 0; i < all.size(); ++i) checksum += (i + 1) * all[i];
+  EXPECT_EQ(checksum, reference().at(key(format, "checksum")).as<uint64_t>()[0]);
+}
+
+TEST_P(BlockedFormat, DecodesRowsInTheMiddle) {
+  const Format& format = *GetParam();
+  const int64_t n_cols = 2 * info(format.dtype).block, n_rows = 5;
+  std::vector<std::byte> data(matrix_bytes(format.dtype, n_rows, n_cols));
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 151 % 61);
+  const QuantMatrix m{format.dtype, n_rows, n_cols, data};
+  std::vector<float> all(n_rows * n_cols), some(2 * n_cols);
+  format.decode(m, 0, n_rows, all.data());
+  format.decode(m, 2, 2, some.data());
+  EXPECT_EQ(bits(some), bits(std::span(all).subspan(2 * n_cols, 2 * n_cols)));
+}
+
+TEST_P(GgmlEncoded, EncodesAsGgmlsPackage) {
+  const Format& format = *GetParam();
+  ASSERT_NE(format.encode, nullptr);
+  const auto weights = reference().at(key(format, "weights")).as<float>();
+  const auto& expected = reference().at(key(format, "encoded")).bytes;
+  std::vector<std::byte> encoded(expected.size());
+  format.encode(weights.data(), static_cast<int64_t>(weights.size()), encoded.data());
+  EXPECT_EQ(encoded, expected);
+}
+
+// Blocks of arbitrary bytes; exponents of the f16 and f32 numbers in them may be anything, so
+// infinities and NaNs occur.
+std::vector<std::byte> random_matrix(const Format& format, int64_t n_rows, int64_t n_cols) {
+  std::vector<std::byte> data(matrix_bytes(format.dtype, n_rows, n_cols));
+  std::mt19937 random(static_cast<unsigned>(format.dtype));
+  for (std::byte& b : data) b = static_cast<std::byte>(random());
+  return data;
+}
+
+TEST_P(IntegerFormat, IntegerFormGivesTheBitsOfDecode) {
+  const Format& format = *GetParam();
+  const IntegerForm form = format.integer;
+  ASSERT_NE(format.split, nullptr);
+  ASSERT_TRUE(form.group == 16 || form.group == 32);
+  ASSERT_TRUE(form.bits == 4 || form.bits == 8);
+  // A shape that tl1 and tl2 know, too.
+  const int64_t n_rows = is_bitnet(format) ? 1536 : 64, n_cols = is_bitnet(format) ? 4096 : 512;
+  const auto data = random_matrix(format, n_rows, n_cols);
+  const QuantMatrix m{format.dtype, n_rows, n_cols, data};
+  const int64_t first = 7, n = 50, groups = n * n_cols / form.group;
+  std::vector<int8_t> codes(n * n_cols);
+  std::vector<float> scales(groups), offsets(groups), decoded(n * n_cols);
+  format.split(m, first, n, codes.data(), scales.data(),
+               form.has_offset ? offsets.data() : nullptr);
+  format.decode(m, first, n, decoded.data());
+  for (int64_t i = 0; i < n * n_cols; ++i) {
+    if (form.bits == 4) {
+      ASSERT_GE(codes[i], 0);
+      ASSERT_LE(codes[i], 15);
+    }
+    const int64_t g = i / form.group;
+    float weight = scales[g] * static_cast<float>(codes[i] - form.zero_point);
+    if (form.has_offset) weight += offsets[g];
+    if (std::isnan(weight)) {
+      ASSERT_TRUE(std::isnan(decoded[i])) << i;
+    } else {
+      ASSERT_EQ(std::bit_cast<uint32_t>(weight), std::bit_cast<uint32_t>(decoded[i])) << i;
+    }
+    if (form.f16_scales && !std::isnan(scales[g]) && !std::isnan(offsets[g])) {
+      ASSERT_EQ(f16_to_f32(f32_to_f16(scales[g])), scales[g]);
+      ASSERT_EQ(f16_to_f32(f32_to_f16(offsets[g])), offsets[g]);
+    }
+  }
+}
+
+// Encoding and decoding again stays within the format's step.
+TEST_P(EncodedInteger, EncodeComesNearTheWeights) {
+  const Format& format = *GetParam();
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> weights(4 * 512), decoded(weights.size());
+  for (float& w : weights) w = normal(random);
+  std::vector<std::byte> data(matrix_bytes(format.dtype, 4, 512));
+  format.encode(weights.data(), static_cast<int64_t>(weights.size()), data.data());
+  format.decode({format.dtype, 4, 512, data}, 0, 4, decoded.data());
+  double error = 0, power = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    error += std::pow(weights[i] - decoded[i], 2);
+    power += std::pow(weights[i], 2);
+  }
+  const bool ternary = format.integer.zero_point == 1;
+  const double bits_per_weight = 8.0 * static_cast<double>(data.size()) / weights.size();
+  // Six decibels a bit, less the distance of a Gaussian from uniform codes.
+  EXPECT_LT(error / power, ternary ? 0.8 : 4 * std::pow(0.25, bits_per_weight - 1));
+}
+
+TEST(Formats, EveryWeightTypeHasOne) {
+  for (int d = 0; d < static_cast<int>(Dtype::count); ++d) {
+    const auto dtype = static_cast<Dtype>(d);
+    const bool plain = dtype == Dtype::f64 || (dtype >= Dtype::i8 && dtype <= Dtype::i64);
+    const Format* format = find_format(dtype);
+    EXPECT_EQ(format == nullptr, plain) << info(dtype).name;
+    if (format == nullptr) continue;
+    EXPECT_EQ(format->dtype, dtype);
+    EXPECT_EQ(format->integer.group == 0, format->split == nullptr);
+  }
+}
+
+TEST(Formats, MatrixBytesChecksShapesAndOverflow) {
+  EXPECT_EQ(matrix_bytes(Dtype::f32, 3, 5), 60);
+  EXPECT_EQ(matrix_bytes(Dtype::i64, 3, 5), 120);
+  EXPECT_EQ(matrix_bytes(Dtype::q4_0, 2, 64), 72);
+  EXPECT_EQ(matrix_bytes(Dtype::q4_0, 2, 33), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::q6_k, 1, 128), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::q4_0, -1, 32), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::q4_0, 1, -32), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::f32, int64_t{1} << 40, int64_t{1} << 40), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::f32, int64_t{1} << 31, int64_t{1} << 30), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::f32, int64_t{1} << 30, int64_t{1} << 30), int64_t{1} << 62);
+  EXPECT_EQ(matrix_bytes(Dtype::i2_s, 5, 256), 5 * 64 + 32);
+  EXPECT_EQ(matrix_bytes(Dtype::i2_s, 5, 192), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::i2_s, int64_t{1} << 40, int64_t{1} << 40), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::tl1, 3200, 8640), 3200 * 8640 / 4 + 32);
+  EXPECT_EQ(matrix_bytes(Dtype::tl1, 2560, 2560), -1);
+  EXPECT_EQ(matrix_bytes(Dtype::tl2, 2560, 2560), -1);
+}
+
+}  // namespace
+}  // namespace quern
