@@ -1,0 +1,17 @@
+//! Tokenizers and chat templates for Quern, behind the C ABI of include/quern_text.h.
+//!
+//! The crates `tokenizers` and `minijinja` do the work; what stands here turns GGUF vocabularies into
+//! `tokenizers` parts, tells typed text from the template's own, and keeps bounds.
+
+// Every exported function takes pointers from C; what they must point at is said in the header.
+#![allow(clippy::missing_safety_doc)]
+
+pub mod abi;
+mod added;
+mod error;
+mod pieces;
+mod pre_tokenizers;
+mod sentencepiece;
+mod tokenizer;
+pub mod tokenizer_abi;
+mod vocabulary;

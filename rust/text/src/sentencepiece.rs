@@ -1,0 +1,134 @@
+//! SentencePiece vocabularies: BPE by scores (kind "llama") and Unigram (kind "t5").
+
+use crate::error::{Error, Result};
+use crate::tokenizer::Parts;
+use crate::vocabulary::{hidden_unless_typable, Checked, Type};
+use ahash::AHashMap;
+use tokenizers::decoders::byte_fallback::ByteFallback;
+use tokenizers::decoders::fuse::Fuse;
+use tokenizers::decoders::sequence::Sequence as DecoderSequence;
+use tokenizers::decoders::strip::Strip as StripDecoder;
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::unigram::Unigram;
+use tokenizers::normalizers::replace::ReplacePattern;
+use tokenizers::normalizers::{Precompiled, Prepend, Replace, Sequence, Strip};
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::{DecoderWrapper, NormalizerWrapper};
+
+const SPACE: &str = "\u{2581}";
+
+/// The merges that scores stand for: every way to part a token into two tokens, best score first. The order
+/// of equal scores is that of the reference's converter, since ids depend on it: longer left part, longer right
+/// part, then vocabulary order, then ids of the parts.
+fn merges_from_scores(checked: &Checked, vocabulary: &AHashMap<String, u32>) -> Vec<(String, String)> {
+    struct Candidate<'a> {
+        score: f32,
+        lengths: (usize, usize),
+        parts: (&'a str, &'a str),
+    }
+    let mut candidates = Vec::new();
+    for (id, token) in checked.tokens.iter().enumerate() {
+        if vocabulary.get(*token) != Some(&(id as u32)) || checked.types[id].is_special() {
+            continue;
+        }
+        let count = token.chars().count();
+        let cuts = token.char_indices().skip(1).enumerate();
+        let mut splits: Vec<(u32, u32, Candidate)> = cuts
+            .filter_map(|(before, (at, _))| {
+                let parts = token.split_at(at);
+                let ids = (*vocabulary.get(parts.0)?, *vocabulary.get(parts.1)?);
+                let lengths = (before + 1, count - before - 1);
+                Some((ids.0, ids.1, Candidate { score: checked.raw.scores[id], lengths, parts }))
+            })
+            .collect();
+        splits.sort_by_key(|split| (split.0, split.1));
+        candidates.extend(splits.into_iter().map(|split| split.2));
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.lengths.cmp(&a.lengths)));
+    candidates.into_iter().map(|c| (c.parts.0.to_owned(), c.parts.1.to_owned())).collect()
+}
+
+fn spaces_to_marks() -> Result<NormalizerWrapper> {
+    let replace = Replace::new(ReplacePattern::String(" ".to_owned()), SPACE);
+    Ok(replace.map_err(|e| Error::internal(e.to_string()))?.into())
+}
+
+/// SentencePiece BPE with byte fallback (Llama 1 and 2, Mistral, Gemma).
+pub fn bpe(checked: &Checked) -> Result<Parts> {
+    let raw = checked.raw;
+    if raw.scores.is_empty() && raw.merges.is_empty() {
+        return Err(Error::corrupt("a llama vocabulary needs scores"));
+    }
+    let unknown = checked.token_or(raw.unknown, Some(0));
+    let prefix = raw.add_space_prefix.unwrap_or(true);
+    let keep = |text: &str| text.to_owned();
+    let mut vocabulary = checked.map(keep, |kind| kind == Type::Control);
+    let merges = if raw.scores.is_empty() {
+        let lines = raw.merges.iter().enumerate();
+        lines.map(|(i, line)| crate::vocabulary::merge(i, line)).collect::<Result<Vec<_>>>()?
+    } else {
+        merges_from_scores(checked, &vocabulary)
+    };
+    let mut builder = BPE::builder().fuse_unk(true).byte_fallback(true);
+    if let Some(id) = unknown {
+        let piece = checked.tokens[id as usize].to_owned();
+        vocabulary.insert(piece.clone(), id);
+        builder = builder.unk_token(piece);
+    }
+    let model =
+        builder.vocab_and_merges(vocabulary, merges).build().map_err(|e| Error::corrupt(format!("merges: {e}")))?;
+    let mut normalizers: Vec<NormalizerWrapper> = vec![spaces_to_marks()?];
+    let marks = Replace::new(ReplacePattern::String(SPACE.to_owned()), " ").map_err(|e| Error::internal(e.to_string()))?;
+    let mut decoders: Vec<DecoderWrapper> = vec![marks.into(), ByteFallback::new().into(), Fuse::new().into()];
+    if prefix {
+        normalizers.insert(0, Prepend::new(SPACE.to_owned()).into());
+        decoders.push(StripDecoder::new(' ', 1, 0).into());
+    }
+    let (bos, eos) = (checked.token_or(raw.bos, Some(1)), checked.token_or(raw.eos, Some(2)));
+    Ok(Parts {
+        normalizer: Some(Sequence::new(normalizers).into()),
+        pre_tokenizer: None,
+        model: model.into(),
+        decoder: Some(DecoderSequence::new(decoders).into()),
+        frame: checked.frame(bos, eos, (true, false)),
+        added: checked.added(keep),
+        entries: checked.entries(keep),
+    })
+}
+
+/// SentencePiece Unigram (T5, XLM-RoBERTa).
+pub fn unigram(checked: &Checked) -> Result<Parts> {
+    let raw = checked.raw;
+    if raw.scores.is_empty() {
+        return Err(Error::corrupt("a t5 vocabulary needs scores"));
+    }
+    let unknown = checked.token_or(raw.unknown, Some(2));
+    let tokens = checked.tokens.iter().zip(&checked.types).zip(raw.scores).enumerate();
+    let pieces = tokens.map(|(id, ((token, kind), score))| (hidden_unless_typable(id, token, *kind), f64::from(*score)));
+    let bytes = checked.types.contains(&Type::Byte);
+    let model = Unigram::from(pieces.collect(), unknown.map(|id| id as usize), bytes)
+        .map_err(|e| Error::corrupt(e.to_string()))?;
+    let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
+    if !raw.charsmap.is_empty() {
+        let map = Precompiled::from(raw.charsmap).map_err(|e| Error::corrupt(format!("precompiled_charsmap: {e:?}")))?;
+        normalizers.push(map.into());
+    }
+    if raw.remove_extra_whitespaces.unwrap_or(true) {
+        let runs = Replace::new(ReplacePattern::Regex(" {2,}".to_owned()), SPACE);
+        normalizers.push(Strip::new(false, true).into());
+        normalizers.push(runs.map_err(|e| Error::internal(e.to_string()))?.into());
+    }
+    let scheme = if raw.add_space_prefix.unwrap_or(true) { PrependScheme::Always } else { PrependScheme::Never };
+    let space = Metaspace::new('\u{2581}', scheme, true);
+    let keep = |text: &str| text.to_owned();
+    let (bos, eos) = (checked.token_or(raw.bos, None), checked.token_or(raw.eos, Some(1)));
+    Ok(Parts {
+        normalizer: Some(Sequence::new(normalizers).into()),
+        pre_tokenizer: Some(space.clone().into()),
+        model: model.into(),
+        decoder: Some(space.into()),
+        frame: checked.frame(bos, eos, (false, true)),
+        added: checked.added(keep),
+        entries: checked.entries(keep),
+    })
+}
