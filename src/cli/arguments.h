@@ -1,0 +1,55 @@
+// The command line of one verb: rows of flags, checked strictly. CLI11 splits the words and prints
+// the help; what a value may be is decided here, the same way for every flag: no overflow, no NaN,
+// no trailing letters, and errors that name the flag.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace quern::cli {
+
+// Strict readings of a whole string; nothing where it is not one.
+std::optional<int64_t> read_integer(std::string_view text);
+std::optional<double> read_number(std::string_view text);  // finite
+
+class Arguments {
+ public:
+  // verb: "tokenize"; examples: lines that follow the options in --help.
+  Arguments(std::string_view verb, std::string_view summary, std::string_view examples);
+  ~Arguments();
+
+  // `flags` as CLI11 spells them: "-n,--n-predict" or, for a positional, "MODEL". The targets keep
+  // their value, which --help shows as the default where `shown` is not empty, unless the flag is
+  // given; of a repeated flag the last one counts. They must outlive parse.
+  void text(const std::string& flags, std::string& target, const std::string& help);
+  void text(const std::string& flags, std::optional<std::string>& target, const std::string& help);
+  void texts(const std::string& flags, std::vector<std::string>& target, const std::string& help);
+  void flag(const std::string& flags, bool& target, const std::string& help);
+  void integer(const std::string& flags, int& target, int64_t least, int64_t most,
+               const std::string& help);
+  void integer(const std::string& flags, std::optional<uint64_t>& target, const std::string& help);
+  void integers(const std::string& flags, std::vector<int>& target, int64_t least, int64_t most,
+                const std::string& help);  // separated by commas
+  void number(const std::string& flags, std::optional<double>& target, double least, double most,
+              const std::string& help);
+  // The same for values that must be whole.
+  void whole_number(const std::string& flags, std::optional<double>& target, double least,
+                    double most, const std::string& help);
+
+  // At most one of these flags may be given.
+  void exclusive(const std::vector<std::string>& flags);
+
+  // True: go on. False: --help was asked for and printed. Errors: invalid_argument.
+  Result<bool> parse(int argc, const char* const* argv);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quern::cli

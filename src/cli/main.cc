@@ -1,0 +1,74 @@
+// quern: the program. Finds the verb, runs it, prints its error.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "cli/exit_code.h"
+#include "cli/failure.h"
+#include "cli/verbs.h"
+
+namespace quern::cli {
+namespace {
+
+struct Verb {
+  std::string_view name, summary;
+  VerbFunction* run;
+};
+
+constexpr Verb kVerbs[] = {
+    {"version", "print the version", run_version},
+};
+
+void print_help(std::FILE* out) {
+  fmt::print(out, "quern VERB [FLAG...]\n\nVerbs (quern VERB --help tells more, with examples):\n");
+  for (const Verb& verb : kVerbs) fmt::print(out, "  {:<10} {}\n", verb.name, verb.summary);
+  fmt::print(out,
+             "\nResults go to standard output, everything else to standard error.\n\n"
+             "Exit codes:\n");
+  for (const ExitCode& row : exit_codes()) fmt::print(out, "  {:<10} {}\n", row.code, row.meaning);
+}
+
+const Verb* find_verb(std::string_view name) {
+  if (name == "--version" || name == "-V") name = "version";
+  for (const Verb& verb : kVerbs)
+    if (verb.name == name) return &verb;
+  return nullptr;
+}
+
+int run(int argc, const char* const* argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help(stdout);
+    return kDone;
+  }
+  const Verb* verb = find_verb(name);
+  if (!verb) {
+    if (name.empty()) {
+      print_help(stderr);
+      return kUsage;
+    }
+    return report({Code::invalid_argument,
+                   fmt::format("'{}' is no verb", name),
+                   {},
+                   "quern --help lists the verbs"});
+  }
+  const Result<int> code = verb->run(argc - 1, argv + 1);
+  return code ? *code : report(code.error());
+}
+
+}  // namespace
+}  // namespace quern::cli
+
+int main(int argc, char** argv) {
+  int code = quern::cli::run(argc, argv);
+  // A full disk shows only when the buffer is written.
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && code == quern::cli::kDone)
+    code = quern::cli::report({quern::Code::unavailable,
+                               std::string("cannot write the result: ") + std::strerror(errno),
+                               "standard output",
+                               {}});
+  return code;
+}

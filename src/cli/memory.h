@@ -1,0 +1,22 @@
+// Memory this process may use.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace quern::cli {
+
+struct Memory {
+  int64_t total = 0, available = 0;  // bytes; 0: not known
+};
+
+// The machine's, or its cgroup's where that is tighter.
+Memory machine_memory();
+
+// The pieces, for tests. `meminfo`: the text of /proc/meminfo.
+Memory parse_meminfo(std::string_view meminfo);
+// The tightest limit on the way from the group of this process up to the root. `cgroups`: the text
+// of /proc/self/cgroup (version 2 line "0::/..."), `root`: where it is mounted.
+Memory cgroup_memory(std::string_view cgroups, const std::string& root);
+
+}  // namespace quern::cli

@@ -1,0 +1,15 @@
+// Ctrl-C as a question the program asks at moments of its own choice.
+#pragma once
+
+namespace quern::cli {
+
+// From now on SIGINT only raises a flag, and system calls that wait return EINTR. A third Ctrl-C
+// that nobody has taken notice of ends the program at once with exit code 130: whatever hangs, the
+// user can leave. SIGINT is the one handler of the process, hence functions, not an object.
+void catch_interrupts();
+
+bool interrupted();     // Ctrl-C was pressed since the last take
+bool take_interrupt();  // the same, and lowers the flag
+bool take_resize();     // the terminal changed its size, or the program was resumed
+
+}  // namespace quern::cli

@@ -1,0 +1,13 @@
+// The verbs of `quern`, one file each (verb_<name>.cc); main.cc has the table.
+#pragma once
+#include "base/result.h"
+
+namespace quern::cli {
+
+// argv[0] is the verb itself. Returns the exit code; an Error is printed by main and becomes its
+// exit code.
+using VerbFunction = Result<int>(int argc, const char* const* argv);
+
+VerbFunction run_version;
+
+}  // namespace quern::cli
