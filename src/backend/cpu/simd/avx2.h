@@ -64,6 +64,17 @@ struct Avx2 {
     put(p, _mm_packus_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
   }
 
+  QUERN_SIMD F32x16 load_part(const float* p, int64_t n) {
+    const Mask m = first(static_cast<int>(n));
+    return {_mm256_maskload_ps(p, _mm256_castps_si256(m.low)),
+            _mm256_maskload_ps(p + 8, _mm256_castps_si256(m.high))};
+  }
+  QUERN_SIMD void store_part(float* p, int64_t n, F32x16 v) {
+    const Mask m = first(static_cast<int>(n));
+    _mm256_maskstore_ps(p, _mm256_castps_si256(m.low), v.low);
+    _mm256_maskstore_ps(p + 8, _mm256_castps_si256(m.high), v.high);
+  }
+
   QUERN_SIMD F32x16 fill(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
   QUERN_SIMD I32x16 fill_i32(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
   QUERN_SIMD I32x16 broadcast_i32(const void* p) {
@@ -189,6 +200,43 @@ struct Avx2 {
     return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
   }
 
+  struct Nibbles {
+    __m256i low, high;
+  };
+  static constexpr int kHighNibble = 1;
+  QUERN_SIMD Nibbles low_nibbles(const void* line) {
+    const I32x16 v = load_i32(line), mask = fill_i32(0x0f0f0f0f);
+    return {_mm256_and_si256(v.low, mask.low), _mm256_and_si256(v.high, mask.high)};
+  }
+  QUERN_SIMD Nibbles high_nibbles(const void* line) {
+    const I32x16 v = load_i32(line), mask = fill_i32(0x0f0f0f0f);
+    return {_mm256_and_si256(_mm256_srli_epi16(v.low, 4), mask.low),
+            _mm256_and_si256(_mm256_srli_epi16(v.high, 4), mask.high)};
+  }
+  // Pairs of products stay below 2^15: 2 * 15 * 127.
+  QUERN_SIMD I32x16 dot(I32x16 sum, Nibbles w, I32x16 four) {
+    return add(sum, I32x16{pairs(_mm256_maddubs_epi16(w.low, four.low)),
+                           pairs(_mm256_maddubs_epi16(w.high, four.high))});
+  }
+  // As signed numbers code - 128: their size, and themselves for the sign. Pairs stay below 2^15:
+  // 2 * 128 * 127.
+  struct Bytes {
+    I32x16 size, code;
+  };
+  static constexpr int kByteZero = 128;
+  QUERN_SIMD Bytes bytes(const void* line) {
+    const I32x16 code = bit_xor(load_i32(line), fill_i32(static_cast<int32_t>(0x80808080u)));
+    return {{_mm256_abs_epi8(code.low), _mm256_abs_epi8(code.high)}, code};
+  }
+  QUERN_SIMD I32x16 dot(I32x16 sum, const Bytes& w, I32x16 four) {
+    const __m256i low = _mm256_sign_epi8(four.low, w.code.low);
+    const __m256i high = _mm256_sign_epi8(four.high, w.code.high);
+    return add(sum, I32x16{pairs(_mm256_maddubs_epi16(w.size.low, low)),
+                           pairs(_mm256_maddubs_epi16(w.size.high, high))});
+  }
+
+  static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 6;
+
   QUERN_SIMD void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
   }
@@ -197,6 +245,9 @@ struct Avx2 {
   }
 
  private:
+  QUERN_SIMD __m256i pairs(__m256i words) {  // sums of neighbours
+    return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+  }
   QUERN_SIMD I32x16 bf16_in_high_half(F32x16 v) {
     const I32x16 even = bit_and(shift_right<16>(as_int(v)), fill_i32(1));
     return add(add(as_int(v), fill_i32(0x7fff)), even);

@@ -43,6 +43,13 @@ struct Avx512 {
     std::memcpy(p, &bytes, sizeof bytes);
   }
 
+  QUERN_SIMD F32x16 load_part(const float* p, int64_t n) {
+    return _mm512_maskz_loadu_ps(first(static_cast<int>(n)), p);
+  }
+  QUERN_SIMD void store_part(float* p, int64_t n, F32x16 v) {
+    _mm512_mask_storeu_ps(p, first(static_cast<int>(n)), v);
+  }
+
   QUERN_SIMD F32x16 fill(float x) { return _mm512_set1_ps(x); }
   QUERN_SIMD I32x16 fill_i32(int32_t x) { return _mm512_set1_epi32(x); }
   QUERN_SIMD I32x16 broadcast_i32(const void* p) {

@@ -50,6 +50,14 @@ struct Scalar {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(v.lane[i]);
   }
 
+  // The first n lanes, 0 <= n <= 16: the rest is 0, or not written.
+  QUERN_SIMD F32x16 load_part(const float* p, int64_t n) {
+    return each<F32x16>([&](int i) { return i < n ? p[i] : 0.0f; });
+  }
+  QUERN_SIMD void store_part(float* p, int64_t n, F32x16 v) {
+    for (int i = 0; i < n; ++i) p[i] = v.lane[i];
+  }
+
   QUERN_SIMD F32x16 fill(float x) {
     return each<F32x16>([&](int) { return x; });
   }
@@ -181,6 +189,38 @@ struct Scalar {
     return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
   }
 
+  // Integer dot products: lane i of a line of codes is its bytes 4i..4i+3, and `four` holds 4
+  // signed activations (-127..127) in every lane. Lines are aligned to 64 bytes.
+  //
+  // Nibbles: codes 0..15. The high ones may come as multiples of 16 (kHighNibble).
+  struct Nibbles {
+    uint8_t byte[64];
+  };
+  static constexpr int kHighNibble = 1;
+  QUERN_SIMD Nibbles low_nibbles(const void* line) {
+    return each_byte<Nibbles>(line, [](uint8_t b) { return b & 15; });
+  }
+  QUERN_SIMD Nibbles high_nibbles(const void* line) {
+    return each_byte<Nibbles>(line, [](uint8_t b) { return b >> 4; });
+  }
+  QUERN_SIMD I32x16 dot(I32x16 sum, const Nibbles& w, I32x16 four) {
+    return dot_bytes(sum, w.byte, four);
+  }
+  // Bytes hold codes 0..255; dot() counts each as code - kByteZero.
+  struct Bytes {
+    uint8_t byte[64];
+  };
+  static constexpr int kByteZero = 0;
+  QUERN_SIMD Bytes bytes(const void* line) {
+    return each_byte<Bytes>(line, [](uint8_t b) { return b; });
+  }
+  QUERN_SIMD I32x16 dot(I32x16 sum, const Bytes& w, I32x16 four) {
+    return dot_bytes(sum, w.byte, four);
+  }
+
+  // Register tiles of the linear kernels: strips of 16 outputs x rows.
+  static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 2;
+
   QUERN_SIMD void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
   // For bytes that are read once.
   QUERN_SIMD void prefetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
@@ -197,6 +237,20 @@ struct Scalar {
     T v;
     for (int i = 0; i < 16; ++i) v.lane[i] = f(i);
     return v;
+  }
+  template <class T, class F>
+  QUERN_SIMD T each_byte(const void* line, F f) {
+    T v = read<T>(line);
+    for (uint8_t& b : v.byte) b = static_cast<uint8_t>(f(b));
+    return v;
+  }
+  QUERN_SIMD I32x16 dot_bytes(I32x16 sum, const uint8_t (&w)[64], I32x16 four) {
+    int8_t a[4];
+    std::memcpy(a, &four, sizeof a);
+    return each<I32x16>([&](int i) {
+      const uint8_t* b = w + 4 * i;
+      return sum.lane[i] + b[0] * a[0] + b[1] * a[1] + b[2] * a[2] + b[3] * a[3];
+    });
   }
   QUERN_SIMD uint32_t word(const I32x16& a, int i) { return static_cast<uint32_t>(a.lane[i]); }
   QUERN_SIMD int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
