@@ -1,0 +1,22 @@
+// AVX-512 with VNNI and bf16 dot products. All but attention is as without bf16.
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/simd/avx512bf16.h"
+
+namespace quern::cpu {
+
+extern const Kernels kAvx512VnniKernels;
+extern const Kernels kAvx512Bf16Kernels;
+const Kernels kAvx512Bf16Kernels = {
+    .isa = "avx512bf16",
+    .supported =
+        [](const CpuFeatures& f) {
+          return f.avx2 && f.fma && f.f16c && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq &&
+                 f.avx512vnni && f.avx512bf16;
+        },
+    .linear = kAvx512VnniKernels.linear,
+    .rows = kAvx512VnniKernels.rows,
+    .fast_attention = {},
+    .exact_attention = {},
+};
+
+}  // namespace quern::cpu

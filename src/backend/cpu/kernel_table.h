@@ -1,0 +1,23 @@
+// Fills the tables of one instruction set with the kernels over its vocabulary V. Included by the
+// isa_*.cc files alone.
+#pragma once
+#include "backend/cpu/decode_panel.h"
+#include "backend/cpu/float_kernel.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/quantize_kernel.h"
+#include "backend/cpu/quantized_kernel.h"
+#include "backend/cpu/rows_kernel.h"
+
+namespace quern::cpu {
+
+template <class V>
+constexpr LinearKernels linear_kernels() {
+  return {quantize_row<V>, multiply_quantized<V>, multiply_float<V>, multiply_exact<V>};
+}
+
+template <class V>
+constexpr RowKernels row_kernels() {
+  return {rms_norm<V>, swiglu<V>, add<V>, rope<V>};
+}
+
+}  // namespace quern::cpu

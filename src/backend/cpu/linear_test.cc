@@ -1,0 +1,330 @@
+// The linear kernels: every instruction set against the scalar one bit for bit, and the scalar one
+// against doubles.
+#include "backend/cpu/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/packed_layout.h"
+#include "backend/cpu/test_matrix.h"
+#include "base/float16.h"
+
+namespace quern::cpu {
+namespace {
+
+using testing_support::Aligned;
+using testing_support::random_matrix;
+using testing_support::random_rows;
+using testing_support::Weights;
+
+const Kernels& scalar() { return *all_kernels().front(); }
+
+std::vector<const Kernels*> supported_kernels() {
+  const CpuFeatures features = detect_cpu_features();
+  std::vector<const Kernels*> list;
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->supported(features)) list.push_back(kernels);
+  }
+  return list;
+}
+
+// Formats that the fast path multiplies as integers; and all.
+std::vector<const Format*> integer_formats() {
+  std::vector<const Format*> list;
+  for (const Format* format : formats()) {
+    if (format->integer.group) list.push_back(format);
+  }
+  return list;
+}
+
+Aligned<std::byte> quantize(const Kernels& kernels, const std::vector<float>& x, int64_t n_in) {
+  const int64_t n_rows = static_cast<int64_t>(x.size()) / n_in, bytes = activation_bytes(n_in);
+  Aligned<std::byte> records(n_rows * bytes);
+  for (int64_t row = 0; row < n_rows; ++row) {
+    kernels.linear.quantize_row(x.data() + row * n_in, n_in, records.data() + row * bytes);
+  }
+  return records;
+}
+
+struct Packed {
+  Aligned<std::byte> memory;
+  PackedMatrix matrix;
+};
+
+Packed pack_all(const Weights& w) {
+  const Format& format = *find_format(w.matrix.dtype);
+  Packed p;
+  p.memory = Aligned<std::byte>(packed_bytes(format, w.matrix.n_rows, w.matrix.n_cols));
+  p.matrix = {layout_of(format), format.integer, w.matrix.n_rows, w.matrix.n_cols, {}};
+  p.matrix.data = {p.memory.data(), static_cast<size_t>(p.memory.size())};
+  const int64_t panels = p.matrix.n_panels();
+  pack(w.matrix, panels / 2, panels, p.memory.data());  // in two pieces, out of order
+  pack(w.matrix, 0, panels / 2, p.memory.data());
+  return p;
+}
+
+std::vector<float> multiply(const Kernels& kernels, const Packed& w, const std::byte* records,
+                            int n_rows) {
+  const int64_t stride = w.matrix.n_panels() * kPanelRows;
+  std::vector<float> out(n_rows * stride, NAN);
+  Epilogue epilogue{.out = out.data(), .out_stride = stride};
+  kernels.linear.multiply_quantized(w.matrix, records, activation_bytes(w.matrix.n_in), n_rows, 0,
+                                    w.matrix.n_panels(), epilogue);
+  return out;
+}
+
+struct Shape {
+  int64_t n_out, n_in;
+};
+
+// Small shapes a format can have, the second with whole panels. Empty for tl1 and tl2, which have
+// the sizes of their models only; i2_s has the same integer form.
+std::vector<Shape> shapes(const Format& format) {
+  std::vector<Shape> list;
+  for (const Shape shape : {Shape{40, 512}, {96, 768}, {32, 32}, {96, 96}, {33, 576}, {64, 1536}}) {
+    const bool wanted = info(format.dtype).block <= 32 || shape.n_in == 512 || shape.n_in == 768;
+    if (wanted && matrix_bytes(format.dtype, shape.n_out, shape.n_in) >= 0) list.push_back(shape);
+  }
+  return list;
+}
+
+TEST(QuantizeRow, HoldsTheRowWithinHalfAStepAndItsSums) {
+  for (const int64_t n_in : {1, 15, 16, 31, 32, 33, 50, 64, 576, 1000}) {
+    const std::vector<float> x = random_rows(1, n_in, 7);
+    const Aligned<std::byte> record = quantize(scalar(), x, n_in);
+    const auto* groups = reinterpret_cast<const ActivationGroup*>(record.data());
+    for (int64_t g = 0; g < activation_groups(n_in); ++g) {
+      const ActivationGroup& group = groups[g];
+      int sums[2] = {0, 0};
+      for (int i = 0; i < 32; ++i) {
+        const int64_t k = 32 * g + i;
+        const float value = k < n_in ? x[k] : 0.0f;
+        EXPECT_LE(std::abs(value - group.scale * group.code[i]), 0.50001f * group.scale);
+        EXPECT_LE(std::abs(group.code[i]), 127);
+        sums[i / 16] += group.code[i];
+      }
+      EXPECT_EQ(group.half_sums[0], sums[0]);
+      EXPECT_EQ(group.half_sums[1], sums[1]);
+      EXPECT_EQ(group.start8, -8 * (sums[0] + sums[1]));
+      EXPECT_EQ(group.start128, -128 * (sums[0] + sums[1]));
+      EXPECT_EQ(group.scaled_sum, group.scale * static_cast<float>(sums[0] + sums[1]));
+      EXPECT_EQ(group.scaled_half_sums[1], group.scale * static_cast<float>(sums[1]));
+    }
+  }
+}
+
+TEST(QuantizeRow, RoundsAlikeOnEveryInstructionSet) {
+  for (const Kernels* kernels : supported_kernels()) {
+    for (const int64_t n_in : {1, 17, 32, 33, 49, 576, 1536}) {
+      std::vector<float> x = random_rows(3, n_in, 11);
+      x[0] = 0x1p-70f;                                       // below what counts
+      if (n_in > 64) std::fill_n(x.begin() + 32, 32, 0.0f);  // a group of zeros
+      const auto want = quantize(scalar(), x, n_in), got = quantize(*kernels, x, n_in);
+      EXPECT_EQ(std::memcmp(want.data(), got.data(), want.size()), 0) << kernels->isa << n_in;
+    }
+  }
+}
+
+// A packed weight, read back by the description in packed_layout.h.
+float packed_weight(const PackedMatrix& w, int64_t row, int64_t k) {
+  const Unit unit(w.layout, w.form);
+  const int64_t u = k / unit.k, in_unit = k % unit.k;
+  const int64_t lane = row % kPanelRows;
+  const std::byte* at = w.data.data() + (row / kPanelRows * unit.count(w.n_in) + u) * unit.bytes();
+  const auto scale_at = [&](const std::byte* scales) {
+    const std::byte* p =
+        scales + in_unit / w.form.group * unit.scale_stride() + lane * unit.scale_bytes;
+    float f32;
+    uint16_t f16;
+    std::memcpy(&f16, p, sizeof f16);
+    if (unit.scale_bytes == 2) return f16_to_f32(f16);
+    std::memcpy(&f32, p, sizeof f32);
+    return f32;
+  };
+  const int64_t line = in_unit % 32 / 4 * 2 + lane / 16;
+  const int byte =
+      std::to_integer<int>(at[unit.codes_at() + kLine * line + lane % 16 * 4 + in_unit % 4]);
+  const int code = w.layout == Layout::int8 ? byte - 128 : in_unit < 32 ? byte & 15 : byte >> 4;
+  const float weight = scale_at(at) * static_cast<float>(code - w.form.zero_point);
+  return unit.has_offset ? weight + scale_at(at + unit.offsets_at()) : weight;
+}
+
+TEST(Pack, KeepsEveryWeight) {
+  for (const Format* format : integer_formats()) {
+    for (const Shape shape : shapes(*format)) {
+      const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 3);
+      const Packed packed = pack_all(w);
+      int different = 0;
+      for (int64_t row = 0; row < shape.n_out; ++row) {
+        for (int64_t k = 0; k < shape.n_in; ++k) {
+          different += packed_weight(packed.matrix, row, k) != w.decoded[row * shape.n_in + k];
+        }
+      }
+      EXPECT_EQ(different, 0) << info(format->dtype).name << " " << shape.n_out << "x"
+                              << shape.n_in;
+    }
+  }
+}
+
+TEST(MultiplyQuantized, AgreesWithDoubles) {
+  for (const Format* format : integer_formats()) {
+    for (const Shape shape : shapes(*format)) {
+      const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
+      const Packed packed = pack_all(w);
+      const auto records = quantize(scalar(), random_rows(3, shape.n_in, 6), shape.n_in);
+      const auto y = multiply(scalar(), packed, records.data(), 3);
+      for (int row = 0; row < 3; ++row) {
+        const auto* groups = reinterpret_cast<const ActivationGroup*>(
+            records.data() + row * activation_bytes(shape.n_in));
+        for (int64_t n = 0; n < shape.n_out; ++n) {
+          double sum = 0, size = 0;
+          for (int64_t k = 0; k < shape.n_in; ++k) {
+            const double x = double{groups[k / 32].scale} * groups[k / 32].code[k % 32];
+            sum += x * w.decoded[n * shape.n_in + k];
+            size += std::abs(x * w.decoded[n * shape.n_in + k]);
+          }
+          const float got = y[row * packed.matrix.n_panels() * kPanelRows + n];
+          // A weight in a format with offsets is a difference of larger numbers.
+          EXPECT_NEAR(got, sum, (format->integer.has_offset ? 4e-5 : 4e-6) * size)
+              << info(format->dtype).name << " row " << row << " output " << n;
+        }
+      }
+    }
+  }
+}
+
+TEST(MultiplyQuantized, PadsOutputsWithZeros) {
+  for (const Format* format : integer_formats()) {
+    if (shapes(*format).empty()) continue;
+    const Shape shape = shapes(*format)[1];
+    const int64_t n_out = shape.n_out - 3;
+    const Packed packed = pack_all(random_matrix(format->dtype, n_out, shape.n_in, 5));
+    const auto records = quantize(scalar(), random_rows(2, shape.n_in, 6), shape.n_in);
+    const auto y = multiply(scalar(), packed, records.data(), 2);
+    const int64_t stride = packed.matrix.n_panels() * kPanelRows;
+    for (int64_t n = n_out; n < stride; ++n) EXPECT_EQ(y[stride + n], 0.0f);
+  }
+}
+
+TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRows) {
+  for (const Format* format : integer_formats()) {
+    for (const Shape shape : shapes(*format)) {
+      const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
+      const Packed packed = pack_all(w);
+      const auto records = quantize(scalar(), random_rows(64, shape.n_in, 6), shape.n_in);
+      const auto want = multiply(scalar(), packed, records.data(), 64);
+      const int64_t stride = packed.matrix.n_panels() * kPanelRows;
+      for (const Kernels* kernels : supported_kernels()) {
+        for (const int n_rows :
+             {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 33, 64}) {
+          const int first = (64 - n_rows) / 2;  // other rows at other places
+          const auto got = multiply(*kernels, packed,
+                                    records.data() + first * activation_bytes(shape.n_in), n_rows);
+          EXPECT_EQ(std::memcmp(got.data(), want.data() + first * stride, got.size() * 4), 0)
+              << info(format->dtype).name << " " << kernels->isa << " " << n_rows << " rows, "
+              << shape.n_out << "x" << shape.n_in;
+        }
+      }
+    }
+  }
+}
+
+TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
+  const Weights w = random_matrix(Dtype::q4_1, 160, 96, 5);
+  const Packed packed = pack_all(w);
+  const auto records = quantize(scalar(), random_rows(9, 96, 6), 96);
+  const auto product = multiply(scalar(), packed, records.data(), 9);
+  const std::vector<float> bias = random_rows(1, 160, 8), residual = random_rows(9, 160, 9);
+  for (const Kernels* kernels : supported_kernels()) {
+    std::vector<float> out = residual;
+    Epilogue epilogue{.out = out.data(), .out_stride = 160, .bias = bias.data(), .add = true};
+    kernels->linear.multiply_quantized(packed.matrix, records.data(), activation_bytes(96), 9, 1, 3,
+                                       epilogue);
+    for (int64_t i = 0; i < 9 * 160; ++i) {
+      const bool inside = i % 160 >= 32 && i % 160 < 96;
+      EXPECT_EQ(out[i], inside ? residual[i] + (product[i] + bias[i % 160]) : residual[i]);
+    }
+  }
+}
+
+// Plain matrices take the float road.
+TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
+    for (const Shape shape : {Shape{32, 1}, {40, 33}, {96, 576}}) {
+      const Weights w = random_matrix(dtype, shape.n_out, shape.n_in, 5);
+      const Packed packed = pack_all(w);
+      const int64_t stride = packed.matrix.n_panels() * kPanelRows;
+      const std::vector<float> x = random_rows(26, shape.n_in, 6);
+      std::vector<float> want;
+      for (const Kernels* kernels : supported_kernels()) {
+        for (const int n_rows : {26, 1, 2, 3, 5, 7, 12, 13}) {
+          std::vector<float> got(n_rows * stride, NAN);
+          Epilogue epilogue{.out = got.data(), .out_stride = stride};
+          kernels->linear.multiply_float(packed.matrix, x.data(), shape.n_in, n_rows, 0,
+                                         packed.matrix.n_panels(), epilogue);
+          if (want.empty()) want = got;
+          EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0)
+              << info(dtype).name << " " << kernels->isa << " " << n_rows;
+        }
+      }
+      for (int64_t i = 0; i < 26 * shape.n_out; ++i) {
+        const int64_t row = i / shape.n_out, n = i % shape.n_out;
+        double sum = 0, size = 0;
+        for (int64_t k = 0; k < shape.n_in; ++k) {
+          const double term = double{x[row * shape.n_in + k]} * w.decoded[n * shape.n_in + k];
+          sum += term;
+          size += std::abs(term);
+        }
+        EXPECT_NEAR(want[row * stride + n], sum, 1e-6 * size);
+      }
+    }
+  }
+}
+
+TEST(MultiplyExact, IsOneChainOfFmaOverDecodedWeights) {
+  for (const Format* format : formats()) {
+    if (shapes(*format).empty()) continue;
+    const int64_t n_in = 512, n_out = 40;
+    const Weights w = random_matrix(format->dtype, n_out, n_in, 5);
+    const std::vector<float> x = random_rows(15, n_in, 6);
+    std::vector<float> want(15 * 64, 0.0f);
+    for (int64_t i = 0; i < 15 * n_out; ++i) {
+      float sum = 0;
+      for (int64_t k = 0; k < n_in; ++k) {
+        sum = std::fma(w.decoded[i % n_out * n_in + k], x[i / n_out * n_in + k], sum);
+      }
+      want[i / n_out * 64 + i % n_out] = sum;
+    }
+    for (const Kernels* kernels : supported_kernels()) {
+      for (const int n_rows : {1, 4, 15}) {
+        Aligned<std::byte> scratch(exact_scratch_bytes(n_in));
+        std::vector<float> got(n_rows * 64, NAN);
+        Epilogue epilogue{.out = got.data(), .out_stride = 64};
+        kernels->linear.multiply_exact(w.matrix, x.data(), n_in, n_rows, 0, 2, epilogue,
+                                       scratch.data());
+        EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0)
+            << info(format->dtype).name << " " << kernels->isa;
+      }
+    }
+  }
+}
+
+TEST(Kernels, AreFoundByNameWhereTheyRun) {
+  const CpuFeatures features = detect_cpu_features();
+  EXPECT_EQ(find_kernels("scalar", {}), &scalar());
+  EXPECT_EQ(find_kernels("avx2", {}), nullptr);
+  EXPECT_EQ(find_kernels("no such thing", features), nullptr);
+  EXPECT_EQ(&best_kernels({}), &scalar());
+  EXPECT_EQ(&best_kernels(features), supported_kernels().back());
+  for (const Kernels* kernels : supported_kernels()) {
+    EXPECT_EQ(find_kernels(kernels->isa, features), kernels);
+  }
+}
+
+}  // namespace
+}  // namespace quern::cpu
