@@ -1,5 +1,5 @@
 """Makes one tiny Llama per tensor type (tests/data/tiny/format_<type>.gguf) and its logits by
-transformers in f32 on the decoded weights. F32, F16 and BF16 are among the models of tiny_llamas.py.
+transformers in f32 on the decoded weights. F32, F16 and BF16 are types of tiny_llamas.py.
 
     pip install -r tests/reference/requirements.txt && python tests/reference/tiny_formats.py
 

@@ -94,7 +94,7 @@ def load_into(model, tensors: dict[str, np.ndarray]) -> None:
             continue
         heads = heads_to_reorder(name, model.config)
         rows = half_split_pairs(rows, heads) if heads else rows
-        state[names[name]] = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
+        state[names[name]] = torch.from_numpy(np.array(rows, dtype=np.float32))
     if model.config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     model.load_state_dict(state, strict=True)
