@@ -40,7 +40,7 @@ def quern(binary):
         command = [str(binary), *map(str, args)]
         environment = dict(os.environ, NO_COLOR="1")
         done = subprocess.run(
-            command, input=stdin if stdin is not None else b"", capture_output=True, timeout=timeout, env=environment
+            command, input=stdin or b"", capture_output=True, timeout=timeout, env=environment
         )
         if expect is not None and done.returncode != expect:
             pytest.fail(

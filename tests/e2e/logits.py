@@ -27,7 +27,9 @@ def worst_row_error(got: np.ndarray, expected: np.ndarray) -> float:
 
 
 def relative_rms(got: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.sqrt(np.square(got - expected, dtype=np.float64).mean() / np.square(expected).mean()))
+    """The root mean square of the difference in shares of that of what is expected."""
+    error, size = np.square(got - expected).mean(), np.square(expected).mean()
+    return float(np.sqrt(error / size))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
