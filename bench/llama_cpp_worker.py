@@ -82,7 +82,7 @@ def main():
     args = args.parse_args()
     session = Session(args.model, args.threads, args.n_ctx, not args.plain_buffers)
     for flash in (False, True):  # warm up
-        session.prefill(flash, 512 if args.n_ctx >= 512 else args.n_ctx)
+        session.prefill(flash, min(512, args.n_ctx))
         session.generate(flash, 8)
     system = lc.llama_print_system_info().decode().strip()
     print(json.dumps({"version": lc.__version__, "system": system}), flush=True)
