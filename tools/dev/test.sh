@@ -16,7 +16,7 @@ part_unit() {
   run_ctest build
 }
 
-part_rust() { (cd "$QUERN_ROOT/rust/text" && cargo test --release --locked); }
+part_rust() { (cd "$QUERN_ROOT/rust/text" && cargo test --release --locked --target-dir "$RUST_TARGET"); }
 
 part_e2e() {
   compile build all

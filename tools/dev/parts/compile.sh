@@ -1,8 +1,12 @@
 # Configuring and building. One build folder a purpose: build/ (Release), build-asan/, build-fuzz/.
 
+# The Rust library is the same for all of them and is built once, in here.
+RUST_TARGET=$QUERN_ROOT/build/rust
+
 # compile FOLDER TARGETS... [-- CMAKE_ARGUMENT...]: configures FOLDER once, builds TARGETS. Silent when up to date.
 compile() {
-  local folder=$QUERN_ROOT/$1 name=$1 targets=() options=(-DCMAKE_BUILD_TYPE=Release)
+  local folder=$QUERN_ROOT/$1 name=$1 targets=()
+  local options=(-DCMAKE_BUILD_TYPE=Release -DQUERN_RUST_TARGET="$RUST_TARGET")
   shift
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     targets+=("$1")
