@@ -78,7 +78,7 @@ def main():
     args.add_argument("model")
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--n-ctx", type=int, default=640)
-    args.add_argument("--plain-buffers", action="store_true", help="no repacking of weights at load")
+    args.add_argument("--plain-buffers", action="store_true", help="keep weights as in the file")
     args = args.parse_args()
     session = Session(args.model, args.threads, args.n_ctx, not args.plain_buffers)
     for flash in (False, True):  # warm up

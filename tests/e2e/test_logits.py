@@ -27,7 +27,7 @@ FAST_KL = 0.02
 
 
 def test_the_fixtures_are_there():
-    assert len(LLAMAS) == 8 and len(FORMATS) == 23
+    assert len(LLAMAS) == 10 and len(FORMATS) == 23
 
 
 def reference(model: Path):

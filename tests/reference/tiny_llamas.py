@@ -2,8 +2,7 @@
 
     pip install -r tests/reference/requirements.txt && python tests/reference/tiny_llamas.py
 
-One row of MODELS per way in which a Llama can differ; tests/e2e/test_logits.py runs them all. A
-Mistral with a sliding window is not among them: GGUF's architecture `llama` cannot express one.
+One row of MODELS per way in which a Llama can differ; tests/e2e/test_logits.py runs them all.
 """
 
 from pathlib import Path
@@ -25,11 +24,12 @@ LLAMA3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+LINEAR_ROPE = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 
 
 def row(width, heads, kv_heads, head_dim, ffn, **more):
     """What `more` may hold, with its defaults: layers 2, theta 1e4, tied False, bias False, rope
-    (transformers' dictionary), kind F32, tokens 48, mistral False."""
+    (transformers' dictionary), kind F32, tokens 48, mistral False, window (of a Mistral) None."""
     return dict(width=width, heads=heads, kv_heads=kv_heads, head_dim=head_dim, ffn=ffn, **more)
 
 
@@ -42,6 +42,8 @@ MODELS = {
     "llama_head_dim_20": row(160, 8, 4, 20, 96, layers=1, theta=1e6, tied=True, kind=Type.BF16),
     "llama_three_pages": row(64, 4, 4, 16, 96, theta=1e4, tied=True, tokens=140),
     "mistral": row(96, 6, 2, 32, 160, layers=1, theta=1e6, tied=True, kind=Type.F16, mistral=True),
+    "mistral_window": row(64, 4, 2, 16, 96, mistral=True, window=24, tokens=100, tied=True),
+    "llama_rope_linear": row(64, 4, 2, 32, 96, layers=1, rope=LINEAR_ROPE, tied=True),
 }
 
 
@@ -61,7 +63,7 @@ def config_of(m: dict):
         attn_implementation="eager",
     )
     if m.get("mistral"):
-        return MistralConfig(sliding_window=None, **shape)
+        return MistralConfig(sliding_window=m.get("window"), **shape)
     return LlamaConfig(attention_bias=m.get("bias", False), **shape)
 
 
@@ -82,7 +84,7 @@ def make(name: str, m: dict, seed: int) -> None:
     tiny_gguf.randomise(model, seed)
     kind = m.get("kind", Type.F32)
     tensors = {n: stored(data, kind) for n, data in tiny_gguf.to_gguf(model).items()}
-    if "rope" in m:
+    if m.get("rope", {}).get("rope_type") == "llama3":
         factors = tiny_gguf.llama3_rope_factors(m["rope"], m["head_dim"])
         tensors["rope_freqs.weight"] = (factors, Type.F32)
     tiny_gguf.load_into(model, {n: decoded(*t) for n, t in tensors.items()})
