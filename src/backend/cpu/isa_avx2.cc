@@ -10,6 +10,7 @@ const Kernels kAvx2Kernels = {
     .supported = [](const CpuFeatures& f) { return f.avx2 && f.fma && f.f16c; },
     .linear = linear_kernels<Avx2>(),
     .rows = row_kernels<Avx2>(),
+    .probe = probe_kernels<Avx2>(),
     .fast_attention = {},
     .exact_attention = {},
 };

@@ -15,6 +15,7 @@ const Kernels kAvx512Bf16Kernels = {
         },
     .linear = kAvx512VnniKernels.linear,
     .rows = kAvx512VnniKernels.rows,
+    .probe = kAvx512VnniKernels.probe,
     .fast_attention = {},
     .exact_attention = {},
 };

@@ -14,6 +14,7 @@ const Kernels kAvx512VnniKernels = {
         },
     .linear = linear_kernels<Avx512Vnni>(),
     .rows = row_kernels<Avx512Vnni>(),
+    .probe = probe_kernels<Avx512Vnni>(),
     .fast_attention = {},
     .exact_attention = {},
 };

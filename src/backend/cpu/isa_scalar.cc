@@ -10,6 +10,7 @@ const Kernels kScalarKernels = {
     .supported = [](const CpuFeatures&) { return true; },
     .linear = linear_kernels<Scalar>(),
     .rows = row_kernels<Scalar>(),
+    .probe = probe_kernels<Scalar>(),
     .fast_attention = {},
     .exact_attention = {},
 };

@@ -4,6 +4,7 @@
 #include "backend/cpu/decode_panel.h"
 #include "backend/cpu/float_kernel.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/probe_kernel.h"
 #include "backend/cpu/quantize_kernel.h"
 #include "backend/cpu/quantized_kernel.h"
 #include "backend/cpu/rows_kernel.h"
@@ -18,6 +19,11 @@ constexpr LinearKernels linear_kernels() {
 template <class V>
 constexpr RowKernels row_kernels() {
   return {rms_norm<V>, swiglu<V>, add<V>, rope<V>};
+}
+
+template <class V>
+constexpr ProbeKernels probe_kernels() {
+  return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V>};
 }
 
 }  // namespace quern::cpu

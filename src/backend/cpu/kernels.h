@@ -5,6 +5,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/linear.h"
+#include "backend/cpu/probe.h"
 #include "backend/cpu/rows.h"
 #include "base/cpu_features.h"
 
@@ -15,6 +16,7 @@ struct Kernels {
   bool (*supported)(const CpuFeatures& features);
   LinearKernels linear;
   RowKernels rows;
+  ProbeKernels probe;
   AttentionKernels fast_attention, exact_attention;
 };
 

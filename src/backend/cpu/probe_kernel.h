@@ -1,0 +1,59 @@
+// The probes, once over the vector vocabulary.
+#pragma once
+#include "backend/cpu/probe.h"
+#include "backend/cpu/simd/inline.h"
+
+namespace quern::cpu {
+
+// Chains enough to hide the latency of 4-5 cycles at two instructions a cycle.
+inline constexpr int kProbeChains = 12;
+
+template <class V>
+int64_t probe_int8_dots(int64_t rounds) {
+  alignas(64) uint8_t line[64];
+  for (int i = 0; i < 64; ++i) line[i] = static_cast<uint8_t>(i);
+  int32_t four = 0x01020304;
+  typename V::I32x16 sum[kProbeChains];
+  QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::fill_i32(0);
+  for (int64_t r = 0; r < rounds; ++r) {
+    asm volatile("" : "+m"(four), "+m"(line));  // else all but one round could be dropped
+    const auto w = V::low_nibbles(line);
+    const auto a = V::broadcast_i32(&four);
+    QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::dot(sum[i], w, a);
+  }
+  QUERN_UNROLL for (int i = 1; i < kProbeChains; ++i) sum[0] = V::add(sum[0], sum[i]);
+  four = V::total(sum[0]);
+  asm volatile("" : "+m"(four));
+  return rounds * kProbeChains * 2 * 64;
+}
+
+template <class V>
+int64_t probe_f32_fmas(int64_t rounds) {
+  float x = 0.5f;
+  typename V::F32x16 sum[kProbeChains];
+  QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::fill(0.0f);
+  for (int64_t r = 0; r < rounds; ++r) {
+    asm volatile("" : "+m"(x));
+    const auto a = V::fill(x);
+    QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::fma(a, a, sum[i]);
+  }
+  QUERN_UNROLL for (int i = 1; i < kProbeChains; ++i) sum[0] = V::add(sum[0], sum[i]);
+  x = V::total(sum[0]);
+  asm volatile("" : "+m"(x));
+  return rounds * kProbeChains * 2 * 16;
+}
+
+template <class V>
+int32_t probe_read(const std::byte* data, int64_t n) {
+  constexpr int kLines = 16;
+  typename V::I32x16 sum = V::fill_i32(0);
+  for (const std::byte* end = data + n; data < end; data += 64 * kLines) {
+    QUERN_UNROLL for (int i = 0; i < kLines; ++i) {
+      V::prefetch_once(data + 8192 + 64 * i);
+      sum = V::bit_xor(sum, V::load_i32(data + 64 * i));
+    }
+  }
+  return V::total(sum);
+}
+
+}  // namespace quern::cpu
