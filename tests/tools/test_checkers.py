@@ -24,7 +24,8 @@ def run(tool, root):
 
 def layers(tmp_path, files):
     base = {"docs/layers.txt": LAYERS, "src/base/a.h": "", "src/formats/f.h": "", "src/text/t.h": "",
-            "src/backend/executor.h": "", "src/api/api.h": "", "include/quern/quern.h": "", "tests/support/tmp.h": ""}
+            "src/backend/executor.h": "", "src/api/api.h": "", "include/quern/quern.h": "", "tests/support/tmp.h": "",
+            "rust/text/include/face.h": ""}
     return run("check_layers.py", make_tree(tmp_path, base | files))
 
 
@@ -36,6 +37,7 @@ def layers(tmp_path, files):
     ("src/base/log.cc", "#include <spdlog/spdlog.h>"),
     ("src/cli/main.cc", "#include <quern/quern.h>"),
     ("src/base/b.cc", '#include "quern/quern.h"'),
+    ("src/text/rust.cc", '#include "face.h"'),
     ("src/formats/f_test.cc", '#include "support/tmp.h"'),
     ("src/formats/f_fuzz.cc", '#include "formats/f.h"'),
 ])
@@ -51,6 +53,7 @@ def test_allowed_includes(tmp_path, source, include):
     ("src/formats/f.cc", '#include "support/tmp.h"', "tests only"),
     ("src/formats/f.cc", '#include "nowhere/x.h"', "names no file"),
     ("include/quern/model.h", '#include "base/a.h"', "not public"),
+    ("src/cli/main.cc", '#include "face.h"', "src/text alone"),
     ("src/novel/n.cc", "", "no line in docs/layers.txt"),
 ])
 def test_forbidden_includes_are_named(tmp_path, source, include, why):
