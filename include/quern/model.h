@@ -67,9 +67,12 @@ struct Delta {
   std::span<const int32_t> ids;
 };
 
-struct Timings {  // milliseconds and tokens
-  int prompt_n = 0, cached_n = 0, predicted_n = 0;
-  double prompt_ms = 0, predicted_ms = 0;
+struct Timings {
+  int prompt_n = 0;         // prompt tokens computed
+  int cached_n = 0;         // prompt tokens taken from an earlier call
+  int predicted_n = 0;      // tokens generated
+  double prompt_ms = 0;     // from the first row of the prompt to the first token
+  double predicted_ms = 0;  // from the first token to the end: predicted_n - 1 tokens
 };
 
 enum class Finish : uint8_t { stop, length, cancelled };
@@ -117,16 +120,19 @@ class Model {
     return chat_prompt(std::span<const Message>(messages.begin(), messages.size()));
   }
 
-  // Generates after `prompt`. on_delta (may be empty) is called from the calling thread for every
-  // token; returning false stops with Finish::cancelled. The longest prefix shared with the calling
-  // thread's last use need not be computed again. Errors: invalid_argument (empty prompt, id out of
-  // range, option out of range), out_of_memory (prompt longer than the context: names both).
+  // Generates after `prompt`. on_delta (may be empty) is called from the calling thread as tokens
+  // come, without a lock, so it may use the model; returning false stops with Finish::cancelled,
+  // and it must not throw. What the prompt shares with a call that has finished need not be
+  // computed again (Timings::cached_n). Errors: invalid_argument (empty prompt, id out of range,
+  // option out of range), out_of_memory (prompt longer than the context: names both), corrupt (the
+  // model's logits are not numbers).
   Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                               const std::function<bool(const Delta&)>& on_delta = {}) const;
 
   // Teacher-forced pass over `tokens` in one sequence: on_logits(i, logits after token i), i
   // ascending, (n_vocab) each, valid during the call; returning false stops with Code::cancelled.
-  // chunk: tokens per forward pass; 0: as many as fit.
+  // chunk: tokens per forward pass; 0: as many as fit. on_logits must not use the model: other
+  // calls wait until the pass is over.
   Result<> score(std::span<const int32_t> tokens, int chunk,
                  const std::function<bool(int64_t, std::span<const float>)>& on_logits) const;
 

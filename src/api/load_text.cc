@@ -1,0 +1,139 @@
+#include "api/load_text.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "api/vocabulary_from_gguf.h"
+#include "base/mapped_file.h"
+#include "text/utf8_stream.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// Tokenizers of large vocabularies take some 30 MB; beyond this it is something else.
+constexpr size_t kMostBytes = size_t{512} << 20;
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+Result<std::string> read_text_file(const fs::path& path) {
+  TRY(const MappedFile file, MappedFile::open(path.string()));
+  if (file.bytes().size() > kMostBytes)
+    return Error{Code::corrupt, "larger than any tokenizer", path.string(), ""};
+  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+}
+
+Error no_template(const std::string& path) {
+  return {Code::unsupported, "the model has no chat template", path,
+          "it may be a base model: give the prompt as raw text"};
+}
+
+// tokenizer_config.json: a special token is a string, or an object with its text as "content".
+std::string token_text(const Json& config, const char* key) {
+  const auto at = config.find(key);
+  if (at == config.end()) return "";
+  if (at->is_string()) return at->get<std::string>();
+  if (at->is_object() && at->contains("content") && (*at)["content"].is_string())
+    return (*at)["content"].get<std::string>();
+  return "";
+}
+
+// A string, or a list of {"name", "template"}: the one named "default" is the conversation's.
+std::optional<std::string> template_text(const Json& config) {
+  const auto at = config.find("chat_template");
+  if (at == config.end()) return std::nullopt;
+  if (at->is_string()) return at->get<std::string>();
+  if (!at->is_array()) return std::nullopt;
+  for (const Json& entry : *at) {
+    if (entry.is_object() && token_text(entry, "name") == "default" && entry.contains("template"))
+      return token_text(entry, "template");
+  }
+  return std::nullopt;
+}
+
+Result<ChatTemplate> template_of_folder(const fs::path& folder) {
+  Json config = Json::object();
+  const fs::path config_path = folder / "tokenizer_config.json";
+  if (is_file(config_path)) {
+    TRY(const std::string text, read_text_file(config_path));
+    config = Json::parse(text, nullptr, false);
+    if (!config.is_object())
+      return Error{Code::corrupt, "not a JSON object", config_path.string(), ""};
+  }
+  std::optional<std::string> source = template_text(config);
+  const fs::path jinja = folder / "chat_template.jinja";
+  if (is_file(jinja)) {  // the newer place goes first, as in transformers
+    TRY(source, read_text_file(jinja));
+  }
+  if (!source) return no_template(folder.string());
+  return ChatTemplate::parse(*source, token_text(config, "bos_token"),
+                             token_text(config, "eos_token"), token_text(config, "unk_token"),
+                             token_text(config, "pad_token"));
+}
+
+Error with_place(Error error, const std::string& path) {
+  if (error.where.empty()) error.where = path;
+  return error;
+}
+
+}  // namespace
+
+Result<Tokenizer> load_tokenizer(const std::string& path) {
+  const fs::path json = fs::path(path) / "tokenizer.json";
+  if (is_file(json)) {
+    TRY(const std::string text, read_text_file(json));
+    auto tokenizer = Tokenizer::from_json(text);
+    if (!tokenizer) return with_place(tokenizer.error(), json.string());
+    return tokenizer;
+  }
+  TRY(const auto source, open_model(path));
+  return read_tokenizer(*source);
+}
+
+Result<ChatTemplate> load_chat_template(const std::string& path) {
+  const fs::path folder = path;
+  if (is_file(folder / "tokenizer.json") || is_file(folder / "tokenizer_config.json"))
+    return template_of_folder(folder);
+  TRY(const auto source, open_model(path));
+  return read_chat_template(*source);
+}
+
+Result<Tokenizer> read_tokenizer(const WeightSource& source) {
+  TRY(const Vocabulary vocabulary, read_vocabulary(source));
+  auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
+  if (!tokenizer) return with_place(tokenizer.error(), source.path());
+  return tokenizer;
+}
+
+Result<ChatTemplate> read_chat_template(const WeightSource& source) {
+  const auto text = source.metadata().text("tokenizer.chat_template");
+  if (!text) return no_template(source.path());
+  TRY(const Vocabulary v, read_vocabulary(source));
+  const auto token = [&](int32_t id) { return id < 0 ? std::string() : v.tokens[id]; };
+  auto parsed =
+      ChatTemplate::parse(*text, token(v.bos), token(v.eos), token(v.unknown), token(v.padding));
+  if (!parsed) return with_place(parsed.error(), source.path());
+  return parsed;
+}
+
+Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
+                                      std::span<const Message> messages, bool special) {
+  Json list = Json::array();
+  for (const Message& message : messages) {  // JSON holds valid UTF-8 only
+    list.push_back(
+        {{"role", to_valid_utf8(message.role)}, {"content", to_valid_utf8(message.content)}});
+  }
+  TRY(const ChatRender rendered, chat_template.render(list.dump()));
+  if (special) return tokenizer.encode(rendered.text, {.parse_special = true});
+  return tokenizer.encode_mixed(rendered.text, rendered.typed, false);
+}
+
+}  // namespace quern

@@ -1,0 +1,31 @@
+// A model's tokenizer and chat template without its weights, from whatever holds them: a GGUF file,
+// or a Hugging Face folder (tokenizer.json, tokenizer_config.json, chat_template.jinja).
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/weight_source.h"
+#include "quern/model.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace quern {
+
+// path: a file, or a folder; in a folder tokenizer.json goes before a GGUF file. Errors: not_found,
+// corrupt, unsupported.
+Result<Tokenizer> load_tokenizer(const std::string& path);
+Result<ChatTemplate> load_chat_template(const std::string& path);
+
+// The same of a file that is open already.
+Result<Tokenizer> read_tokenizer(const WeightSource& source);
+Result<ChatTemplate> read_chat_template(const WeightSource& source);
+
+// The tokens of a conversation, ready for the model's answer. Control tokens typed inside messages
+// are plain text unless `special`. BOS is the template's business, as in transformers.
+Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
+                                      std::span<const Message> messages, bool special);
+
+}  // namespace quern

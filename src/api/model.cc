@@ -1,0 +1,140 @@
+// Where the layers meet: file -> tokenizer, template, executor -> engine -> the public API.
+#include "quern/model.h"
+
+#include <algorithm>
+
+#include "api/load_text.h"
+#include "api/vocabulary_from_gguf.h"
+#include "compile/compile.h"
+#include "engine/shared_engine.h"
+#include "formats/weight_source.h"
+#include "models/config.h"
+
+namespace quern {
+namespace {
+
+constexpr int64_t kDefaultContext = 8192;  // tokens; the cache of a larger one costs memory
+constexpr int kPageTokens = 64;            // of CompileOptions::n_pages
+
+ModelInfo describe(const WeightSource& source, const Config& config) {
+  ModelInfo info;
+  info.path = source.path();
+  info.format = source.format();
+  info.architecture = source.architecture();
+  info.name = source.metadata().text("general.name").value_or("");
+  info.n_vocab = config.n_vocab;
+  info.n_layers = config.n_layers;
+  info.width = config.width;
+  info.context = config.context;
+  info.file_bytes = source.file_bytes();
+  for (const Weight& weight : source.weights())
+    info.n_parameters += weight.n_rows() * weight.n_cols();
+  return info;
+}
+
+// Tokens the cache holds.
+Result<int64_t> cache_tokens(const LoadOptions& options, const Config& config) {
+  if (options.context < 0) {
+    return Error{Code::invalid_argument, "context is " + std::to_string(options.context), "",
+                 "choose a positive number of tokens, or 0 for the model's own"};
+  }
+  if (options.context > 0) return options.context;
+  return config.context > 0 ? std::min<int64_t>(config.context, kDefaultContext) : kDefaultContext;
+}
+
+Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
+  TRY(const int64_t context, cache_tokens(options, config));
+  const int64_t n_pages = (context - 1) / kPageTokens + 1;
+  if (n_pages > INT32_MAX) {
+    return Error{Code::invalid_argument, "context is " + std::to_string(context), "",
+                 "no machine holds so many tokens"};
+  }
+  return CompileOptions{.threads = options.threads,
+                        .numerics = options.numerics,
+                        .max_rows = options.max_batch,
+                        .n_pages = static_cast<int>(n_pages),
+                        .isa = options.isa,
+                        .progress = options.progress,
+                        .dump = options.dump,
+                        .dump_out = options.dump_out};
+}
+
+}  // namespace
+
+// A file without a usable tokenizer or template still computes: what is missing is said when it is
+// asked for.
+struct Model::State {
+  ModelInfo info;
+  Result<Tokenizer> tokenizer;
+  Result<ChatTemplate> chat_template;
+  std::unique_ptr<Executor> executor;    // keeps the file
+  std::unique_ptr<SharedEngine> engine;  // uses the executor
+};
+
+Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
+  TRY(std::shared_ptr<const WeightSource> source, open_model(path));
+  TRY(const Config config, read_config(*source));
+  TRY(const CompileOptions for_compiler, compile_options(options, config));
+  std::vector<int32_t> ends;
+  if (has_vocabulary(*source)) {
+    TRY(const Vocabulary vocabulary, read_vocabulary(*source));
+    ends = end_ids(vocabulary);
+  }
+  auto state = std::make_shared<State>(State{
+      describe(*source, config), read_tokenizer(*source), read_chat_template(*source), {}, {}});
+  state->info.has_chat_template = static_cast<bool>(state->chat_template);
+  TRY(state->executor, compile(source, for_compiler));
+  const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
+    return tokenizer ? tokenizer->bytes(id, false) : std::string();
+  };
+  state->engine = std::make_unique<SharedEngine>(
+      *state->executor,
+      EngineOptions{.end_ids = std::move(ends), .token_bytes = bytes, .context = config.context});
+  return Model(std::move(state));
+}
+
+const ModelInfo& Model::info() const { return state_->info; }
+
+Result<std::vector<int32_t>> Model::tokenize(std::string_view text, bool special) const {
+  if (!state_->tokenizer) return state_->tokenizer.error();
+  return state_->tokenizer->encode(text, {.parse_special = special, .add_special = true});
+}
+
+std::string Model::detokenize(std::span<const int32_t> ids) const {
+  return state_->tokenizer ? state_->tokenizer->decode(ids, false) : "";
+}
+
+std::string Model::piece(int32_t id) const {
+  return state_->tokenizer ? state_->tokenizer->piece(id) : "";
+}
+
+Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> messages,
+                                                bool special) const {
+  if (!state_->tokenizer) return state_->tokenizer.error();
+  if (!state_->chat_template) return state_->chat_template.error();
+  return chat_ids(*state_->tokenizer, *state_->chat_template, messages, special);
+}
+
+Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
+                                   const std::function<bool(const Delta&)>& on_delta) const {
+  return state_->engine->generate({{prompt.begin(), prompt.end()}, options}, on_delta);
+}
+
+Result<> Model::score(std::span<const int32_t> tokens, int chunk,
+                      const std::function<bool(int64_t, std::span<const float>)>& on_logits) const {
+  return state_->engine->score(tokens, chunk, on_logits);
+}
+
+const char* name(Finish finish) {
+  switch (finish) {
+    case Finish::stop:
+      return "stop";
+    case Finish::length:
+      return "length";
+    case Finish::cancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+}  // namespace quern
