@@ -48,6 +48,7 @@ Result<Ok> check_lookalikes(const MappedFile& file) {
 
 struct Folder {
   std::vector<std::string> ggufs;  // paths of whole models and first shards, sorted
+  std::string later_shard;         // a file of a sharded model that is not its first; empty: none
   bool safetensors = false, mlc = false;
 };
 
@@ -60,6 +61,7 @@ Result<Folder> scan(const std::string& path) {
     const auto shard = parse_shard_name(file);
     if (file.ends_with(".gguf") && (!shard || shard->number == 1))
       found.ggufs.push_back(at->path().string());
+    if (shard && shard->number > 1) found.later_shard = at->path().string();
     config |= file == "config.json";
     found.safetensors |= file.ends_with(".safetensors");
     found.mlc |= file == "mlc-chat-config.json" || file == "ndarray-cache.json";
@@ -81,6 +83,11 @@ Result<std::unique_ptr<WeightSource>> open_folder(const std::string& path) {
     return Error{Code::invalid_argument,
                  "the folder holds " + std::to_string(found.ggufs.size()) + " models: " + list,
                  path, "give the path of one of them"};
+  }
+  if (!found.later_shard.empty()) {
+    const auto shard = parse_shard_name(found.later_shard);
+    return Error{Code::not_found, "the first file of a sharded model is missing",
+                 shard_path(shard->stem, 1, shard->count), "put all its files side by side"};
   }
   if (found.mlc)
     return Error{Code::unsupported, "an MLC model folder, which this version does not read yet",

@@ -163,6 +163,12 @@ TEST_F(OpenModel, AMissingShard) {
   expect_error(folder_, Code::not_found, "file 2 of 3 of the model is missing");
 }
 
+TEST_F(OpenModel, TheFirstShardIsMissing) {
+  write_set(2);
+  fs::remove(shard_path(at("m"), 1, 2));
+  expect_error(folder_, Code::not_found, "m-00001-of-00002.gguf");
+}
+
 TEST_F(OpenModel, ATruncatedShard) {
   write_set(2);
   fs::resize_file(shard_path(at("m"), 2, 2), 100);

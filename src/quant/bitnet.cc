@@ -10,8 +10,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/check.h"
-#include "quant/format.h"
+#include "quant/blocked.h"
 
 namespace quern {
 
@@ -47,7 +46,7 @@ void encode(const float* in, int64_t n, std::byte* out) {
   for (int64_t i = 0; i < n; ++i) scale = std::fmax(scale, std::fabs(in[i]));
   const float inverse = scale == 0 ? 0 : 1 / scale;
   for (int64_t i = 0; i < n; ++i) {
-    const long code = std::lround(in[i] * inverse) + 1;
+    const int code = to_code(std::round(in[i] * inverse), -1, 1) + 1;
     const int at = static_cast<int>(i % kBlock);
     out[i / kBlock * kBlockBytes + at % 32] |= static_cast<std::byte>(code << (6 - at / 32 * 2));
   }

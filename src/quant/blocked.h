@@ -65,6 +65,13 @@ struct Blocked {
   }
 };
 
+// A weight's code from its real-valued one, which may be anything: cut to [low, high], NaN to low.
+inline int to_code(float x, int low, int high) {
+  if (!(x > static_cast<float>(low))) return low;
+  if (x >= static_cast<float>(high)) return high;
+  return static_cast<int>(x);  // towards zero
+}
+
 // encode of a Block that has `static Block pack(const float* weights)`.
 template <class Block>
 void encode_blocks(const float* in, int64_t n, std::byte* blocks) {

@@ -45,8 +45,8 @@ float quantize_signed(const float* in, int half, uint8_t (&codes)[kBlock]) {
   const float scale = peak / static_cast<float>(-half);
   const float inverse = scale == 0 ? 0 : 1 / scale;
   for (int i = 0; i < kBlock; ++i) {
-    const float code = std::trunc(in[i] * inverse + (static_cast<float>(half) + 0.5f));
-    codes[i] = static_cast<uint8_t>(std::clamp(code, 0.0f, static_cast<float>(2 * half - 1)));
+    const float code = in[i] * inverse + (static_cast<float>(half) + 0.5f);
+    codes[i] = static_cast<uint8_t>(to_code(code, 0, 2 * half - 1));
   }
   return scale;
 }
@@ -59,8 +59,7 @@ Range quantize_range(const float* in, int top, uint8_t (&codes)[kBlock]) {
   const float minimum = *low, scale = (*high - *low) / static_cast<float>(top);
   const float inverse = scale == 0 ? 0 : 1 / scale;
   for (int i = 0; i < kBlock; ++i) {
-    const float code = std::trunc((in[i] - minimum) * inverse + 0.5f);
-    codes[i] = static_cast<uint8_t>(std::clamp(code, 0.0f, static_cast<float>(top)));
+    codes[i] = static_cast<uint8_t>(to_code((in[i] - minimum) * inverse + 0.5f, 0, top));
   }
   return {scale, minimum};
 }
@@ -177,7 +176,7 @@ struct Q8_0 {
     Q8_0 block;
     block.scale = f32_to_f16(scale);
     for (int i = 0; i < kBlock; ++i)
-      block.codes[i] = static_cast<int8_t>(std::round(weights[i] * inverse));
+      block.codes[i] = static_cast<int8_t>(to_code(std::round(weights[i] * inverse), -127, 127));
     return block;
   }
 };

@@ -179,6 +179,19 @@ TEST_P(EncodedInteger, EncodeComesNearTheWeights) {
   EXPECT_LT(error / power, ternary ? 0.8 : 4 * std::pow(0.25, bits_per_weight - 1));
 }
 
+// Any f32 may be encoded, and any code decodes: nothing is undefined (the sanitizers watch).
+TEST_P(EncodedInteger, EncodeSurvivesInfinitiesAndSubnormals) {
+  const Format& format = *GetParam();
+  std::vector<float> weights(512);
+  const float odd[] = {INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 3e38f, -3e38f, 0.0f};
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = odd[(i / 32 * 3 + i) % 8];
+  for (size_t i = 256; i < weights.size(); ++i) weights[i] = odd[3 + i % 2];  // subnormals alone
+  std::vector<std::byte> data(matrix_bytes(format.dtype, 1, 512));
+  format.encode(weights.data(), 512, data.data());
+  std::vector<float> decoded(512);
+  format.decode({format.dtype, 1, 512, data}, 0, 1, decoded.data());
+}
+
 TEST(Formats, EveryWeightTypeHasOne) {
   for (int d = 0; d < static_cast<int>(Dtype::count); ++d) {
     const auto dtype = static_cast<Dtype>(d);

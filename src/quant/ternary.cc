@@ -20,7 +20,7 @@ uint16_t quantize(const float* in, uint8_t (&codes)[kSuper]) {
   for (int i = 0; i < kSuper; ++i) peak = std::fmax(peak, std::fabs(in[i]));
   const float inverse = peak == 0 ? 0 : 1 / peak;
   for (int i = 0; i < kSuper; ++i)
-    codes[i] = static_cast<uint8_t>(std::lround(in[i] * inverse) + 1);
+    codes[i] = static_cast<uint8_t>(to_code(std::round(in[i] * inverse), -1, 1) + 1);
   return f32_to_f16(peak);
 }
 

@@ -8,15 +8,19 @@ namespace {
 std::atomic<size_t> largest = 0;
 }
 
-void* operator new(size_t size) {
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
   size_t seen = largest.load(std::memory_order_relaxed);
   while (seen < size && !largest.compare_exchange_weak(seen, size)) {
   }
-  if (void* at = std::malloc(size > 0 ? size : 1)) return at;
+  return std::malloc(size > 0 ? size : 1);
+}
+void* operator new(size_t size) {
+  if (void* at = operator new(size, std::nothrow)) return at;
   throw std::bad_alloc();
 }
 void operator delete(void* at) noexcept { std::free(at); }
 void operator delete(void* at, size_t) noexcept { std::free(at); }
+void operator delete(void* at, const std::nothrow_t&) noexcept { std::free(at); }
 
 namespace quern::testing {
 
