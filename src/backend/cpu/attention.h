@@ -27,6 +27,15 @@ struct LayerCache {
   int64_t stride;  // at least page_bytes(shape)
 };
 
+// Rows (tokens) one call of attend should get: enough to fill its tiles, few enough that its state
+// stays in the L2 cache and the rows of a prompt spread over the threads. More are taken in turns.
+static inline int attention_rows(const AttentionShape& shape) {
+  const int most = 256 / (shape.n_heads / shape.n_kv_heads);
+  int rows = 4;
+  while (rows < 128 && 2 * rows <= most) rows *= 2;
+  return rows;
+}
+
 // Two instances per ISA: bf16 cache (fast) and f32 cache in plain order (exact). Pure functions,
 // any number of threads.
 struct AttentionKernels {
@@ -37,8 +46,9 @@ struct AttentionKernels {
                  int slot);
   // Rows [0, n_rows) of one sequence at positions position + row, for the query heads of kv head
   // `kv_head`. q, out: (n_rows, stride) with head h at h * head_dim. The pages cover position +
-  // n_rows tokens, all appended. scratch: scratch_bytes(shape, n_rows) of the calling thread,
-  // aligned to 64.
+  // n_rows tokens, all appended. The work is about n_rows * group * tokens seen; a chunk is best
+  // cut into (kv head, attention_rows(shape) rows) items. scratch: scratch_bytes(shape, n_rows) of
+  // the calling thread, aligned to 64.
   void (*attend)(const AttentionShape& shape, const LayerCache& cache,
                  std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
                  int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch);

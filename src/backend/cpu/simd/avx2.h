@@ -12,6 +12,7 @@ namespace quern::cpu {
 
 struct Avx2 {
   static constexpr int kLanes = 16;
+  static constexpr int kAttentionStrips = 1;
   struct F32x16 {
     __m256 low, high;  // lanes 0..7, 8..15
   };
@@ -164,6 +165,7 @@ struct Avx2 {
   QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
     return {_mm256_blendv_ps(no.low, yes.low, m.low), _mm256_blendv_ps(no.high, yes.high, m.high)};
   }
+  QUERN_SIMD bool any(Mask m) { return _mm256_movemask_ps(_mm256_or_ps(m.low, m.high)) != 0; }
   QUERN_SIMD Mask first(int n) {
     const I32x16 index{_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
                        _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};

@@ -12,6 +12,7 @@ namespace quern::cpu {
 
 struct Avx512 {
   static constexpr int kLanes = 16;
+  static constexpr int kAttentionStrips = 4;
   using F32x16 = __m512;
   using I32x16 = __m512i;
   using Mask = __mmask16;
@@ -99,6 +100,7 @@ struct Avx512 {
   QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
     return _mm512_mask_blend_ps(m, no, yes);
   }
+  QUERN_SIMD bool any(Mask m) { return m != 0; }
   QUERN_SIMD Mask first(int n) {
     return static_cast<Mask>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
   }

@@ -15,6 +15,8 @@ namespace quern::cpu {
 
 struct Scalar {
   static constexpr int kLanes = 16;
+  // Attention keeps sums of 4 rows x this many vectors in registers.
+  static constexpr int kAttentionStrips = 1;
   struct F32x16 {
     float lane[16];
   };
@@ -148,6 +150,11 @@ struct Scalar {
   }
   QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
     return each<F32x16>([&](int i) { return m.lane[i] ? yes.lane[i] : no.lane[i]; });
+  }
+  QUERN_SIMD bool any(Mask m) {
+    bool some = false;
+    for (int i = 0; i < 16; ++i) some |= m.lane[i];
+    return some;
   }
   // Lanes [0, n).
   QUERN_SIMD Mask first(int n) {
