@@ -138,23 +138,34 @@ class FastAttention {
     const int n_tiles = (call.n_rows + kTileRows - 1) / kTileRows;
     for (int i = 0; i < n_tiles; ++i) begin_tile(call, i);
     const int last = call.position + (call.n_rows - 1) / group_of(call.shape);
-    for (int page = first_seen(call.shape, call.position) / kPageTokens; page <= last / kPageTokens;
+    const int last_page = last / kPageTokens;
+    // Few tiles wait for memory: the first one asks for the values while it reads the keys, and for
+    // the next page's keys while it reads the values. More tiles work long enough on a page.
+    const bool ask = n_tiles <= 2;
+    for (int page = first_seen(call.shape, call.position) / kPageTokens; page <= last_page;
          ++page) {
       const int start = page * kPageTokens;
-      const auto* keys =
-          reinterpret_cast<const uint16_t*>(call.cache.base + call.pages[page] * call.cache.stride +
-                                            call.kv_head * head_bytes(call.shape));
-      for (int i = 0; i < n_tiles; ++i) {
-        const Tile tile = tile_at(call, i);
-        if (sees(call.shape, tile, start)) weigh(call.shape, tile, keys, start);
-      }
+      const uint16_t* keys = keys_of(call, page);
       const uint16_t* values = keys + kPageTokens * call.shape.head_dim;
+      const uint16_t* next = keys_of(call, smaller(page + 1, last_page));
       for (int i = 0; i < n_tiles; ++i) {
         const Tile tile = tile_at(call, i);
-        if (sees(call.shape, tile, start)) add_values(call.shape, tile, values, start);
+        if (sees(call.shape, tile, start))
+          weigh(call.shape, tile, keys, ask && i == 0 ? values : nullptr, start);
+      }
+      for (int i = 0; i < n_tiles; ++i) {
+        const Tile tile = tile_at(call, i);
+        if (sees(call.shape, tile, start))
+          add_values(call.shape, tile, values, ask && i == 0 ? next : nullptr, start);
       }
     }
     for (int i = 0; i < n_tiles; ++i) end_tile(call, i);
+  }
+
+  static const uint16_t* keys_of(const Call& call, int page) {
+    return reinterpret_cast<const uint16_t*>(call.cache.base +
+                                             call.pages.data()[page] * call.cache.stride +
+                                             call.kv_head * head_bytes(call.shape));
   }
 
   // Where row r of tile `index` stands in q and out.
@@ -205,16 +216,20 @@ class FastAttention {
     return smaller(kPageTokens - 1, t.positions[t.n_rows - 1] - start) / 16 + 1;
   }
 
-  // Scores of kRows rows and kStrips strips from `k` on (the first strip's keys).
-  template <int kRows, int kStrips>
-  static void score_strips(const Pair* q, int64_t q_stride, const uint16_t* k, int n_pairs,
-                           float* scores) {
+  // Scores of kRows rows and kStrips strips from `k` on (the first strip's keys). kAhead: what lies
+  // `ahead` of the keys will be read soon.
+  template <int kRows, int kStrips, bool kAhead>
+  static void score_strips(const Pair* q, int64_t q_stride, const uint16_t* k, int64_t ahead,
+                           int n_pairs, float* scores) {
     F32x16 sum[kRows][kStrips];
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
         sum[r][s] = V::fill(0);
     for (int d = 0; d < n_pairs; ++d, k += 2 * kPageTokens) {
       typename B::Vector key[kStrips];
-      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) key[s] = B::load(k + 32 * s);
+      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
+        key[s] = B::load(k + 32 * s);
+        if (kAhead) V::prefetch(k + 32 * s + ahead);
+      }
       QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
           sum[r][s] = B::dot(sum[r][s], key[s], q[r * q_stride + d]);
     }
@@ -223,24 +238,30 @@ class FastAttention {
   }
 
   // The first n_strips strips, as many at a time as the registers hold.
-  template <int kRows, int kAtOnce = V::kAttentionStrips>
-  static void score(const Pair* q, int64_t q_stride, const uint16_t* k, int n_pairs, int n_strips,
-                    float* scores) {
+  template <int kRows, bool kAhead, int kAtOnce = V::kAttentionStrips>
+  static void score(const Pair* q, int64_t q_stride, const uint16_t* k, int64_t ahead, int n_pairs,
+                    int n_strips, float* scores) {
     int strip = 0;
     for (; strip + kAtOnce <= n_strips; strip += kAtOnce)
-      score_strips<kRows, kAtOnce>(q, q_stride, k + 32 * strip, n_pairs, scores + 16 * strip);
+      score_strips<kRows, kAtOnce, kAhead>(q, q_stride, k + 32 * strip, ahead, n_pairs,
+                                           scores + 16 * strip);
     if constexpr (kAtOnce > 1)
       if (strip < n_strips)
-        score<kRows, kAtOnce / 2>(q, q_stride, k + 32 * strip, n_pairs, n_strips - strip,
-                                  scores + 16 * strip);
+        score<kRows, kAhead, kAtOnce / 2>(q, q_stride, k + 32 * strip, ahead, n_pairs,
+                                          n_strips - strip, scores + 16 * strip);
   }
 
-  // Scores and weights of a tile on one page.
-  static void weigh(const AttentionShape& shape, const Tile& t, const uint16_t* keys, int start) {
+  // Scores and weights of a tile on one page. next: what to fetch meanwhile, laid out alike; or
+  // null.
+  static void weigh(const AttentionShape& shape, const Tile& t, const uint16_t* keys,
+                    const uint16_t* next, int start) {
     alignas(64) float scores[kTileRows * kPageTokens];
     const int n_strips = strips_seen(t, start), n_pairs = shape.head_dim / 2;
-    static constexpr decltype(&score<1>) kScore[] = {score<1>, score<2>, score<3>, score<4>};
-    kScore[t.n_rows - 1](t.q, q_pairs(shape), keys, n_pairs, n_strips, scores);
+    static constexpr decltype(&score<1, true>) kScore[2][kTileRows] = {
+        {score<1, false>, score<2, false>, score<3, false>, score<4, false>},
+        {score<1, true>, score<2, true>, score<3, true>, score<4, true>}};
+    kScore[next != nullptr][t.n_rows - 1](t.q, q_pairs(shape), keys, next ? next - keys : 0,
+                                          n_pairs, n_strips, scores);
     for (int r = 0; r < t.n_rows; ++r) {
       float* row = scores + r * kPageTokens;
       if (shape.softcap > 0) cap(row, n_strips, shape.softcap);
@@ -306,15 +327,18 @@ class FastAttention {
   }
 
   // out += weights * values for kRows rows and kStrips strips of 16 dims.
-  template <int kRows, int kStrips>
-  static void add_strips(const Pair* weights, const uint16_t* v, int64_t padded, int n_pairs,
-                         float* out) {
+  template <int kRows, int kStrips, bool kAhead>
+  static void add_strips(const Pair* weights, const uint16_t* v, int64_t ahead, int64_t padded,
+                         int n_pairs, float* out) {
     F32x16 sum[kRows][kStrips];
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
         sum[r][s] = V::load(out + r * padded + 16 * s);
     for (int i = 0; i < n_pairs; ++i, v += 2 * padded) {
       typename B::Vector value[kStrips];
-      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) value[s] = B::load(v + 32 * s);
+      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
+        value[s] = B::load(v + 32 * s);
+        if (kAhead) V::prefetch(v + 32 * s + ahead);
+      }
       QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
           sum[r][s] = B::dot(sum[r][s], value[s], weights[r * kPagePairs + i]);
     }
@@ -322,31 +346,29 @@ class FastAttention {
         V::store(out + r * padded + 16 * s, sum[r][s]);
   }
 
-  template <int kRows>
-  static void add_dims(const Pair* weights, const uint16_t* v, int64_t padded, int n_pairs,
-                       float* out) {
+  template <int kRows, bool kAhead>
+  static void add_dims(const Pair* weights, const uint16_t* v, int64_t ahead, int64_t padded,
+                       int n_pairs, float* out) {
     constexpr int kMost = V::kAttentionStrips;
-    // Groups of almost equal size: 80 dims go as 3 + 2 strips rather than 4 + 1.
+    constexpr decltype(&add_strips<kRows, 1, kAhead>) kAdd[] = {
+        add_strips<kRows, 1, kAhead>, add_strips<kRows, smaller(2, kMost), kAhead>,
+        add_strips<kRows, smaller(3, kMost), kAhead>, add_strips<kRows, kMost, kAhead>};
+    // Groups of almost equal size: 80 dims go as 2 + 3 strips rather than 4 + 1.
     const int n_strips = static_cast<int>(padded / 16), n_groups = (n_strips + kMost - 1) / kMost;
     for (int group = 0, strip = 0; group < n_groups; ++group) {
       const int n = (n_strips - strip) / (n_groups - group);
-      const uint16_t* values = v + 32 * strip;
-      if (n == 1) add_strips<kRows, 1>(weights, values, padded, n_pairs, out + 16 * strip);
-      if constexpr (kMost >= 2)
-        if (n == 2) add_strips<kRows, 2>(weights, values, padded, n_pairs, out + 16 * strip);
-      if constexpr (kMost >= 4) {
-        if (n == 3) add_strips<kRows, 3>(weights, values, padded, n_pairs, out + 16 * strip);
-        if (n == 4) add_strips<kRows, 4>(weights, values, padded, n_pairs, out + 16 * strip);
-      }
+      kAdd[n - 1](weights, v + 32 * strip, ahead, padded, n_pairs, out + 16 * strip);
       strip += n;
     }
   }
 
   static void add_values(const AttentionShape& shape, const Tile& t, const uint16_t* values,
-                         int start) {
-    static constexpr decltype(&add_dims<1>) kAdd[] = {add_dims<1>, add_dims<2>, add_dims<3>,
-                                                      add_dims<4>};
-    kAdd[t.n_rows - 1](t.weights, values, padded_dim(shape), 8 * strips_seen(t, start), t.out);
+                         const uint16_t* next, int start) {
+    static constexpr decltype(&add_dims<1, true>) kAdd[2][kTileRows] = {
+        {add_dims<1, false>, add_dims<2, false>, add_dims<3, false>, add_dims<4, false>},
+        {add_dims<1, true>, add_dims<2, true>, add_dims<3, true>, add_dims<4, true>}};
+    kAdd[next != nullptr][t.n_rows - 1](t.weights, values, next ? next - values : 0,
+                                        padded_dim(shape), 8 * strips_seen(t, start), t.out);
   }
 };
 

@@ -15,8 +15,8 @@ QUERN_SIMD int group_of(const AttentionShape& shape) { return shape.n_heads / sh
 QUERN_SIMD int64_t padded_dim(const AttentionShape& shape) {
   return (static_cast<int64_t>(shape.head_dim) + 15) / 16 * 16;
 }
-QUERN_SIMD int smaller(int a, int b) { return a < b ? a : b; }
-QUERN_SIMD int larger(int a, int b) { return a > b ? a : b; }
+QUERN_SIMD constexpr int smaller(int a, int b) { return a < b ? a : b; }
+QUERN_SIMD constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 // First position that the row at `position` sees.
 QUERN_SIMD int first_seen(const AttentionShape& shape, int position) {
