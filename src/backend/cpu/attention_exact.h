@@ -8,9 +8,11 @@
 // depend on nothing but the row, on every ISA.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "backend/cpu/attention_tile.h"
+#include "backend/cpu/simd/math.h"
 
 namespace quern::cpu {
 
@@ -152,7 +154,7 @@ class ExactAttention {
   static F32x16 weigh(float* scores, F32x16 largest, Seen seen) {
     F32x16 sum = V::fill(0);
     for (int s = 0; s < 4; ++s) {
-      const F32x16 e = exp_of_negative<V>(V::sub(V::load(scores + 16 * s), largest));
+      const F32x16 e = exp<V>(V::sub(V::load(scores + 16 * s), largest));
       const F32x16 p = only_seen<V>(e, seen, s, 0);
       V::store(scores + 16 * s, p);
       sum = V::add(sum, p);

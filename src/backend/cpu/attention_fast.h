@@ -14,12 +14,34 @@
 // Scores must stay below 2^22 in magnitude, else the row is wrong (though finite).
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "backend/cpu/attention_tile.h"
 #include "backend/cpu/simd/bf16_pairs.h"
 
 namespace quern::cpu {
+
+// 1.5 * 2^23: adding it rounds a float of magnitude below 2^22 to an integer, which then stands in
+// the low bits.
+inline constexpr float kRounder = 12582912.0f;
+inline constexpr int32_t kRounderBits = 0x4b400000;
+
+// 2^(x - m), shift = kRounder - m with m an even integer, |x| and |m| below 2^22; results below
+// 2^-125 become about that. Relative error 2.7e-6. m even: otherwise ties of the rounding, and so
+// the last bits, would depend on m.
+template <class V>
+QUERN_SIMD typename V::F32x16 power_of_two(typename V::F32x16 x, typename V::F32x16 shift) {
+  const auto t = V::add(x, shift);
+  const auto f = V::sub(x, V::sub(t, shift));
+  // Minimax of degree 4 for 2^f, f in [-1/2, 1/2].
+  auto p = V::fma(f, V::fill(0.00957010191f), V::fill(0.0559178603f));
+  p = V::fma(p, f, V::fill(0.240247448f));
+  p = V::fma(p, f, V::fill(0.693121815f));
+  p = V::fma(p, f, V::fill(0.999999261f));
+  const auto exponent = V::max(V::as_int(t), V::fill_i32(kRounderBits - 125));
+  return V::as_float(V::add(V::as_int(p), V::template shift_left<23>(exponent)));
+}
 
 template <class V>
 class FastAttention {
@@ -54,11 +76,11 @@ class FastAttention {
       auto* values = keys + kPageTokens * dim + slot / 2 * 2 * padded + slot % 2;
       for (int64_t d = 0; d < dim; d += 16) {
         uint16_t rounded[16];
-        V::store_bf16(rounded, load_part<V>(k + d, dim - d));
+        V::store_bf16(rounded, load_up_to<V>(k + d, dim - d));
         const int n = dim - d < 16 ? static_cast<int>(dim - d) : 16;
         for (int i = 0; i < n; i += 2)
           std::memcpy(keys + (d + i) * kPageTokens + 2 * slot, rounded + i, 4);
-        V::store_bf16(rounded, load_part<V>(v + d, dim - d));
+        V::store_bf16(rounded, load_up_to<V>(v + d, dim - d));
         for (int i = 0; i < 16; ++i) values[2 * (d + i)] = rounded[i];
       }
     }
@@ -185,8 +207,8 @@ class FastAttention {
       const float* q = call.q + offset(call, index, r, call.q_stride);
       for (int64_t d = 0; d < dim; d += 32)
         B::store(t.q + r * q_pairs(call.shape) + d / 2,
-                 V::mul(load_part<V>(q + d, dim - d), factor),
-                 V::mul(load_part<V>(q + d + 16, dim - d - 16), factor));
+                 V::mul(load_up_to<V>(q + d, dim - d), factor),
+                 V::mul(load_up_to<V>(q + d + 16, dim - d - 16), factor));
       for (int64_t d = 0; d < padded; d += 16) V::store(t.out + r * padded + d, V::fill(0));
       V::store(t.sums + 16 * r, V::fill(0));
       t.shift[r] = kRounder;
@@ -202,7 +224,7 @@ class FastAttention {
       float* out = call.out + offset(call, index, r, call.out_stride);
       const F32x16 factor = V::fill(1.0f / V::total(V::load(t.sums + 16 * r)));
       for (int64_t d = 0; d < dim; d += 16)
-        store_part<V>(out + d, V::mul(V::load(t.out + r * padded + d), factor), dim - d);
+        store_up_to<V>(out + d, V::mul(V::load(t.out + r * padded + d), factor), dim - d);
     }
   }
 

@@ -11,8 +11,8 @@ const Kernels kAvx2Kernels = {
     .linear = linear_kernels<Avx2>(),
     .rows = row_kernels<Avx2>(),
     .probe = probe_kernels<Avx2>(),
-    .fast_attention = {},
-    .exact_attention = {},
+    .fast_attention = FastAttention<Avx2>::kernels(),
+    .exact_attention = ExactAttention<Avx2>::kernels(),
 };
 
 }  // namespace quern::cpu

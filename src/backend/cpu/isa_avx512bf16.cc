@@ -16,8 +16,8 @@ const Kernels kAvx512Bf16Kernels = {
     .linear = kAvx512VnniKernels.linear,
     .rows = kAvx512VnniKernels.rows,
     .probe = kAvx512VnniKernels.probe,
-    .fast_attention = {},
-    .exact_attention = {},
+    .fast_attention = FastAttention<Avx512Bf16>::kernels(),
+    .exact_attention = ExactAttention<Avx512Bf16>::kernels(),
 };
 
 }  // namespace quern::cpu

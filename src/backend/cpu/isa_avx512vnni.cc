@@ -15,8 +15,8 @@ const Kernels kAvx512VnniKernels = {
     .linear = linear_kernels<Avx512Vnni>(),
     .rows = row_kernels<Avx512Vnni>(),
     .probe = probe_kernels<Avx512Vnni>(),
-    .fast_attention = {},
-    .exact_attention = {},
+    .fast_attention = FastAttention<Avx512Vnni>::kernels(),
+    .exact_attention = ExactAttention<Avx512Vnni>::kernels(),
 };
 
 }  // namespace quern::cpu

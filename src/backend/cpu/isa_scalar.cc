@@ -11,8 +11,8 @@ const Kernels kScalarKernels = {
     .linear = linear_kernels<Scalar>(),
     .rows = row_kernels<Scalar>(),
     .probe = probe_kernels<Scalar>(),
-    .fast_attention = {},
-    .exact_attention = {},
+    .fast_attention = FastAttention<Scalar>::kernels(),
+    .exact_attention = ExactAttention<Scalar>::kernels(),
 };
 
 }  // namespace quern::cpu

@@ -1,6 +1,8 @@
 // Fills the tables of one instruction set with the kernels over its vocabulary V. Included by the
 // isa_*.cc files alone.
 #pragma once
+#include "backend/cpu/attention_exact.h"
+#include "backend/cpu/attention_fast.h"
 #include "backend/cpu/decode_panel.h"
 #include "backend/cpu/float_kernel.h"
 #include "backend/cpu/kernels.h"

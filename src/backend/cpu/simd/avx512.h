@@ -119,16 +119,6 @@ struct Avx512 {
     return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
   }
 
-  QUERN_SIMD I32x16 bf16_pairs(F32x16 even, F32x16 odd) {
-    const I32x16 high = fill_i32(static_cast<int32_t>(0xffff0000u));
-    return bit_or(shift_right<16>(bf16_in_high_half(even)), bit_and(bf16_in_high_half(odd), high));
-  }
-  QUERN_SIMD F32x16 dot_bf16(I32x16 a, I32x16 b, F32x16 sum) {
-    const I32x16 odd = fill_i32(static_cast<int32_t>(0xffff0000u));
-    sum = fma(as_float(bit_and(a, odd)), as_float(bit_and(b, odd)), sum);
-    return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
-  }
-
   QUERN_SIMD void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
   }

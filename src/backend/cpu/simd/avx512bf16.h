@@ -5,11 +5,7 @@
 
 namespace quern::cpu {
 
-struct Avx512Bf16 : Avx512Vnni {
-  QUERN_SIMD F32x16 dot_bf16(I32x16 a, I32x16 b, F32x16 sum) {
-    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
-  }
-};
+struct Avx512Bf16 : Avx512Vnni {};
 
 template <>
 struct Bf16Pairs<Avx512Bf16> {
@@ -28,7 +24,8 @@ struct Bf16Pairs<Avx512Bf16> {
     return dot(sum, reinterpret_cast<__m512i>(pairs), kOnes);
   }
   QUERN_SIMD F32x16 dot(F32x16 sum, Vector a, const Pair& b) {
-    return Avx512Bf16::dot_bf16(a, _mm512_set1_epi32(static_cast<int>(b)), sum);
+    const __m512i all = _mm512_set1_epi32(static_cast<int>(b));
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(all));
   }
 
  private:

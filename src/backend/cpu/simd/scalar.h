@@ -180,22 +180,6 @@ struct Scalar {
     return a.lane[0];
   }
 
-  // Pairs of bf16: lane i holds `even` in its low half and `odd` in its high half, rounded as in
-  // store_bf16; no lane may be NaN.
-  QUERN_SIMD I32x16 bf16_pairs(F32x16 even, F32x16 odd) {
-    return each<I32x16>([&](int i) {
-      return wrap(f32_to_bf16(even.lane[i]) | static_cast<uint32_t>(f32_to_bf16(odd.lane[i]))
-                                                  << 16);
-    });
-  }
-  // sum + a.odd * b.odd, rounded, then + a.even * b.even, rounded: what vdpbf16ps computes. (That
-  // instruction also takes numbers below 2^-126 for zero; the others do not.)
-  QUERN_SIMD F32x16 dot_bf16(I32x16 a, I32x16 b, F32x16 sum) {
-    const I32x16 odd = fill_i32(wrap(0xffff0000u));
-    sum = fma(as_float(bit_and(a, odd)), as_float(bit_and(b, odd)), sum);
-    return fma(as_float(shift_left<16>(a)), as_float(shift_left<16>(b)), sum);
-  }
-
   // Integer dot products: lane i of a line of codes is its bytes 4i..4i+3, and `four` holds 4
   // signed activations (-127..127) in every lane. Lines are aligned to 64 bytes.
   //
