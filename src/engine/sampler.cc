@@ -137,7 +137,9 @@ void top_p(const SamplingOptions& o, Choice& choice) {
   do {
     if (n == n_sorted) {  // sort no more than is needed
       n_sorted = std::min(c.size(), std::max<size_t>(64, 4 * n_sorted));
-      std::partial_sort(c.begin() + n, c.begin() + n_sorted, c.end(), before);
+      const auto last = c.begin() + static_cast<std::ptrdiff_t>(n_sorted);
+      std::nth_element(c.begin() + n, last, c.end(), before);
+      std::sort(c.begin() + n, last, before);
     }
     sum += std::exp(c[n++].logit - top);
   } while (n < c.size() && sum < wanted);
