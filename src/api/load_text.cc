@@ -95,7 +95,8 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
     return tokenizer;
   }
   TRY(const auto source, open_model(path));
-  return read_tokenizer(*source);
+  TRY(const Vocabulary vocabulary, read_vocabulary(*source));
+  return make_tokenizer(*source, vocabulary);
 }
 
 Result<ChatTemplate> load_chat_template(const std::string& path) {
@@ -103,20 +104,19 @@ Result<ChatTemplate> load_chat_template(const std::string& path) {
   if (is_file(folder / "tokenizer.json") || is_file(folder / "tokenizer_config.json"))
     return template_of_folder(folder);
   TRY(const auto source, open_model(path));
-  return read_chat_template(*source);
+  TRY(const Vocabulary vocabulary, read_vocabulary(*source));
+  return make_chat_template(*source, vocabulary);
 }
 
-Result<Tokenizer> read_tokenizer(const WeightSource& source) {
-  TRY(const Vocabulary vocabulary, read_vocabulary(source));
+Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary) {
   auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
   if (!tokenizer) return with_place(tokenizer.error(), source.path());
   return tokenizer;
 }
 
-Result<ChatTemplate> read_chat_template(const WeightSource& source) {
+Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& v) {
   const auto text = source.metadata().text("tokenizer.chat_template");
   if (!text) return no_template(source.path());
-  TRY(const Vocabulary v, read_vocabulary(source));
   const auto token = [&](int32_t id) { return id < 0 ? std::string() : v.tokens[id]; };
   auto parsed =
       ChatTemplate::parse(*text, token(v.bos), token(v.eos), token(v.unknown), token(v.padding));

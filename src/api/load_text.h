@@ -11,6 +11,7 @@
 #include "quern/model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
+#include "text/vocabulary.h"
 
 namespace quern {
 
@@ -19,9 +20,9 @@ namespace quern {
 Result<Tokenizer> load_tokenizer(const std::string& path);
 Result<ChatTemplate> load_chat_template(const std::string& path);
 
-// The same of a file that is open already.
-Result<Tokenizer> read_tokenizer(const WeightSource& source);
-Result<ChatTemplate> read_chat_template(const WeightSource& source);
+// The same of a file that is open already and whose vocabulary has been read.
+Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary);
+Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& vocabulary);
 
 // The tokens of a conversation, ready for the model's answer. Control tokens typed inside messages
 // are plain text unless `special`. BOS is the template's business, as in transformers.

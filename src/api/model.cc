@@ -64,9 +64,16 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
 // A file without a usable tokenizer or template still computes: what is missing is said when it is
 // asked for.
 struct Model::State {
+  State(ModelInfo described, const WeightSource& source, const Result<Vocabulary>& vocabulary)
+      : info(std::move(described)),
+        tokenizer(vocabulary ? make_tokenizer(source, *vocabulary) : vocabulary.error()),
+        chat_template(vocabulary ? make_chat_template(source, *vocabulary) : vocabulary.error()),
+        ends(vocabulary ? end_ids(*vocabulary) : std::vector<int32_t>()) {}
+
   ModelInfo info;
   Result<Tokenizer> tokenizer;
   Result<ChatTemplate> chat_template;
+  std::vector<int32_t> ends;
   std::unique_ptr<Executor> executor;    // keeps the file
   std::unique_ptr<SharedEngine> engine;  // uses the executor
 };
@@ -75,13 +82,9 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY(std::shared_ptr<const WeightSource> source, open_model(path));
   TRY(const Config config, read_config(*source));
   TRY(const CompileOptions for_compiler, compile_options(options, config));
-  std::vector<int32_t> ends;
-  if (has_vocabulary(*source)) {
-    TRY(const Vocabulary vocabulary, read_vocabulary(*source));
-    ends = end_ids(vocabulary);
-  }
-  auto state = std::make_shared<State>(State{
-      describe(*source, config), read_tokenizer(*source), read_chat_template(*source), {}, {}});
+  const Result<Vocabulary> vocabulary = read_vocabulary(*source);
+  if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
+  auto state = std::make_shared<State>(describe(*source, config), *source, vocabulary);
   state->info.has_chat_template = static_cast<bool>(state->chat_template);
   TRY(state->executor, compile(source, for_compiler));
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
@@ -89,7 +92,7 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   };
   state->engine = std::make_unique<SharedEngine>(
       *state->executor,
-      EngineOptions{.end_ids = std::move(ends), .token_bytes = bytes, .context = config.context});
+      EngineOptions{.end_ids = state->ends, .token_bytes = bytes, .context = config.context});
   return Model(std::move(state));
 }
 

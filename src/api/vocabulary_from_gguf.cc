@@ -181,12 +181,8 @@ class Reader {
 
 }  // namespace
 
-bool has_vocabulary(const WeightSource& source) {
-  return source.metadata().entries.contains(std::string(kKeys) + "model");
-}
-
 Result<Vocabulary> read_vocabulary(const WeightSource& source) {
-  if (!has_vocabulary(source)) {
+  if (!source.metadata().entries.contains(std::string(kKeys) + "model")) {
     return Error{Code::not_found, "the file holds no tokenizer", source.path(),
                  "use a file with tokenizer.ggml.* keys"};
   }

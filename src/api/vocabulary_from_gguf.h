@@ -8,9 +8,6 @@
 
 namespace quern {
 
-// False where the file says nothing of a tokenizer.
-bool has_vocabulary(const WeightSource& source);
-
 // Errors: not_found (no tokenizer in the file), corrupt (a key of the wrong type, lengths that
 // contradict each other, an id outside the vocabulary: the key is named).
 Result<Vocabulary> read_vocabulary(const WeightSource& source);
