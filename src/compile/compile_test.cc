@@ -81,8 +81,9 @@ Error refusal(std::shared_ptr<MemorySource> source,
 
 TEST(Compile, NamesWhatIsMissingOrMisshapen) {
   auto other = std::make_shared<MemorySource>("m", "mamba9");
-  for (const auto& [key, value] : make_tiny_llama({})->metadata().entries)
-    other->metadata().entries["mamba9" + key.substr(5)] = value;
+  const auto tiny = make_tiny_llama({});
+  for (const auto& [key, value] : tiny->metadata().entries)
+    other->metadata().entries["mamba9" + key.substr(std::string("llama").size())] = value;
   other->add("token_embd.weight", Dtype::f32, {4, 64}, std::vector<std::byte>(4 * 64 * 4));
   EXPECT_EQ(refusal(other).code, Code::unsupported);
 

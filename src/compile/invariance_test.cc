@@ -144,7 +144,7 @@ TEST_P(Invariance, EveryInstructionSetGivesTheScalarBitsOfTheExactPath) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Invariance, ::testing::ValuesIn(cases()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace quern
