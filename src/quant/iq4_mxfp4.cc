@@ -35,6 +35,15 @@ void pack_nearest(const int8_t (&values)[16], float scale, const float* in, uint
                                      nearest(values, scale, in[i + 16]) << 4);
 }
 
+// Scale at which the weight of largest magnitude among 32 meets the table's lowest value: the table
+// reaches further below zero than above, so the scale is negative where that weight is positive.
+float negative_end_scale(const float* in) {
+  float peak = 0;
+  for (int i = 0; i < 32; ++i)
+    if (std::fabs(in[i]) > std::fabs(peak)) peak = in[i];
+  return peak / static_cast<float>(kIq4Values[0]);
+}
+
 // weight = scale * value[code]
 struct Iq4Nl {
   uint16_t scale;  // f16
@@ -46,14 +55,9 @@ struct Iq4Nl {
     scales[0] = f16_to_f32(scale);
     look_up(kIq4Values, packed, codes);
   }
-  // The weight of largest magnitude maps to the end of the table that has its sign reversed by a
-  // negative scale, since the table reaches further below zero than above.
   static Iq4Nl pack(const float* in) {
-    float peak = 0;
-    for (int i = 0; i < 32; ++i)
-      if (std::fabs(in[i]) > std::fabs(peak)) peak = in[i];
     Iq4Nl block;
-    block.scale = f32_to_f16(peak / static_cast<float>(kIq4Values[0]));
+    block.scale = f32_to_f16(negative_end_scale(in));
     pack_nearest(kIq4Values, f16_to_f32(block.scale), in, block.packed);
     return block;
   }
@@ -75,6 +79,24 @@ struct Iq4Xs {
       scales[g] = f16_to_f32(d) * static_cast<float>((low | high << 4) - 32);
       look_up(kIq4Values, packed + 16 * g, codes + 32 * g);
     }
+  }
+  static Iq4Xs pack(const float* in) {
+    float wanted[8], peak = 0;
+    for (int g = 0; g < 8; ++g) {
+      wanted[g] = negative_end_scale(in + 32 * g);
+      peak = std::fmax(peak, std::fabs(wanted[g]));
+    }
+    Iq4Xs block{};
+    block.d = f32_to_f16(peak / 31);
+    const float real_d = f16_to_f32(block.d);
+    for (int g = 0; g < 8; ++g) {
+      const int scale = real_d == 0 ? 0 : to_code(std::round(wanted[g] / real_d), -32, 31);
+      block.low_scales[g / 2] |= static_cast<uint8_t>(((scale + 32) & 15) << (g % 2 * 4));
+      block.high_scales |= static_cast<uint16_t>(((scale + 32) >> 4) << 2 * g);
+      pack_nearest(kIq4Values, real_d * static_cast<float>(scale), in + 32 * g,
+                   block.packed + 16 * g);
+    }
+    return block;
   }
 };
 
