@@ -1,9 +1,12 @@
 // Files that lie: each must end in a typed error that says what and where, without a large
 // allocation. One row per case; the property tests at the end cover what nobody thought of.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <ostream>
 
 #include "formats/gguf.h"
@@ -157,6 +160,8 @@ const Case kCases[] =
          Raw().header(0, 1).array("k", kString, 2).string("a").u64(uint64_t{1} << 31).zeros(8)},
         {"U64ArrayAboveI64", Code::unsupported, "above 2^63 - 1", "bad.gguf, byte 57",
          Raw().header(0, 1).array("k", kU64, 2).u64(1).u64(~uint64_t{0})},
+        {"BoolArrayOfTwo", Code::corrupt, "neither 0 nor 1", "bad.gguf, byte 49",
+         Raw().header(0, 1).array("k", kBool, 2).u8(1).u8(2)},
         // keys that have a meaning
         {"AlignmentOfWrongType", Code::corrupt, "'general.alignment' is not an integer", "bad.gguf",
          Raw().header(0, 1).key("general.alignment", kF32).f32(32)},
@@ -331,6 +336,39 @@ void expect_sound(const GgufFile& file, std::span<const std::byte> bytes) {
     ASSERT_GE(weight.n_rows(), 1);
     ASSERT_GE(weight.n_cols(), 1);
   }
+}
+
+// Files that are large (sparse, so that the disk does not notice) and hold what their counts claim:
+// the memory for it is bounded all the same.
+TEST(GgufProperty, LargeFilesOfNothing) {
+  const std::string path = ::testing::TempDir() + "large_" + std::to_string(::getpid());
+  const struct {
+    Raw head;
+    Code code;
+    const char* says;
+  } kFiles[] = {
+      {Raw().header(100000000, 0), Code::unsupported, "100000000 tensors; at most"},
+      {Raw().header(1000000, 0), Code::corrupt, "the name of tensor 0 is empty"},
+      {Raw().header(0, 100000000), Code::corrupt, "the name of key 0 is empty"},
+      {Raw().header(0, 1).array("k", kString, 500000000), Code::unsupported, "more than 256 MiB"},
+      {Raw().header(0, 1).array("k", kU8, 4000000000), Code::unsupported, "more than 256 MiB"},
+      {Raw().header(0, 1).key("k", kString).u64(4000000000), Code::unsupported,
+       "more than 256 MiB"},
+  };
+  for (const auto& file : kFiles) {
+    const auto& head = file.head.bytes();
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(head.data()),
+               static_cast<std::streamsize>(head.size()));
+    std::filesystem::resize_file(path, uint64_t{8} << 30);
+    testing::forget_allocations();
+    const auto source = open_gguf(path);
+    ASSERT_FALSE(source);
+    EXPECT_EQ(source.error().code, file.code) << to_string(source.error());
+    EXPECT_NE(source.error().what.find(file.says), std::string::npos) << to_string(source.error());
+    EXPECT_LT(testing::largest_allocation(), size_t{1} << 20) << file.says;
+  }
+  std::filesystem::remove(path);
 }
 
 TEST(GgufProperty, EveryTruncationIsAnError) {
