@@ -13,6 +13,10 @@ const Kernels kAvx512Bf16Kernels = {
           return f.avx2 && f.fma && f.f16c && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq &&
                  f.avx512vnni && f.avx512bf16;
         },
+    // AMD runs the bf16 dot product at the rate of fma, with twice its work. Intel's processors
+    // with tiles run it so slowly that f32 fma overtakes it (attention on Sapphire Rapids, one
+    // core: 68 against 85 GFLOP/s; bench_attention).
+    .worthwhile = [](const CpuFeatures& f) { return !f.amx_bf16; },
     .linear = kAvx512VnniKernels.linear,
     .rows = kAvx512VnniKernels.rows,
     .probe = kAvx512VnniKernels.probe,

@@ -25,7 +25,8 @@ std::span<const Kernels* const> all_kernels() { return kAll; }
 const Kernels& best_kernels(const CpuFeatures& features) {
   const Kernels* best = kAll[0];
   for (const Kernels* kernels : kAll) {
-    if (kernels->supported(features)) best = kernels;
+    if (!kernels->supported(features)) continue;
+    if (!kernels->worthwhile || kernels->worthwhile(features)) best = kernels;
   }
   return *best;
 }

@@ -14,6 +14,8 @@ namespace quern::cpu {
 struct Kernels {
   std::string_view isa;  // "scalar", "avx2", "avx512vnni", ...
   bool (*supported)(const CpuFeatures& features);
+  // Whether it is also faster here than those before it; null: always.
+  bool (*worthwhile)(const CpuFeatures& features) = nullptr;
   LinearKernels linear;
   RowKernels rows;
   ProbeKernels probe;
