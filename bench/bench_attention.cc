@@ -1,5 +1,5 @@
-// Speed of the attention kernels: us per token of one layer, and the share of what the dot product
-// of this processor can do (measured beside it, by the same threads).
+// Speed of the attention kernels: us per token of one layer, and the share of the f32 fma peak of
+// this processor (measured beside it, by the same threads; a bf16 dot product may beat it).
 //
 //   bench_attention [--isa NAME] [--threads N] [--exact]
 //
@@ -19,10 +19,6 @@
 #include "backend/cpu/kernels.h"
 #include "base/thread_pool.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace quern::cpu {
 namespace {
 
@@ -37,62 +33,6 @@ struct Clock {
 };
 double seconds_since(double start) { return Clock::now() - start; }
 
-// Operations per second of 12 independent chains of dot products or fma.
-#if defined(__x86_64__)
-__attribute__((target("avx512f,avx512bf16"))) double peak_bf16() {
-  __m512 sum[12];
-  for (auto& s : sum) s = _mm512_setzero_ps();
-  const auto ones = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f803f80));
-  const auto start = Clock::now();
-  constexpr int kTurns = 20000;
-  for (int i = 0; i < kTurns; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = _mm512_dpbf16_ps(s, ones, ones);
-  }
-  const double t = seconds_since(start);
-  for (auto& s : sum) asm volatile("" ::"v"(s));
-  return kTurns * 12.0 * 64 / t;
-}
-__attribute__((target("avx512f"))) double peak_avx512() {
-  __m512 sum[12];
-  for (auto& s : sum) s = _mm512_setzero_ps();
-  const __m512 ones = _mm512_set1_ps(1);
-  const auto start = Clock::now();
-  constexpr int kTurns = 20000;
-  for (int i = 0; i < kTurns; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = _mm512_fmadd_ps(ones, ones, s);
-  }
-  const double t = seconds_since(start);
-  for (auto& s : sum) asm volatile("" ::"v"(s));
-  return kTurns * 12.0 * 32 / t;
-}
-__attribute__((target("avx2,fma"))) double peak_avx2() {
-  __m256 sum[12];
-  for (auto& s : sum) s = _mm256_setzero_ps();
-  const __m256 ones = _mm256_set1_ps(1);
-  const auto start = Clock::now();
-  constexpr int kTurns = 20000;
-  for (int i = 0; i < kTurns; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = _mm256_fmadd_ps(ones, ones, s);
-  }
-  const double t = seconds_since(start);
-  for (auto& s : sum) asm volatile("" ::"x"(s));
-  return kTurns * 12.0 * 16 / t;
-}
-#endif
-
-// The limit of an ISA's attention: the bf16 dot product where it has one, else f32 fma.
-double (*peak_of(std::string_view isa, bool exact))() {
-#if defined(__x86_64__)
-  if (isa == "avx512bf16" && !exact) return peak_bf16;
-  if (isa.substr(0, 6) == "avx512") return peak_avx512;
-  if (isa == "avx2") return peak_avx2;
-#endif
-  return nullptr;
-}
-
 struct Shape {
   const char* name;
   int n_heads, n_kv_heads, head_dim;
@@ -103,12 +43,15 @@ constexpr Shape kShapes[] = {
 struct Bench {
   const AttentionKernels& kernels;
   ThreadPool& pool;
-  double (*peak)();
+  const ProbeKernels& probe;
 
-  double peak_of_all() const {
-    if (!peak) return 0;
+  double peak() const {  // operations per second of all threads
     std::vector<double> each(pool.n_threads());
-    pool.run([&](int thread, int) { each[thread] = peak(); });
+    pool.run([&](int thread, int) {
+      const double start = Clock::now();
+      const auto operations = static_cast<double>(probe.f32_fmas(20000));
+      each[thread] = operations / seconds_since(start);
+    });
     return std::accumulate(each.begin(), each.end(), 0.0);
   }
 };
@@ -182,15 +125,15 @@ void measure(const Bench& bench, const Shape& s, int position, int rows, int lay
   std::vector<double> times, shares;
   pass(bench, shape, cache, layers, position, rows, q, out, scratch);
   for (const auto start = Clock::now(); times.size() < 5 || seconds_since(start) < 0.3;) {
-    const double before = bench.peak_of_all();
+    const double before = bench.peak();
     times.push_back(pass(bench, shape, cache, layers, position, rows, q, out, scratch) / layers);
-    shares.push_back(flops / times.back() / (before + bench.peak_of_all()) * 2);
+    shares.push_back(flops / times.back() / (before + bench.peak()) * 2);
   }
   std::sort(times.begin(), times.end());
   std::sort(shares.begin(), shares.end());
   const double t = times[times.size() / 2];
   std::printf(
-      "%-13s rows %3d at %4d: %8.2f us/token, %6.1f GFLOP/s = %3.0f %% of peak, %5.1f GB/s\n",
+      "%-13s rows %3d at %4d: %8.2f us/token, %6.1f GFLOP/s = %3.0f %% of fma peak, %5.1f GB/s\n",
       s.name, rows, position, t / rows * 1e6, flops / t / 1e9, 100 * shares[shares.size() / 2],
       bytes / t / 1e9);
 }
@@ -215,9 +158,9 @@ int run(int argc, char** argv) {
   auto pool = ThreadPool::start(threads);
   if (!pool) return std::fprintf(stderr, "%s\n", to_string(pool.error()).c_str()), 1;
   const Bench bench{exact ? kernels->exact_attention : kernels->fast_attention, **pool,
-                    peak_of(kernels->isa, exact)};
+                    kernels->probe};
   std::printf("%s, %s, %d threads, peak %.0f GFLOP/s\n", std::string(kernels->isa).c_str(),
-              exact ? "exact" : "fast", threads, bench.peak_of_all() / 1e9);
+              exact ? "exact" : "fast", threads, bench.peak() / 1e9);
   for (const Shape& s : kShapes) {
     for (const int position : {0, 3584}) measure(bench, s, position, 512, 1);
     for (const int context : {512, 4096}) measure(bench, s, context - 1, 1, 131072 / context);
