@@ -19,7 +19,7 @@ TEMPLATE = (
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # Each merges two tokens that exist by then.
-MERGES = "Ġ t;h e;i n;e r;Ġ a;o n;r e;Ġt he;e n;a t;o r;e s;Ġ s;in g;a n;a nd".split(";")
+MERGES = "Ġ t;h e;i n;e r;Ġ a;o n;r e;Ġt he;e n;a t;o r;e s;Ġ s;in g;a n;an d".split(";")
 
 LAYER_NAMES = {
     "input_layernorm": "attn_norm",
