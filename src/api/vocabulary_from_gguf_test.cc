@@ -1,0 +1,142 @@
+#include "api/vocabulary_from_gguf.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <stdexcept>
+
+#include "formats/gguf.h"
+#include "formats/gguf_writer.h"
+
+namespace quern {
+namespace {
+
+using Fill = std::function<void(GgufWriter&)>;
+
+// A file in memory with these keys; it lives as long as the vocabulary is read.
+Result<Vocabulary> read(const Fill& fill) {
+  GgufWriter writer;
+  writer.add("general.architecture", "llama");
+  fill(writer);
+  const std::vector<std::byte> bytes = writer.bytes();
+  const auto source = read_gguf(bytes, "test.gguf");
+  if (!source) throw std::runtime_error(to_string(source.error()));
+  return read_vocabulary(**source);
+}
+
+void tokens(GgufWriter& w, std::vector<std::string> list = {"<s>", "</s>", "a", "b"}) {
+  w.add("tokenizer.ggml.model", "llama");
+  w.add_array("tokenizer.ggml.tokens", std::span<const std::string>(list));
+}
+
+template <class T>
+void array(GgufWriter& w, const char* key, std::vector<T> values) {
+  w.add_array(key, std::span<const T>(values));
+}
+
+TEST(VocabularyFromGguf, ReadsEveryKey) {
+  const auto v = read([](GgufWriter& w) {
+    tokens(w, {"<s>", "</s>", "a", "b", "<unk>", "<pad>", "<sep>", "<cls>", "<mask>", "<eot>"});
+    w.add("tokenizer.ggml.pre", "smollm");
+    array<float>(w, "tokenizer.ggml.scores", {0, 0, -1.5f, -2, 0, 0, 0, 0, 0, 0});
+    array<int32_t>(w, "tokenizer.ggml.token_type", {3, 3, 1, 1, 2, 3, 3, 3, 3, 4});
+    const std::vector<std::string> merges{"a b"};
+    w.add_array("tokenizer.ggml.merges", std::span<const std::string>(merges));
+    w.add<uint32_t>("tokenizer.ggml.bos_token_id", 0);
+    w.add<uint32_t>("tokenizer.ggml.eos_token_id", 1);
+    w.add<uint32_t>("tokenizer.ggml.unknown_token_id", 4);
+    w.add<uint32_t>("tokenizer.ggml.padding_token_id", 5);
+    w.add<uint32_t>("tokenizer.ggml.seperator_token_id", 6);
+    w.add<uint32_t>("tokenizer.ggml.cls_token_id", 7);
+    w.add<uint32_t>("tokenizer.ggml.mask_token_id", 8);
+    w.add<uint32_t>("tokenizer.ggml.eot_token_id", 9);
+    w.add<bool>("tokenizer.ggml.add_bos_token", true);
+    w.add<bool>("tokenizer.ggml.add_eos_token", false);
+    w.add<bool>("tokenizer.ggml.add_space_prefix", false);
+    array<int8_t>(w, "tokenizer.ggml.precompiled_charsmap", {1, -1});
+  });
+  ASSERT_TRUE(v) << to_string(v.error());
+  EXPECT_EQ(v->kind, "llama");
+  EXPECT_EQ(v->pre, "smollm");
+  EXPECT_EQ(v->tokens.size(), 10u);
+  EXPECT_EQ(v->scores[2], -1.5f);
+  EXPECT_EQ(v->types[9], TokenType::user_defined);
+  EXPECT_EQ(v->merges, (std::vector<std::string>{"a b"}));
+  EXPECT_EQ(
+      (std::vector<int32_t>{v->bos, v->eos, v->unknown, v->padding, v->separator, v->cls, v->mask}),
+      (std::vector<int32_t>{0, 1, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(v->add_bos, 1);
+  EXPECT_EQ(v->add_eos, 0);
+  EXPECT_EQ(v->add_space_prefix, 0);
+  EXPECT_EQ(v->remove_extra_whitespaces, -1);
+  EXPECT_EQ(v->precompiled_charsmap, (std::vector<uint8_t>{1, 255}));
+  EXPECT_EQ(end_ids(*v), (std::vector<int32_t>{1, 9}));
+}
+
+TEST(VocabularyFromGguf, WhatIsAbsentStaysUnsaid) {
+  const auto v = read([](GgufWriter& w) {
+    tokens(w);
+    w.add<uint32_t>("tokenizer.ggml.padding_token_id", 0xffffffff);  // as some converters say none
+  });
+  ASSERT_TRUE(v) << to_string(v.error());
+  EXPECT_EQ(v->bos, -1);
+  EXPECT_EQ(v->padding, -1);
+  EXPECT_EQ(v->add_bos, -1);
+  EXPECT_TRUE(v->types.empty());
+  EXPECT_TRUE(end_ids(*v).empty());
+}
+
+TEST(VocabularyFromGguf, WellKnownControlTokensEndAnAnswer) {
+  const auto v = read([](GgufWriter& w) {
+    tokens(w, {"</s>", "<|im_end|>", "<end_of_turn>", "x"});
+    array<int32_t>(w, "tokenizer.ggml.token_type", {3, 3, 1, 1});
+    w.add<uint32_t>("tokenizer.ggml.eos_token_id", 0);
+    w.add<uint32_t>("tokenizer.ggml.eot_token_id", 1);
+  });
+  ASSERT_TRUE(v);
+  EXPECT_EQ(end_ids(*v), (std::vector<int32_t>{0, 1}));  // <end_of_turn> is plain text here
+}
+
+TEST(VocabularyFromGguf, RefusesWhatContradictsItselfNamingTheKey) {
+  const auto refused = [](const std::string& key, Code code, const Fill& fill) {
+    const auto v = read(fill);
+    ASSERT_FALSE(v) << key;
+    EXPECT_EQ(v.error().code, code);
+    EXPECT_EQ(v.error().where, "test.gguf");
+    EXPECT_NE(v.error().what.find(key), std::string::npos) << v.error().what;
+  };
+  refused("no tokenizer", Code::not_found, [](GgufWriter&) {});
+  refused("tokens is missing", Code::corrupt,
+          [](GgufWriter& w) { w.add("tokenizer.ggml.model", "gpt2"); });
+  refused("bos_token_id is of an unexpected type", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    w.add("tokenizer.ggml.bos_token_id", "<s>");
+  });
+  refused("eos_token_id is 4", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    w.add<uint32_t>("tokenizer.ggml.eos_token_id", 4);
+  });
+  refused("eot_token_id is -2", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    w.add<int32_t>("tokenizer.ggml.eot_token_id", -2);
+  });
+  refused("scores has 1 values for 4 tokens", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    array<float>(w, "tokenizer.ggml.scores", {0});
+  });
+  refused("token_type has 5", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    array<int32_t>(w, "tokenizer.ggml.token_type", {1, 1, 1, 1, 1});
+  });
+  refused("token_type holds 7", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    array<int32_t>(w, "tokenizer.ggml.token_type", {1, 1, 7, 1});
+  });
+  refused("precompiled_charsmap", Code::corrupt, [](GgufWriter& w) {
+    tokens(w);
+    array<int32_t>(w, "tokenizer.ggml.precompiled_charsmap", {256});
+  });
+}
+
+}  // namespace
+}  // namespace quern
