@@ -15,6 +15,7 @@ struct Arguments::State {
   std::string verb;
   CLI::App app;
   std::optional<Error> error;  // the first value that cannot be
+  std::vector<std::vector<std::string>> exclusive;
 
   bool refuse(const std::string& flags, const std::string& value, const std::string& wanted) {
     if (!error)
@@ -181,9 +182,7 @@ void Arguments::whole_number(const std::string& flags, std::optional<double>& ta
 }
 
 void Arguments::exclusive(const std::vector<std::string>& flags) {
-  for (size_t i = 0; i < flags.size(); ++i)
-    for (size_t j = i + 1; j < flags.size(); ++j)
-      state_->app.get_option(flags[i])->excludes(state_->app.get_option(flags[j]));
+  state_->exclusive.push_back(flags);
 }
 
 Result<bool> Arguments::parse(int argc, const char* const* argv) {
@@ -200,6 +199,16 @@ Result<bool> Arguments::parse(int argc, const char* const* argv) {
                  fmt::format("quern {} --help lists the flags", state_->verb)};
   }
   if (state_->error) return *state_->error;
+  for (const auto& group : state_->exclusive) {
+    std::vector<std::string> given;
+    for (const std::string& flag : group)
+      if (state_->app.get_option(flag)->count() > 0) given.push_back(flag);
+    if (given.size() > 1)
+      return Error{Code::invalid_argument,
+                   fmt::format("{} and {} exclude each other", given[0], given[1]),
+                   {},
+                   "give one of them"};
+  }
   return true;
 }
 

@@ -1,0 +1,54 @@
+#include "cli/model_flags.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "api/known_models.h"
+#include "backend/cpu/kernels.h"
+#include "base/cpu_features.h"
+#include "base/thread_pool.h"
+#include "cli/progress.h"
+
+namespace quern::cli {
+
+void add_model(Arguments& args, std::string& model) {
+  args.text("MODEL,-m,--model", model,
+            "A GGUF file, a folder, or a known name; left out: the default model");
+}
+
+void add_machine_flags(Arguments& args, ModelFlags& flags) {
+  args.integer("--threads", flags.threads, 1, ThreadPool::kMaxThreads,
+               "Threads that compute [one per core this process may use]");
+  args.flag("--exact", flags.exact,
+            "Compute in f32 throughout, in plain order: slow, the reference");
+  args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]");
+  args.text("--dump", flags.dump,
+            "Print the result of the compile step of this name to stderr; all: of every step");
+}
+
+std::string isa_in_use(const ModelFlags& flags) {
+  return flags.isa.empty() ? std::string(cpu::best_kernels(detect_cpu_features()).isa) : flags.isa;
+}
+
+int threads_in_use(const ModelFlags& flags) {
+  return flags.threads > 0 ? flags.threads : detect_cpu_features().n_cpus;
+}
+
+Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
+  TRY(const std::string path, resolve_model(flags.model));
+  Progress bar;
+  options.threads = flags.threads;
+  options.numerics = flags.exact ? Numerics::exact : Numerics::fast;
+  options.isa = flags.isa;
+  options.dump = flags.dump;
+  options.dump_out = print_dump;
+  options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
+  return Model::load(path, options);
+}
+
+void print_dump(std::string_view step, std::string_view text) {
+  fmt::print(stderr, "== {}\n{}{}", step, text, text.ends_with('\n') ? "" : "\n");
+}
+
+}  // namespace quern::cli

@@ -1,0 +1,34 @@
+// The flags that say which model and how to run it, shared by all verbs that load one.
+#pragma once
+#include <string>
+
+#include "cli/arguments.h"
+#include "quern/model.h"
+
+namespace quern::cli {
+
+struct ModelFlags {
+  std::string model;  // as typed; empty: the default model
+  int threads = 0;    // 0: one per core this process may use
+  bool exact = false;
+  std::string isa;
+  std::string dump;
+};
+
+// MODEL as the first positional (or -m). Every verb that reads a model file has it.
+void add_model(Arguments& args, std::string& model);
+// --threads, --isa, --dump; --exact too.
+void add_machine_flags(Arguments& args, ModelFlags& flags);
+
+// What Quern uses when it is left to choose.
+std::string isa_in_use(const ModelFlags& flags);
+int threads_in_use(const ModelFlags& flags);
+
+// Resolves and loads with a progress bar. `options` brings what the verb itself decides (context,
+// max_batch). Errors: as Model::load; not_found for a name that is not known.
+Result<Model> load_model(const ModelFlags& flags, LoadOptions options = {});
+
+// Writes the compiler's dumps to stderr.
+void print_dump(std::string_view step, std::string_view text);
+
+}  // namespace quern::cli
