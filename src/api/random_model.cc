@@ -1,0 +1,234 @@
+#include "api/random_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "quant/format.h"
+
+namespace quern {
+
+namespace {
+
+// From the models' own config.json on Hugging Face.
+struct Shape {
+  std::string_view name;
+  int64_t n_vocab, n_layers, width, ffn, n_heads, n_kv_heads, head_dim, context;
+  double rope_theta;
+  bool tied_head;
+};
+
+constexpr Shape kShapes[] = {
+    {"smollm2-135m", 49152, 30, 576, 1536, 9, 3, 64, 8192, 100000, true},
+    {"smollm2-360m", 49152, 32, 960, 2560, 15, 5, 64, 8192, 100000, true},
+    {"smollm2-1.7b", 49152, 24, 2048, 8192, 32, 32, 64, 8192, 130000, true},
+    {"tinyllama-1.1b", 32000, 22, 2048, 5632, 32, 4, 64, 2048, 10000, false},
+    {"llama-3.2-1b", 128256, 16, 2048, 8192, 32, 8, 64, 131072, 500000, true},
+    {"llama-3.2-3b", 128256, 28, 3072, 8192, 24, 8, 128, 131072, 500000, true},
+    {"llama-2-7b", 32000, 32, 4096, 11008, 32, 32, 128, 4096, 10000, false},
+    {"mistral-7b", 32768, 32, 4096, 14336, 32, 8, 128, 32768, 1000000, false},
+    {"llama-3.1-8b", 128256, 32, 4096, 14336, 32, 8, 128, 131072, 500000, false},
+};
+
+template <class Names>
+std::string joined(const Names& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+// xorshift64*: Marsaglia 2003, Vigna 2016. Enough for noise.
+class Noise {
+ public:
+  float next() {  // uniform in [-1, 1)
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    const auto bits = static_cast<int32_t>((state_ * 2685821657736338717ull) >> 40);  // 24 bits
+    return static_cast<float>(bits) * 0x1p-23f - 1.0f;
+  }
+
+ private:
+  uint64_t state_ = 0x9e3779b97f4a7c15ull;
+};
+
+class RandomModel : public WeightSource {
+ public:
+  const std::string& path() const override { return path_; }
+  std::string_view format() const override { return "random"; }
+  const std::string& architecture() const override { return architecture_; }
+  const Metadata& metadata() const override { return metadata_; }
+  std::span<const Weight> weights() const override { return weights_; }
+  int64_t file_bytes() const override { return bytes_; }
+
+  static Result<std::unique_ptr<WeightSource>> make(const Shape& shape, const Format& format);
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
+  };
+  using Block = std::unique_ptr<std::byte[], Free>;
+
+  void describe(const Shape& shape);
+  Result<> add_all(const Shape& shape, const Format& format);
+  Result<> add_matrix(const std::string& name, int64_t n_out, int64_t n_in, const Format& format);
+  Result<> add_norm(const std::string& name, int64_t n);
+  Result<std::byte*> lend(const std::string& name, Dtype dtype, std::vector<int64_t> dims,
+                          int64_t bytes);
+
+  std::string path_, architecture_ = "llama";
+  Metadata metadata_;
+  std::vector<Weight> weights_;
+  std::vector<Block> memory_;
+  std::vector<std::byte> pattern_;  // blocks of noise that matrices are filled from
+  int64_t bytes_ = 0;
+  Noise noise_;
+};
+
+void RandomModel::describe(const Shape& shape) {
+  auto& keys = metadata_.entries;
+  keys["general.architecture"] = architecture_;
+  keys["general.name"] = path_;
+  keys["llama.block_count"] = shape.n_layers;
+  keys["llama.embedding_length"] = shape.width;
+  keys["llama.feed_forward_length"] = shape.ffn;
+  keys["llama.attention.head_count"] = shape.n_heads;
+  keys["llama.attention.head_count_kv"] = shape.n_kv_heads;
+  keys["llama.attention.key_length"] = shape.head_dim;
+  keys["llama.attention.value_length"] = shape.head_dim;
+  keys["llama.attention.layer_norm_rms_epsilon"] = 1e-5;
+  keys["llama.context_length"] = shape.context;
+  keys["llama.rope.dimension_count"] = shape.head_dim;
+  keys["llama.rope.freq_base"] = shape.rope_theta;
+  keys["llama.vocab_size"] = shape.n_vocab;
+}
+
+Result<std::byte*> RandomModel::lend(const std::string& name, Dtype dtype,
+                                     std::vector<int64_t> dims, int64_t bytes) {
+  auto* memory = static_cast<std::byte*>(
+      ::operator new[](static_cast<size_t>(bytes), std::align_val_t{64}, std::nothrow));
+  if (!memory)
+    return Error{Code::out_of_memory, "random weights do not fit in memory", path_,
+                 "choose a smaller shape or a format of fewer bits"};
+  memory_.emplace_back(memory);
+  weights_.push_back({name, dtype, std::move(dims), {memory, static_cast<size_t>(bytes)}});
+  bytes_ += bytes;
+  return memory;
+}
+
+// Making noise for billions of weights would take minutes, so about 2^18 weights are made once and
+// laid down again and again, each time from another block on. Formats that are laid out over the
+// whole tensor are written whole.
+Result<> RandomModel::add_matrix(const std::string& name, int64_t n_out, int64_t n_in,
+                                 const Format& format) {
+  const int64_t bytes = matrix_bytes(format.dtype, n_out, n_in);
+  if (bytes < 0)
+    return Error{Code::unsupported,
+                 "rows of " + std::to_string(n_in) + " weights are no whole number of " +
+                     std::string(info(format.dtype).name) + " blocks",
+                 path_ + ", " + name, "choose another --quant, e.g. q4_0 or q8_0"};
+  TRY(std::byte * out, lend(name, format.dtype, {n_out, n_in}, bytes));
+  const float scale = std::sqrt(3.0f / static_cast<float>(n_in));  // keeps activations near 1
+  const int64_t block_bytes = info(format.dtype).bytes;
+  const bool whole = block_bytes == 0;
+  if (whole || pattern_.empty()) {
+    constexpr int64_t kPattern = int64_t{1} << 18;
+    std::vector<float> values(static_cast<size_t>(whole ? n_out * n_in : kPattern));
+    for (float& value : values) value = scale * noise_.next();
+    if (whole) {
+      format.encode(values.data(), std::ssize(values), out);
+      return Ok{};
+    }
+    pattern_.resize(static_cast<size_t>(kPattern / info(format.dtype).block * block_bytes));
+    format.encode(values.data(), kPattern, pattern_.data());
+  }
+  const auto size = std::ssize(pattern_);
+  int64_t from = std::ssize(weights_) * 37 * block_bytes % size;
+  for (int64_t done = 0; done < bytes;) {
+    const int64_t n = std::min(bytes - done, size - from);
+    std::memcpy(out + done, pattern_.data() + from, static_cast<size_t>(n));
+    done += n;
+    from = (from + n + 11 * block_bytes) % size;
+  }
+  return Ok{};
+}
+
+Result<> RandomModel::add_norm(const std::string& name, int64_t n) {
+  TRY(std::byte * out, lend(name, Dtype::f32, {n}, n * 4));
+  const std::vector<float> ones(static_cast<size_t>(n), 1.0f);
+  std::memcpy(out, ones.data(), ones.size() * sizeof(float));
+  return Ok{};
+}
+
+Result<> RandomModel::add_all(const Shape& s, const Format& format) {
+  TRY_OK(add_matrix("token_embd.weight", s.n_vocab, s.width, format));
+  if (!s.tied_head) TRY_OK(add_matrix("output.weight", s.n_vocab, s.width, format));
+  TRY_OK(add_norm("output_norm.weight", s.width));
+  const int64_t q = s.n_heads * s.head_dim, kv = s.n_kv_heads * s.head_dim;
+  for (int64_t i = 0; i < s.n_layers; ++i) {
+    const std::string layer = "blk." + std::to_string(i) + ".";
+    const struct {
+      const char* name;
+      int64_t n_out, n_in;
+    } matrices[] = {{"attn_q", q, s.width},       {"attn_k", kv, s.width},
+                    {"attn_v", kv, s.width},      {"attn_output", s.width, q},
+                    {"ffn_gate", s.ffn, s.width}, {"ffn_up", s.ffn, s.width},
+                    {"ffn_down", s.width, s.ffn}};
+    for (const auto& m : matrices)
+      TRY_OK(add_matrix(layer + m.name + ".weight", m.n_out, m.n_in, format));
+    TRY_OK(add_norm(layer + "attn_norm.weight", s.width));
+    TRY_OK(add_norm(layer + "ffn_norm.weight", s.width));
+  }
+  std::sort(weights_.begin(), weights_.end(),
+            [](const Weight& a, const Weight& b) { return a.name < b.name; });
+  return Ok{};
+}
+
+Result<std::unique_ptr<WeightSource>> RandomModel::make(const Shape& shape, const Format& format) {
+  auto model = std::make_unique<RandomModel>();
+  model->path_ = std::string(shape.name) + " " + std::string(info(format.dtype).name) + " (random)";
+  model->describe(shape);
+  try {
+    TRY_OK(model->add_all(shape, format));
+  } catch (const std::bad_alloc&) {
+    return Error{Code::out_of_memory, "random weights do not fit in memory", model->path_,
+                 "choose a smaller shape"};
+  }
+  return std::unique_ptr<WeightSource>(std::move(model));
+}
+
+}  // namespace
+
+std::vector<std::string_view> shape_names() {
+  std::vector<std::string_view> names;
+  for (const Shape& shape : kShapes) names.push_back(shape.name);
+  return names;
+}
+
+std::vector<std::string_view> random_format_names() {
+  std::vector<std::string_view> names;
+  for (const Format* format : formats())
+    if (format->encode) names.push_back(info(format->dtype).name);
+  return names;
+}
+
+Result<std::unique_ptr<WeightSource>> random_model(std::string_view shape,
+                                                   std::string_view format) {
+  const auto* row = std::find_if(std::begin(kShapes), std::end(kShapes),
+                                 [&](const Shape& s) { return s.name == shape; });
+  if (row == std::end(kShapes))
+    return Error{Code::invalid_argument,
+                 "'" + std::string(shape) + "' is no known shape",
+                 {},
+                 "there are: " + joined(shape_names())};
+  for (const Format* candidate : formats())
+    if (candidate->encode && info(candidate->dtype).name == format)
+      return RandomModel::make(*row, *candidate);
+  return Error{Code::invalid_argument,
+               "'" + std::string(format) + "' is no format that random weights can be written in",
+               {},
+               "there are: " + joined(random_format_names())};
+}
+
+}  // namespace quern
