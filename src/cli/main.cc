@@ -19,14 +19,24 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
+    {"chat", "talk with a model", run_chat},
+    {"run", "generate once from a prompt", run_run},
+    {"inspect", "tell what a model file is", run_inspect},
+    {"tokenize", "turn text into token ids", run_tokenize},
+    {"eval", "measure perplexity and accuracy over a text, write logits", run_eval},
+    {"bench", "measure tokens per second beside this machine's limits", run_bench},
+    {"doctor", "tell what this machine offers and what is missing", run_doctor},
     {"version", "print the version", run_version},
 };
 
 void print_help(std::FILE* out) {
-  fmt::print(out, "quern VERB [FLAG...]\n\nVerbs (quern VERB --help tells more, with examples):\n");
+  fmt::print(
+      out,
+      "quern VERB [MODEL] [FLAG...]\n\nVerbs (quern VERB --help tells more, with examples):\n");
   for (const Verb& verb : kVerbs) fmt::print(out, "  {:<10} {}\n", verb.name, verb.summary);
   fmt::print(out,
-             "\nResults go to standard output, everything else to standard error.\n\n"
+             "\nMODEL is a file, a folder, or a known name (smollm2); left out, it is the default "
+             "model.\nResults go to standard output, everything else to standard error.\n\n"
              "Exit codes:\n");
   for (const ExitCode& row : exit_codes()) fmt::print(out, "  {:<10} {}\n", row.code, row.meaning);
 }

@@ -1,0 +1,42 @@
+// The messages of a chat and what is sent to the model.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "quern/model.h"
+
+namespace quern::cli {
+
+// Not thread-safe. Refers to the model, which must outlive it.
+class Conversation {
+ public:
+  Conversation(const Model& model, GenerateOptions options, std::string system)
+      : model_(model), options_(std::move(options)), system_(std::move(system)) {}
+
+  // Asks and shows the answer on standard output as it grows. A stopped answer stays in the
+  // conversation with what there is of it; after an error the question is taken back.
+  Result<Generation> ask(const std::string& question);
+
+  void reset() { messages_.clear(); }
+  // Forgets the conversation too: a system message stands at its beginning.
+  void set_system(std::string system);
+  const std::string& system() const { return system_; }
+
+  int turns() const { return static_cast<int>(messages_.size() / 2); }
+  int64_t tokens() const { return tokens_; }  // of the last prompt and its answer
+  const std::optional<Timings>& last() const { return last_; }
+
+ private:
+  std::vector<Message> sent() const;
+
+  const Model& model_;
+  GenerateOptions options_;
+  std::string system_;
+  std::vector<Message> messages_;  // user and assistant in turn
+  int64_t tokens_ = 0;
+  std::optional<Timings> last_;
+};
+
+}  // namespace quern::cli

@@ -1,0 +1,238 @@
+// quern chat: a conversation on the terminal.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "api/known_models.h"
+#include "cli/answer.h"
+#include "cli/arguments.h"
+#include "cli/conversation.h"
+#include "cli/exit_code.h"
+#include "cli/failure.h"
+#include "cli/line_source.h"
+#include "cli/model_flags.h"
+#include "cli/readable.h"
+#include "cli/sampling_flags.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+
+namespace quern::cli {
+
+namespace {
+
+constexpr const char* kSummary =
+    "Talk with a model.\n"
+    "A first word that is a file, a folder or a known name, or looks like a path (has a / and no "
+    "space, or ends in .gguf), is\nthe model; any other is a question: it is answered and the "
+    "program leaves. Without a question a conversation begins.\nWhere standard input is no "
+    "terminal "
+    "every line of it is a turn.";
+
+constexpr const char* kExamples =
+    "In the conversation:\n"
+    "  /help lists the commands. A line that ends in \\ goes on in the next; \"\"\" begins and "
+    "ends "
+    "a text of several lines.\n"
+    "  Ctrl-C stops an answer, or clears the line; twice at the prompt it leaves, as Ctrl-D does. "
+    "Arrow up brings back\n  earlier lines.\n\n"
+    "Sampling: a flag comes before the model file's own default (general.sampling.*), that before "
+    "the value in [brackets].\n\n"
+    "Examples:\n"
+    "  quern chat\n"
+    "  quern chat 'What is the capital of France?'\n"
+    "  quern chat model.gguf --system 'Answer in one sentence.' --temperature 0.2";
+
+struct Flags {
+  ModelFlags model;
+  SamplingFlags sampling;
+  std::string first, second;  // the positionals
+  std::string question;
+  std::string system;
+  int context = 0;
+};
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0;
+}
+
+bool names_model(const std::string& word) {
+  if (is_known_model(word) || word.ends_with(".gguf") || exists(word)) return true;
+  return word.find('/') != std::string::npos && word.find_first_of(" \t\n") == std::string::npos;
+}
+
+// Which of the words is the model and which the question.
+Result<> sort_words(Flags& flags) {
+  std::string words[] = {flags.first, flags.second};
+  for (const std::string& word : words) {
+    if (word.empty()) continue;
+    const bool model_free = flags.model.model.empty() && &word == &words[0];
+    if (model_free && names_model(word)) {
+      flags.model.model = word;
+    } else if (flags.question.empty()) {
+      flags.question = word;
+    } else {
+      return Error{Code::invalid_argument,
+                   fmt::format("'{}' is one word too many", word),
+                   {},
+                   "put the question in quotes: quern chat 'What is ...?'"};
+    }
+  }
+  return Ok{};
+}
+
+struct Chat {
+  const Model& model;
+  Conversation& conversation;
+};
+
+enum class Next { go_on, leave };
+
+struct Command {
+  const char* name;
+  const char* argument;
+  const char* help;
+  Next (*run)(Chat& chat, const std::string& argument);
+};
+
+Next print_commands(Chat& chat, const std::string& argument);
+
+Next reset(Chat& chat, const std::string&) {
+  chat.conversation.reset();
+  fmt::print("The conversation begins anew.\n");
+  return Next::go_on;
+}
+
+Next set_system(Chat& chat, const std::string& text) {
+  if (text.empty()) {
+    const std::string& system = chat.conversation.system();
+    fmt::print("{}\n", system.empty() ? "No system message." : shown(system));
+    return Next::go_on;
+  }
+  chat.conversation.set_system(text);
+  fmt::print("System message set; the conversation begins anew.\n");
+  return Next::go_on;
+}
+
+Next print_stats(Chat& chat, const std::string&) {
+  const Conversation& conversation = chat.conversation;
+  fmt::print("{} turns, {} tokens in the conversation\n", conversation.turns(),
+             conversation.turns() > 0 ? conversation.tokens() : 0);
+  if (conversation.last()) fmt::print("last answer: {}\n", timings_text(*conversation.last()));
+  return Next::go_on;
+}
+
+Next leave(Chat&, const std::string&) { return Next::leave; }
+
+constexpr Command kCommands[] = {
+    {"/help", "", "list the commands", print_commands},
+    {"/reset", "", "forget the conversation", reset},
+    {"/system", "[TEXT]", "show or set the system message; setting it forgets the conversation",
+     set_system},
+    {"/stats", "", "tokens and speed of the last answer", print_stats},
+    {"/exit", "", "leave (also Ctrl-D)", leave},
+};
+
+Next print_commands(Chat&, const std::string&) {
+  for (const Command& command : kCommands)
+    fmt::print("  {:<16} {}\n", fmt::format("{} {}", command.name, command.argument), command.help);
+  fmt::print("  {:<16} {}\n  {:<16} {}\n", "\\ at the end", "the turn goes on in the next line",
+             "\"\"\"", "begins and ends a text of several lines");
+  return Next::go_on;
+}
+
+Next run_command(Chat& chat, const std::string& line) {
+  const size_t end = std::min(line.find_first_of(" \t\n"), line.size());
+  const size_t begin = std::min(line.find_first_not_of(" \t\n", end), line.size());
+  for (const Command& command : kCommands)
+    if (line.compare(0, end, command.name) == 0) return command.run(chat, line.substr(begin));
+  report({Code::invalid_argument,
+          fmt::format("'{}' is no command", line.substr(0, end)),
+          {},
+          "/help lists them"});
+  return Next::go_on;
+}
+
+void print_banner(const Flags& flags, const Model& model) {
+  const Palette& colours = palette(STDOUT_FILENO);
+  const ModelInfo& info = model.info();
+  const std::string name = info.name.empty() ? info.path : info.name;
+  fmt::print("{}quern {}{}  {} ({} parameters, {})  {} threads, {}{}\n", colours.bold,
+             QUERN_VERSION, colours.reset, shown(name), count_text(info.n_parameters),
+             bytes_text(info.file_bytes), threads_in_use(flags.model), isa_in_use(flags.model),
+             flags.model.exact ? ", exact" : "");
+  fmt::print("{}/help for commands, Ctrl-C stops an answer, Ctrl-D leaves{}\n", colours.dim,
+             colours.reset);
+}
+
+// The loop of a conversation. Errors of one turn are shown; the conversation goes on.
+int converse(Chat& chat, LineSource& lines, bool interactive) {
+  const Palette& colours = palette(STDOUT_FILENO);
+  int worst = kDone;
+  bool once = false;  // Ctrl-C just before
+  while (true) {
+    const Line turn = read_turn(lines, interactive ? "> " : "", interactive ? ". " : "");
+    if (turn.kind == LineKind::end) return worst;
+    if (turn.kind == LineKind::interrupted) {
+      if (once || !interactive) return interactive ? kDone : kInterrupted;
+      once = true;
+      fmt::print("{}Ctrl-C again or Ctrl-D leaves{}\n", colours.dim, colours.reset);
+      continue;
+    }
+    once = false;
+    if (turn.text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    if (turn.text.starts_with('/')) {
+      if (run_command(chat, turn.text) == Next::leave) return worst;
+      continue;
+    }
+    const auto generation = chat.conversation.ask(turn.text);
+    if (!generation) {
+      const int code = report(generation.error());
+      if (!interactive) worst = code;
+    } else if (generation->finish == Finish::cancelled) {
+      if (!interactive) return kInterrupted;
+      fmt::print("{}(stopped){}\n", colours.dim, colours.reset);
+    }
+  }
+}
+
+}  // namespace
+
+Result<int> run_chat(int argc, const char* const* argv) {
+  Flags flags;
+  Arguments args("chat", kSummary, kExamples);
+  args.text("MODEL", flags.first, "A GGUF file, a folder, or a known name [the default model]");
+  args.text("QUESTION", flags.second, "Answer this and leave");
+  args.text("-m,--model", flags.model.model, "The model, whatever the words look like");
+  args.text("-p,--prompt", flags.question, "The question, whatever the words look like");
+  args.text("--system", flags.system, "A system message before the conversation");
+  args.integer("--context", flags.context, 16, INT32_MAX,
+               "Tokens the conversation may have [the model's own, at most 8192]");
+  flags.sampling.add_to(args);
+  add_machine_flags(args, flags.model);
+  TRY(const bool go, args.parse(argc, argv));
+  if (!go) return kDone;
+  TRY_OK(sort_words(flags));
+
+  LoadOptions load;
+  load.context = flags.context;
+  TRY(const Model model, load_model(flags.model, load));
+  TRY(const GenerateOptions options, flags.sampling.options(model.info().path));
+  Conversation conversation(model, options, flags.system);
+  catch_interrupts();
+  if (!flags.question.empty()) {
+    TRY(const Generation generation, conversation.ask(flags.question));
+    return generation.finish == Finish::cancelled ? kInterrupted : kDone;
+  }
+  const bool interactive = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
+  if (interactive) print_banner(flags, model);
+  const auto lines = interactive ? edited_lines(history_path()) : plain_lines();
+  Chat chat{model, conversation};
+  return converse(chat, *lines, interactive);
+}
+
+}  // namespace quern::cli
