@@ -4,4 +4,10 @@
 
 #define QUERN_SIMD [[gnu::always_inline]] static inline
 // Loops over register tiles: the trip count is a constant and the arrays must become registers.
+// Plain C++ has no registers to fill: there, unrolling would only make the compiler work for half a
+// minute.
+#if defined(__AVX2__)
 #define QUERN_UNROLL _Pragma("GCC unroll 32")
+#else
+#define QUERN_UNROLL
+#endif
