@@ -62,7 +62,9 @@ class RandomModel : public WeightSource {
   std::span<const Weight> weights() const override { return weights_; }
   int64_t file_bytes() const override { return bytes_; }
 
-  static Result<std::unique_ptr<WeightSource>> make(const Shape& shape, const Format& format);
+  using Report = std::function<void(double done, std::string_view what)>;
+  static Result<std::unique_ptr<WeightSource>> make(const Shape& shape, const Format& format,
+                                                    const Report& progress);
 
  private:
   struct Free {
@@ -71,7 +73,7 @@ class RandomModel : public WeightSource {
   using Block = std::unique_ptr<std::byte[], Free>;
 
   void describe(const Shape& shape);
-  Result<> add_all(const Shape& shape, const Format& format);
+  Result<> add_all(const Shape& shape, const Format& format, const Report& progress);
   Result<> add_matrix(const std::string& name, int64_t n_out, int64_t n_in, const Format& format);
   Result<> add_norm(const std::string& name, int64_t n);
   Result<std::byte*> lend(const std::string& name, Dtype dtype, std::vector<int64_t> dims,
@@ -129,7 +131,8 @@ Result<> RandomModel::add_matrix(const std::string& name, int64_t n_out, int64_t
                      std::string(info(format.dtype).name) + " blocks",
                  path_ + ", " + name, "choose another --quant, e.g. q4_0 or q8_0"};
   TRY(std::byte * out, lend(name, format.dtype, {n_out, n_in}, bytes));
-  const float scale = std::sqrt(3.0f / static_cast<float>(n_in));  // keeps activations near 1
+  // Keeps activations near 1 in the first layer's width; the norms do the rest.
+  const float scale = std::sqrt(3.0f / static_cast<float>(n_in));
   const int64_t block_bytes = info(format.dtype).bytes;
   const bool whole = block_bytes == 0;
   if (whole || pattern_.empty()) {
@@ -161,12 +164,14 @@ Result<> RandomModel::add_norm(const std::string& name, int64_t n) {
   return Ok{};
 }
 
-Result<> RandomModel::add_all(const Shape& s, const Format& format) {
+Result<> RandomModel::add_all(const Shape& s, const Format& format, const Report& progress) {
   TRY_OK(add_matrix("token_embd.weight", s.n_vocab, s.width, format));
   if (!s.tied_head) TRY_OK(add_matrix("output.weight", s.n_vocab, s.width, format));
   TRY_OK(add_norm("output_norm.weight", s.width));
   const int64_t q = s.n_heads * s.head_dim, kv = s.n_kv_heads * s.head_dim;
   for (int64_t i = 0; i < s.n_layers; ++i) {
+    if (progress)
+      progress(static_cast<double>(i) / static_cast<double>(s.n_layers), "making random weights");
     const std::string layer = "blk." + std::to_string(i) + ".";
     const struct {
       const char* name;
@@ -185,12 +190,13 @@ Result<> RandomModel::add_all(const Shape& s, const Format& format) {
   return Ok{};
 }
 
-Result<std::unique_ptr<WeightSource>> RandomModel::make(const Shape& shape, const Format& format) {
+Result<std::unique_ptr<WeightSource>> RandomModel::make(const Shape& shape, const Format& format,
+                                                        const Report& progress) {
   auto model = std::make_unique<RandomModel>();
   model->path_ = std::string(shape.name) + " " + std::string(info(format.dtype).name) + " (random)";
   model->describe(shape);
   try {
-    TRY_OK(model->add_all(shape, format));
+    TRY_OK(model->add_all(shape, format, progress));
   } catch (const std::bad_alloc&) {
     return Error{Code::out_of_memory, "random weights do not fit in memory", model->path_,
                  "choose a smaller shape"};
@@ -213,8 +219,9 @@ std::vector<std::string_view> random_format_names() {
   return names;
 }
 
-Result<std::unique_ptr<WeightSource>> random_model(std::string_view shape,
-                                                   std::string_view format) {
+Result<std::unique_ptr<WeightSource>> random_model(
+    std::string_view shape, std::string_view format,
+    const std::function<void(double done, std::string_view what)>& progress) {
   const auto* row = std::find_if(std::begin(kShapes), std::end(kShapes),
                                  [&](const Shape& s) { return s.name == shape; });
   if (row == std::end(kShapes))
@@ -224,7 +231,7 @@ Result<std::unique_ptr<WeightSource>> random_model(std::string_view shape,
                  "there are: " + joined(shape_names())};
   for (const Format* candidate : formats())
     if (candidate->encode && info(candidate->dtype).name == format)
-      return RandomModel::make(*row, *candidate);
+      return RandomModel::make(*row, *candidate, progress);
   return Error{Code::invalid_argument,
                "'" + std::string(format) + "' is no format that random weights can be written in",
                {},

@@ -80,16 +80,17 @@ Arguments::Arguments(std::string_view verb, std::string_view summary, std::strin
 
 Arguments::~Arguments() = default;
 
-void Arguments::text(const std::string& flags, std::string& target, const std::string& help) {
-  state_->add(flags, help, "TEXT", [&target](const std::string& value) {
+void Arguments::text(const std::string& flags, std::string& target, const std::string& help,
+                     const char* kind) {
+  state_->add(flags, help, kind, [&target](const std::string& value) {
     target = value;
     return true;
   });
 }
 
 void Arguments::text(const std::string& flags, std::optional<std::string>& target,
-                     const std::string& help) {
-  state_->add(flags, help, "TEXT", [&target](const std::string& value) {
+                     const std::string& help, const char* kind) {
+  state_->add(flags, help, kind, [&target](const std::string& value) {
     target = value;
     return true;
   });

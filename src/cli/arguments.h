@@ -24,10 +24,13 @@ class Arguments {
   ~Arguments();
 
   // `flags` as CLI11 spells them: "-n,--n-predict" or, for a positional, "MODEL". The targets keep
-  // their value, which --help shows as the default where `shown` is not empty, unless the flag is
-  // given; of a repeated flag the last one counts. They must outlive parse.
-  void text(const std::string& flags, std::string& target, const std::string& help);
-  void text(const std::string& flags, std::optional<std::string>& target, const std::string& help);
+  // their value unless the flag is given; of a repeated flag the last one counts. They must outlive
+  // parse.
+  // kind: what --help calls the value.
+  void text(const std::string& flags, std::string& target, const std::string& help,
+            const char* kind = "TEXT");
+  void text(const std::string& flags, std::optional<std::string>& target, const std::string& help,
+            const char* kind = "TEXT");
   void texts(const std::string& flags, std::vector<std::string>& target, const std::string& help);
   void flag(const std::string& flags, bool& target, const std::string& help);
   void integer(const std::string& flags, int& target, int64_t least, int64_t most,

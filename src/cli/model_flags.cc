@@ -14,7 +14,7 @@ namespace quern::cli {
 
 void add_model(Arguments& args, std::string& model) {
   args.text("MODEL,-m,--model", model,
-            "A GGUF file, a folder, or a known name; left out: the default model");
+            "A GGUF file, a folder, or a known name; left out: the default model", "PATH");
 }
 
 void add_machine_flags(Arguments& args, ModelFlags& flags) {
@@ -22,9 +22,11 @@ void add_machine_flags(Arguments& args, ModelFlags& flags) {
                "Threads that compute [one per core this process may use]");
   args.flag("--exact", flags.exact,
             "Compute in f32 throughout, in plain order: slow, the reference");
-  args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]");
+  args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]",
+            "NAME");
   args.text("--dump", flags.dump,
-            "Print the result of the compile step of this name to stderr; all: of every step");
+            "Print the result of the compile step of this name to stderr; all: of every step",
+            "STEP");
 }
 
 std::string isa_in_use(const ModelFlags& flags) {

@@ -52,7 +52,10 @@ struct Flags {
 
 Result<std::shared_ptr<const WeightSource>> open_source(const Flags& flags) {
   if (!flags.shape.empty()) {
-    TRY(auto random, random_model(flags.shape, flags.quant.empty() ? "q4_0" : flags.quant));
+    Progress bar;
+    TRY(auto random,
+        random_model(flags.shape, flags.quant.empty() ? "q4_0" : flags.quant,
+                     [&bar](double done, std::string_view what) { bar.update(done, what); }));
     return std::shared_ptr<const WeightSource>(std::move(random));
   }
   TRY(const std::string path, resolve_model(flags.model.model));
@@ -169,8 +172,9 @@ void add_flags(Arguments& args, Flags& flags) {
   std::string shapes, formats;
   for (const auto name : shape_names()) shapes += fmt::format(" {}", name);
   for (const auto name : random_format_names()) formats += fmt::format(" {}", name);
-  args.text("--shape", flags.shape, "Random weights of this shape instead of a file:" + shapes);
-  args.text("--quant", flags.quant, "Their number format [q4_0]:" + formats);
+  args.text("--shape", flags.shape, "Random weights of this shape instead of a file:" + shapes,
+            "NAME");
+  args.text("--quant", flags.quant, "Their number format [q4_0]:" + formats, "NAME");
   args.integers("-p,--n-prompt", flags.n_prompt, 0, 1 << 20,
                 "Prompt tokens; a list with commas; 0: no such test [512]");
   args.integers("-n,--n-gen", flags.n_gen, 0, 1 << 20,

@@ -192,6 +192,7 @@ int converse(Chat& chat, LineSource& lines, bool interactive) {
     const auto generation = chat.conversation.ask(turn.text);
     if (!generation) {
       const int code = report(generation.error());
+      if (interactive && code == kMemory) fmt::print("/reset forgets the conversation.\n");
       if (!interactive) worst = code;
     } else if (generation->finish == Finish::cancelled) {
       if (!interactive) return kInterrupted;
@@ -205,9 +206,10 @@ int converse(Chat& chat, LineSource& lines, bool interactive) {
 Result<int> run_chat(int argc, const char* const* argv) {
   Flags flags;
   Arguments args("chat", kSummary, kExamples);
-  args.text("MODEL", flags.first, "A GGUF file, a folder, or a known name [the default model]");
+  args.text("MODEL", flags.first, "A GGUF file, a folder, or a known name [the default model]",
+            "PATH");
   args.text("QUESTION", flags.second, "Answer this and leave");
-  args.text("-m,--model", flags.model.model, "The model, whatever the words look like");
+  args.text("-m,--model", flags.model.model, "The model, whatever the words look like", "PATH");
   args.text("-p,--prompt", flags.question, "The question, whatever the words look like");
   args.text("--system", flags.system, "A system message before the conversation");
   args.integer("--context", flags.context, 16, INT32_MAX,

@@ -10,7 +10,6 @@
 #include "api/load_text.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
-#include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
 #include "cli/npy_writer.h"
@@ -109,9 +108,9 @@ Result<int> run_eval(int argc, const char* const* argv) {
   Flags flags;
   Arguments args("eval", kSummary, kExamples);
   add_model(args, flags.model.model);
-  args.text("--text,-f", flags.text, "The text; - is standard input");
-  args.text("--tokens", flags.tokens, "Token ids instead, with whitespace between");
-  args.text("--logits", flags.logits, "Write the logits of every token to this .npy file");
+  args.text("--text,-f", flags.text, "The text; - is standard input", "FILE");
+  args.text("--tokens", flags.tokens, "Token ids instead, with whitespace between", "FILE");
+  args.text("--logits", flags.logits, "Write the logits of every token to this .npy file", "FILE");
   args.integer("--chunk", flags.chunk, 1, 1 << 16, "Tokens per forward pass [see above]");
   args.flag("--special", flags.special, "Special tokens typed in the text count as such");
   args.flag("--json", flags.json, "Print {\"tokens\",\"nll\",\"perplexity\",\"top1\"}");
@@ -140,8 +139,10 @@ Result<int> run_eval(int argc, const char* const* argv) {
   options.max_batch = static_cast<int>(rows_per_pass(flags, n_tokens));
   TRY(const Model model, load_model(flags.model, options));
   if (model.info().context > 0 && n_tokens > model.info().context)
-    warn(fmt::format("the text has {} tokens, the model was trained for {}", n_tokens,
-                     model.info().context));
+    return Error{Code::out_of_memory,
+                 fmt::format("the text has {} tokens, the model was trained for {}", n_tokens,
+                             model.info().context),
+                 flags.text ? *flags.text : *flags.tokens, "cut the text"};
   TRY(const Score score, score_tokens(model, tokens, flags));
 
   if (flags.json) {

@@ -60,8 +60,9 @@ Result<std::vector<int32_t>> prompt_ids(const Model& model, const Flags& flags,
 void add_flags(Arguments& args, Flags& flags) {
   add_model(args, flags.model.model);
   args.text("-p,--prompt", flags.prompt, "The prompt [standard input]");
-  args.text("-f,--file", flags.file, "Read the prompt from this file; - is standard input");
-  args.text("--tokens", flags.tokens, "Token ids from this file as the prompt, just as they are");
+  args.text("-f,--file", flags.file, "Read the prompt from this file; - is standard input", "FILE");
+  args.text("--tokens", flags.tokens, "Token ids from this file as the prompt, just as they are",
+            "FILE");
   args.text("--system", flags.system, "A system message before the prompt");
   args.flag("--raw", flags.raw, "Continue the text; no chat template");
   args.flag("--special", flags.special, "Special tokens typed in the prompt count as such");

@@ -47,7 +47,7 @@ Result<int> run_tokenize(int argc, const char* const* argv) {
   Arguments args("tokenize", kSummary, kExamples);
   add_model(args, model);
   args.text("--text,-p", text, "The text [standard input]");
-  args.text("--file,-f", file, "Read the text from this file; - is standard input");
+  args.text("--file,-f", file, "Read the text from this file; - is standard input", "FILE");
   args.flag("--chat", chat, "Take the text as one user message, by the model's chat template");
   args.flag("--special", special, "Special tokens typed in the text count as such");
   args.flag("--json", json, "Print {\"ids\":[...],\"pieces\":[...]}");

@@ -130,6 +130,13 @@ def test_prompt_longer_than_the_context(quern):
     assert "8192" in errors(done)
 
 
+def test_eval_of_a_text_longer_than_the_context(quern, tmp_path):
+    ids = tmp_path / "ids"
+    ids.write_text("1 " * 8193)
+    done = quern("eval", "--tokens", ids, expect=3)
+    assert "8193" in errors(done) and "8192" in errors(done)
+
+
 def test_empty_prompt(quern):
     quern("run", "--raw", "-p", "", "-n", 1, expect=2)
 
