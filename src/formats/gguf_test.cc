@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstring>
 
 #include "formats/gguf_writer.h"
+#include "quant/format.h"
 
 namespace quern {
 namespace {
@@ -160,6 +160,31 @@ TEST(Gguf, TellsMxfp4FromTl2) {
   EXPECT_EQ(dtype("gpt-oss", 38), Dtype::mxfp4);
   EXPECT_EQ(dtype("llama", 39), Dtype::mxfp4);
   EXPECT_EQ(dtype("bitnet", 1), Dtype::mxfp4);
+}
+
+TEST(Gguf, ReadsTl2UnderItsOldAndItsNewId) {
+  const std::vector<std::byte> tl2(matrix_bytes(Dtype::tl2, 3200, 3200));
+  for (const char* architecture : {"bitnet", "llama"}) {
+    GgufWriter writer;
+    writer.add("general.architecture", architecture);
+    writer.add<uint32_t>("general.file_type", 39);
+    writer.add_tensor("w", Dtype::tl2, {3200, 3200}, tl2);
+    auto bytes = writer.bytes();
+    size_t type_at = 0;  // of the id in the tensor table, the last 42 before the data
+    for (size_t at = 0; at + 4 <= bytes.size() - tl2.size(); ++at) {
+      uint32_t value = 0;
+      std::memcpy(&value, &bytes[at], 4);
+      if (value == 42) type_at = at;
+    }
+    ASSERT_NE(type_at, 0u);
+    for (const uint32_t id : {42u, 39u}) {
+      std::memcpy(&bytes[type_at], &id, 4);
+      const auto file = parse_gguf(bytes, "m.gguf");
+      ASSERT_TRUE(file) << architecture << " " << id << ": " << to_string(file.error());
+      EXPECT_EQ(file->weights[0].dtype, Dtype::tl2) << architecture << " " << id;
+      EXPECT_EQ(file->weights[0].data.size(), tl2.size());
+    }
+  }
 }
 
 }  // namespace
