@@ -47,6 +47,15 @@ Result<std::string> read_prompt(const Flags& flags) {
   return read_text(flags.prompt, flags.file);
 }
 
+// A word that is no model may be a question typed without its flag.
+Result<Model> load(const Flags& flags) {
+  auto model = load_model(flags.model);
+  if (model || model.error().code != Code::not_found || flags.model.model.empty()) return model;
+  Error error = model.error();
+  error.fix += "; a prompt goes behind -p";
+  return error;
+}
+
 Result<std::vector<int32_t>> prompt_ids(const Model& model, const Flags& flags,
                                         const std::string& text) {
   if (flags.tokens) return read_ids(*flags.tokens);
@@ -85,7 +94,7 @@ Result<int> run_run(int argc, const char* const* argv) {
 
   catch_interrupts();
   TRY(const std::string text, read_prompt(flags));
-  TRY(const Model model, load_model(flags.model));
+  TRY(const Model model, load(flags));
   TRY(const std::vector<int32_t> prompt, prompt_ids(model, flags, text));
   TRY(const GenerateOptions options, flags.sampling.options(model.info().path));
   TRY(const Generation generation, answer(model, prompt, options, !flags.json));

@@ -85,6 +85,24 @@ def test_chat_does_not_let_a_user_type_markers(quern_json):
     assert forged.count("<|im_end|>") == honest.count("<|im_end|>")
 
 
+def test_tokenize_takes_a_folder_with_a_tokenizer(quern_json, tmp_path):
+    words = {"[UNK]": 0, "hello": 1, "world": 2}
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": words, "unk_token": "[UNK]"},
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    result = quern_json("tokenize", tmp_path, "--text", "world hello there")
+    assert result == {"ids": [2, 1, 0], "pieces": ["world", "hello", "[UNK]"]}
+
+
 def test_tokenize_prints_a_table_for_people(quern):
     lines = quern("tokenize", "--text", "Hello").stdout.decode().splitlines()
     assert len(lines) == 1 and lines[0].split()[0].isdigit() and lines[0].endswith("Hello")

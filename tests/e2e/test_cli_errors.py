@@ -74,6 +74,10 @@ def test_missing_model(quern, verb):
     assert done.stdout == b"" and "/nowhere/model.gguf" in errors(done)
 
 
+def test_a_question_in_the_place_of_the_model(quern):
+    assert "-p" in errors(quern("run", "What is this?", expect=1, stdin=b"x"))
+
+
 def test_damaged_model(quern, tmp_path):
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
