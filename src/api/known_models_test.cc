@@ -1,6 +1,7 @@
 #include "api/known_models.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 class KnownModels : public testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / "known_models_test";
+    root_ = fs::path(testing::TempDir()) / ("known_models_" + std::to_string(::getpid()));
     fs::remove_all(root_);
     fs::create_directories(root_);
     for (const char* key : {"HOME", "XDG_CACHE_HOME"}) {

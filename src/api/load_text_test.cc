@@ -1,6 +1,7 @@
 #include "api/load_text.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -25,7 +26,7 @@ constexpr const char* kTokenizerJson = R"({
 class LoadText : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "load_text_test";
+    folder_ = fs::path(testing::TempDir()) / ("load_text_" + std::to_string(::getpid()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }

@@ -1,6 +1,7 @@
 #include "cli/memory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,8 @@ TEST(Memory, ReadsMeminfo) {
 }
 
 TEST(Memory, TakesTheTightestGroup) {
-  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / "quern_cgroup";
+  const std::filesystem::path root =
+      std::filesystem::path(testing::TempDir()) / ("quern_cgroup_" + std::to_string(::getpid()));
   std::filesystem::create_directories(root / "a" / "b");
   const auto write = [](const std::filesystem::path& path, const char* text) {
     std::ofstream(path) << text;

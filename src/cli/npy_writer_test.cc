@@ -23,10 +23,10 @@ TEST(NpyHeader, IsWhatNumpyWrites) {
 }
 
 struct Folder {
-  std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "quern_npy";
-  Folder() {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directory(path);
+  std::filesystem::path path;
+  Folder() {  // one of its own for every test: they may run beside each other
+    std::string name = testing::TempDir() + "/quern_npy.XXXXXX";
+    path = ::mkdtemp(name.data());
   }
   ~Folder() { std::filesystem::remove_all(path); }
   int64_t files() const { return std::distance(std::filesystem::directory_iterator(path), {}); }

@@ -1,6 +1,7 @@
 #include "cli/text_input.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace quern::cli {
 namespace {
@@ -30,7 +31,7 @@ TEST(ReadFile, SaysWhyItCannot) {
 }
 
 TEST(ReadFile, TakesEveryByte) {
-  const std::string path = testing::TempDir() + "/bytes";
+  const std::string path = testing::TempDir() + "/bytes_" + std::to_string(::getpid());
   const std::string bytes("a\0\r\n\xff tail\n", 11);
   std::FILE* file = std::fopen(path.c_str(), "wb");
   std::fwrite(bytes.data(), 1, bytes.size(), file);
