@@ -173,6 +173,15 @@ def test_a_resized_terminal_keeps_the_line(chat):
     chat.read("No system message")
 
 
+def test_a_resumed_program_edits_on(chat):
+    chat.send("/sys")
+    chat.read("/sys")
+    os.kill(chat.pid, signal.SIGSTOP)
+    os.kill(chat.pid, signal.SIGCONT)
+    chat.send("tex\x7fm\r")
+    chat.read("No system message")
+
+
 @pytest.mark.parametrize("environment, coloured", [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
 def test_colours(start, environment, coloured):
     terminal = start("inspect", **environment)
