@@ -55,6 +55,16 @@ def test_exact_logits_are_those_of_transformers(quern_json, smollm2, reference, 
     np.testing.assert_allclose(whole, reference["logsumexp"], atol=float(largest.max()) * EXACT)
 
 
+@pytest.mark.parametrize("path", [["--exact"], []], ids=["exact", "fast"])
+def test_bits_do_not_depend_on_chunks_and_threads(quern_json, smollm2, reference, tmp_path, path):
+    tokens = reference["tokens"][:70]
+    whole, _ = evaluate(quern_json, smollm2, tmp_path, tokens, *path, "--threads", 1)
+    for threads, chunk in ((1, 1), (2, 1), (2, 5), (2, 33), (2, len(tokens))):
+        options = [*path, "--threads", threads, "--chunk", chunk]
+        got, _ = evaluate(quern_json, smollm2, tmp_path, tokens, *options, timeout=300)
+        assert np.array_equal(got.view(np.uint32), whole.view(np.uint32)), f"{options}"
+
+
 @pytest.fixture(scope="module")
 def mixed(quern_json, smollm2, tmp_path_factory):
     """Both paths' logits over tests/data/mixed.txt: (ids, exact, fast, answer of the exact path, of
