@@ -245,7 +245,7 @@ fn word_piece(checked: &Checked) -> Result<Parts> {
 
 /// The piece a Unigram model keeps for a token that plain text must not become.
 pub fn hidden_unless_typable(id: usize, token: &str, kind: Type) -> String {
-    if token.is_empty() || matches!(kind, Type::Control | Type::Unused) {
+    if token.is_empty() || kind.is_special() || kind == Type::Unused {
         unreachable_piece(id)
     } else {
         token.to_owned()
