@@ -188,6 +188,12 @@ const Bad kBad[] = {
        v.precompiled_charsmap = {255, 255, 1};
      },
      Code::corrupt},
+    {"charsmap that lies about its size",
+     [](Vocabulary& v) {
+       v.kind = std::string("t5"), v.scores.assign(v.tokens.size(), -1);
+       v.precompiled_charsmap = {0xFC, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4};
+     },
+     Code::corrupt},
     {"bert without unknown", [](Vocabulary& v) { v.kind = std::string("bert"); }, Code::corrupt},
 };
 

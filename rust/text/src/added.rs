@@ -149,7 +149,11 @@ impl AddedTokens {
     }
 
     /// Before the normalizer.
-    pub fn split_raw(&self, piece: NormalizedString, plain: &PlainRanges) -> Vec<(NormalizedString, Option<Vec<Token>>)> {
+    pub fn split_raw(
+        &self,
+        piece: NormalizedString,
+        plain: &PlainRanges,
+    ) -> Vec<(NormalizedString, Option<Vec<Token>>)> {
         self.raw.split(piece, plain)
     }
 

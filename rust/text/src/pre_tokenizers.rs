@@ -45,16 +45,20 @@ const PLAIN: PreTokenizer =
 
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const JAIS2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}";
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const MINICPM5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const MINICPM5: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const YOUTU_SCRIPTS: &str = r"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+";
 const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const KIMI_K2: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const BAILING: &str = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
-const SEED_CODER: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
+const BAILING: &str =
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
+const SEED_CODER: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
 const EXAONE_MOE: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
 const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
 const DEEPSEEK_LETTERS: &str = r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+";
@@ -71,7 +75,15 @@ static TABLE: &[PreTokenizer] = &[
     },
     PreTokenizer {
         names: &[
-            "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+            "llama3",
+            "llama-v3",
+            "llama-bpe",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "midm-2.0",
+            "lfm2",
+            "jina-v5-nano",
         ],
         steps: &[Cut(LLAMA3), Bytes],
         ignore_merges: true,
@@ -86,29 +98,52 @@ static TABLE: &[PreTokenizer] = &[
         ..PLAIN
     },
     PreTokenizer { names: &["qwen35"], steps: &[Cut(QWEN35), Bytes], nfc: true, ..PLAIN },
+    PreTokenizer { names: &["stablelm2", "hunyuan", "solar-open", "grok-2"], steps: &[Cut(QWEN2), Bytes], ..PLAIN },
+    PreTokenizer { names: &["laguna"], steps: &[Cut(r"[^\n]+|[\n]+"), Cut(QWEN2), Bytes], ..PLAIN },
     PreTokenizer {
-        names: &["stablelm2", "hunyuan", "solar-open", "grok-2"],
-        steps: &[Cut(QWEN2), Bytes],
+        names: &["smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"],
+        steps: &[DigitsOneByOne, Gpt2],
         ..PLAIN
     },
-    PreTokenizer { names: &["laguna"], steps: &[Cut(r"[^\n]+|[\n]+"), Cut(QWEN2), Bytes], ..PLAIN },
-    PreTokenizer { names: &["smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"],
-        steps: &[DigitsOneByOne, Gpt2], ..PLAIN },
     PreTokenizer { names: &["command-r"], steps: &[DigitsOneByOne, Gpt2], nfc: true, ..PLAIN },
     PreTokenizer {
         names: &[
-            "gpt-2", "phi-2", "mpt", "olmo", "jais", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "gigachat",
-            "a.x-4.0", "mellum", "modern-bert", "exaone4", "trillion", "granite-docling",
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "jina-es",
+            "jina-de",
+            "jina-v2-es",
+            "jina-v2-de",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+            "modern-bert",
+            "exaone4",
+            "trillion",
+            "granite-docling",
         ],
         steps: &[Gpt2],
         ..PLAIN
     },
-    PreTokenizer { names: &["jina-v1-en", "jina-v2-code", "roberta-bpe"], steps: &[Gpt2], add_separator: true, ..PLAIN },
+    PreTokenizer {
+        names: &["jina-v1-en", "jina-v2-code", "roberta-bpe"],
+        steps: &[Gpt2],
+        add_separator: true,
+        ..PLAIN
+    },
     PreTokenizer {
         names: &["deepseek-llm"],
         steps: &[
-            Cut(r"[\r\n]"), Cut(DEEPSEEK_LETTERS), Cut(DEEPSEEK_PUNCTUATION), Cut(r"\s+$"), Cut(DEEPSEEK_CJK),
-            DigitsOneByOne, Bytes,
+            Cut(r"[\r\n]"),
+            Cut(DEEPSEEK_LETTERS),
+            Cut(DEEPSEEK_PUNCTUATION),
+            Cut(r"\s+$"),
+            Cut(DEEPSEEK_CJK),
+            DigitsOneByOne,
+            Bytes,
         ],
         ..PLAIN
     },
@@ -137,11 +172,7 @@ static TABLE: &[PreTokenizer] = &[
         ..PLAIN
     },
     PreTokenizer { names: &["kimi-k2"], steps: &[Cut(KIMI_K2), Bytes], ..PLAIN },
-    PreTokenizer {
-        names: &["superbpe"],
-        steps: &[Cut(r"\p{N}+"), Cut(r"(?=(\d{3})+(?!\d))"), Bytes],
-        ..PLAIN
-    },
+    PreTokenizer { names: &["superbpe"], steps: &[Cut(r"\p{N}+"), Cut(r"(?=(\d{3})+(?!\d))"), Bytes], ..PLAIN },
     PreTokenizer { names: &["bailingmoe", "bailingmoe2", "llada-moe"], steps: &[Cut(BAILING), Bytes], ..PLAIN },
     PreTokenizer { names: &["seed-coder"], steps: &[Cut(SEED_CODER), Bytes], ..PLAIN },
     PreTokenizer { names: &["exaone-moe"], steps: &[Cut(EXAONE_MOE), Bytes], ..PLAIN },
@@ -156,8 +187,12 @@ static TABLE: &[PreTokenizer] = &[
     PreTokenizer {
         names: &["chameleon"],
         steps: &[
-            Cut("<sentinel:[0-9]+>"), Cut("(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"), Cut(r"([\t\n]|    |  )"),
-            DigitsOneByOne, Cut(r"[\p{P}!-/:-@\[-`{-~]"), Gpt2,
+            Cut("<sentinel:[0-9]+>"),
+            Cut("(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"),
+            Cut(r"([\t\n]|    |  )"),
+            DigitsOneByOne,
+            Cut(r"[\p{P}!-/:-@\[-`{-~]"),
+            Gpt2,
         ],
         add_bos: true,
         ..PLAIN

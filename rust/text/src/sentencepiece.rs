@@ -78,7 +78,8 @@ pub fn bpe(checked: &Checked) -> Result<Parts> {
     let model =
         builder.vocab_and_merges(vocabulary, merges).build().map_err(|e| Error::corrupt(format!("merges: {e}")))?;
     let mut normalizers: Vec<NormalizerWrapper> = vec![spaces_to_marks()?];
-    let marks = Replace::new(ReplacePattern::String(SPACE.to_owned()), " ").map_err(|e| Error::internal(e.to_string()))?;
+    let marks =
+        Replace::new(ReplacePattern::String(SPACE.to_owned()), " ").map_err(|e| Error::internal(e.to_string()))?;
     let mut decoders: Vec<DecoderWrapper> = vec![marks.into(), ByteFallback::new().into(), Fuse::new().into()];
     if prefix {
         normalizers.insert(0, Prepend::new(SPACE.to_owned()).into());
@@ -96,6 +97,15 @@ pub fn bpe(checked: &Checked) -> Result<Parts> {
     })
 }
 
+/// A charsmap starts with the size in bytes of its trie of 32-bit words, which the crate allocates unasked.
+pub fn check_charsmap(head: Option<[u8; 4]>, length: usize) -> Result<()> {
+    let size = head.map(|head| u32::from_le_bytes(head) as usize);
+    match size {
+        Some(size) if size % 4 == 0 && size.saturating_add(4) <= length => Ok(()),
+        _ => Err(Error::corrupt(format!("precompiled_charsmap of {length} bytes does not hold its trie"))),
+    }
+}
+
 /// SentencePiece Unigram (T5, XLM-RoBERTa).
 pub fn unigram(checked: &Checked) -> Result<Parts> {
     let raw = checked.raw;
@@ -104,13 +114,16 @@ pub fn unigram(checked: &Checked) -> Result<Parts> {
     }
     let unknown = checked.token_or(raw.unknown, Some(2));
     let tokens = checked.tokens.iter().zip(&checked.types).zip(raw.scores).enumerate();
-    let pieces = tokens.map(|(id, ((token, kind), score))| (hidden_unless_typable(id, token, *kind), f64::from(*score)));
+    let pieces =
+        tokens.map(|(id, ((token, kind), score))| (hidden_unless_typable(id, token, *kind), f64::from(*score)));
     let bytes = checked.types.contains(&Type::Byte);
     let model = Unigram::from(pieces.collect(), unknown.map(|id| id as usize), bytes)
         .map_err(|e| Error::corrupt(e.to_string()))?;
     let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
     if !raw.charsmap.is_empty() {
-        let map = Precompiled::from(raw.charsmap).map_err(|e| Error::corrupt(format!("precompiled_charsmap: {e:?}")))?;
+        check_charsmap(raw.charsmap.first_chunk().copied(), raw.charsmap.len())?;
+        let map =
+            Precompiled::from(raw.charsmap).map_err(|e| Error::corrupt(format!("precompiled_charsmap: {e:?}")))?;
         normalizers.push(map.into());
     }
     if raw.remove_extra_whitespaces.unwrap_or(true) {

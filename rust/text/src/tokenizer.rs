@@ -3,6 +3,7 @@
 use crate::added::{Added, AddedTokens, PlainRanges};
 use crate::error::{Error, Result};
 use crate::pieces::{Entry, Pieces, Spelling, MAX_VOCABULARY};
+use crate::sentencepiece::check_charsmap;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -57,7 +58,7 @@ struct JsonTokenizer {
     #[serde(default)]
     added_tokens: Vec<JsonAdded>,
     #[serde(default)]
-    normalizer: Option<NormalizerWrapper>,
+    normalizer: serde_json::Value,
     #[serde(default)]
     pre_tokenizer: Option<PreTokenizerWrapper>,
     model: serde_json::Value,
@@ -89,6 +90,29 @@ fn hide_special_unigrams(model: &mut serde_json::Value, added: &[JsonAdded]) {
     }
 }
 
+/// The first four bytes of base64 text.
+fn base64_head(text: &str) -> Option<[u8; 4]> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bits = 0_u64;
+    for c in text.as_bytes().first_chunk::<6>()? {
+        bits = bits << 6 | DIGITS.iter().position(|digit| digit == c)? as u64;
+    }
+    let [.., a, b, c, d] = (bits >> 4).to_be_bytes();
+    Some([a, b, c, d])
+}
+
+/// Every precompiled_charsmap in a normalizer, before the crate reads it.
+fn check_charsmaps(normalizer: &serde_json::Value) -> Result<()> {
+    match normalizer {
+        serde_json::Value::Array(items) => items.iter().try_for_each(check_charsmaps),
+        serde_json::Value::Object(fields) => fields.iter().try_for_each(|(key, field)| match field.as_str() {
+            Some(text) if key == "precompiled_charsmap" => check_charsmap(base64_head(text), text.len() / 4 * 3),
+            _ => check_charsmaps(field),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn vocabulary_of(model: &ModelWrapper) -> HashMap<String, u32> {
     match model {
         // Unigram's own map keeps one id of equal pieces; its list has them all.
@@ -102,15 +126,15 @@ fn vocabulary_of(model: &ModelWrapper) -> HashMap<String, u32> {
 pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
     let mut raw: JsonTokenizer =
         serde_json::from_slice(json).map_err(|e| Error::corrupt(format!("tokenizer.json: {e}")))?;
+    check_charsmaps(&raw.normalizer)?;
+    let normalizer: Option<NormalizerWrapper> = serde_json::from_value(raw.normalizer)
+        .map_err(|e| Error::corrupt(format!("tokenizer.json: normalizer: {e}")))?;
     hide_special_unigrams(&mut raw.model, &raw.added_tokens);
     let model: ModelWrapper =
         serde_json::from_value(raw.model).map_err(|e| Error::corrupt(format!("tokenizer.json: model: {e}")))?;
     let vocabulary = vocabulary_of(&model);
-    let added: Vec<Added> = raw
-        .added_tokens
-        .into_iter()
-        .map(|a| (model.token_to_id(&a.token.content).unwrap_or(a.id), a.token))
-        .collect();
+    let added: Vec<Added> =
+        raw.added_tokens.into_iter().map(|a| (model.token_to_id(&a.token.content).unwrap_or(a.id), a.token)).collect();
     let highest = vocabulary.values().copied().chain(added.iter().map(|a| a.0)).max();
     let size = highest.map_or(0, |id| id as usize + 1);
     if size > MAX_VOCABULARY {
@@ -124,7 +148,7 @@ pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
         entries[*id as usize] = Entry { piece: token.content.clone(), added: true, special: token.special };
     }
     Tokenizer::new(Parts {
-        normalizer: raw.normalizer,
+        normalizer,
         pre_tokenizer: raw.pre_tokenizer,
         model,
         decoder: raw.decoder,
@@ -236,5 +260,28 @@ impl Tokenizer {
 
     pub fn id_of(&self, piece: &str) -> Option<u32> {
         self.added_ids.get(piece).copied().or_else(|| self.model.token_to_id(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charsmap_that_lies_about_its_size_is_refused() {
+        assert_eq!(base64_head("/////w=="), Some([255; 4]));
+        assert_eq!(base64_head("AAECAw=="), Some([0, 1, 2, 3]));
+        let json = r#"{"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0]]},
+            "normalizer":{"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"/////w=="}]}}"#;
+        let error = from_json(json.as_bytes()).err().unwrap();
+        assert_eq!(error.code, crate::error::Code::Corrupt);
+        assert!(error.message.contains("charsmap"));
+    }
+
+    #[test]
+    fn ranges_move_with_what_is_replaced() {
+        let (text, ranges) = to_utf8(b"\xFFab\xE2\x82c", &[1..2, 2..5, 5..6]);
+        assert_eq!(text, "\u{FFFD}ab\u{FFFD}c");
+        assert_eq!(ranges, vec![3..4, 4..8, 8..9]);
     }
 }

@@ -202,6 +202,10 @@ impl<F: Fn(&Data) -> Option<String>> Search<'_, F> {
     }
 }
 
+fn all_of(text: &str) -> Vec<Range<usize>> {
+    std::iter::once(0..text.len()).collect()
+}
+
 /// Every place in `text` of every word of the strings that is more than a name.
 fn ranges_of_words(text: &str, strings: &[&str]) -> Vec<Range<usize>> {
     let mut words: Vec<&str> =
@@ -212,7 +216,7 @@ fn ranges_of_words(text: &str, strings: &[&str]) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(words);
-    finder.map_or_else(|_| Vec::from([0..text.len()]), |f| f.find_iter(text).map(|found| found.range()).collect())
+    finder.map_or_else(|_| all_of(text), |f| f.find_iter(text).map(|found| found.range()).collect())
 }
 
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
@@ -239,10 +243,12 @@ pub fn ranges(
     visit_data(&mut copy, |string| strings.push(string.clone()));
     // Noncharacters: no text has a reason to hold one, but a hostile one may.
     let free = ('\u{FDD0}'..='\u{FDEF}').find(|mark| {
-        !text.contains(*mark) && !strings.iter().any(|s| s.contains(*mark)) && !literals.iter().any(|l| l.contains(*mark))
+        !text.contains(*mark)
+            && !strings.iter().any(|s| s.contains(*mark))
+            && !literals.iter().any(|l| l.contains(*mark))
     });
     let Some(mark) = free else {
-        return Vec::from([0..text.len()]);
+        return all_of(text);
     };
     let count = strings.len();
     let markings = vec![Marking::All; count];
@@ -252,7 +258,7 @@ pub fn ranges(
     }
     let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(literals);
     let Ok(finder) = finder else {
-        return Vec::from([0..text.len()]);
+        return all_of(text);
     };
     search.markings.fill(Marking::Nothing);
     search.mark_group(0..count, &finder);

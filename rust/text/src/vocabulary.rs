@@ -48,9 +48,8 @@ pub enum Type {
 
 impl Type {
     fn of(value: i8) -> Option<Self> {
-        const TYPES: [Type; 7] = [
-            Type::Normal, Type::Normal, Type::Unknown, Type::Control, Type::UserDefined, Type::Unused, Type::Byte,
-        ];
+        const TYPES: [Type; 7] =
+            [Type::Normal, Type::Normal, Type::Unknown, Type::Control, Type::UserDefined, Type::Unused, Type::Byte];
         TYPES.get(usize::try_from(value).ok()?).copied()
     }
     pub fn is_special(self) -> bool {
@@ -79,7 +78,8 @@ impl<'a> Checked<'a> {
                 return Err(Error::corrupt(format!("{length} {what} for {n} tokens")));
             }
         }
-        let tokens: Result<Vec<&str>> = raw.tokens.iter().enumerate().map(|(id, token)| checked_token(id, token)).collect();
+        let tokens: Result<Vec<&str>> =
+            raw.tokens.iter().enumerate().map(|(id, token)| checked_token(id, token)).collect();
         let types: Result<Vec<Type>> = (0..n)
             .map(|id| {
                 let value = raw.types.get(id).copied().unwrap_or(1);
@@ -91,7 +91,11 @@ impl<'a> Checked<'a> {
         }
         let mut checked = Self { raw, tokens: tokens?, types: types? };
         for (what, id) in [
-            ("bos", raw.bos), ("eos", raw.eos), ("unknown", raw.unknown), ("separator", raw.separator), ("cls", raw.cls),
+            ("bos", raw.bos),
+            ("eos", raw.eos),
+            ("unknown", raw.unknown),
+            ("separator", raw.separator),
+            ("cls", raw.cls),
         ] {
             if id < -1 || id >= n as i32 {
                 return Err(Error::corrupt(format!("{what} token {id} of {n} tokens")));
@@ -113,9 +117,7 @@ impl<'a> Checked<'a> {
         let kinds = self.tokens.iter().zip(&self.types).enumerate();
         let added = kinds.filter(|(_, (_, kind))| kind.is_added());
         added
-            .map(|(id, (token, kind))| {
-                (id as u32, AddedToken::from(spell(token), kind.is_special()).normalized(false))
-            })
+            .map(|(id, (token, kind))| (id as u32, AddedToken::from(spell(token), kind.is_special()).normalized(false)))
             .collect()
     }
 
@@ -161,7 +163,10 @@ pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Tokenizer> {
     let Some((_, build)) = KINDS.iter().find(|(kind, _)| *kind == vocabulary.kind) else {
         let known: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
         let shown: String = vocabulary.kind.chars().take(64).collect();
-        return Err(Error::unsupported(format!("tokenizer kind \"{shown}\" is not known; known are {}", known.join(", "))));
+        return Err(Error::unsupported(format!(
+            "tokenizer kind \"{shown}\" is not known; known are {}",
+            known.join(", ")
+        )));
     };
     Tokenizer::new(build(&Checked::new(vocabulary)?)?)
 }
