@@ -328,5 +328,23 @@ TEST(Kernels, AreFoundByNameWhereTheyRun) {
   EXPECT_EQ(&best_kernels(features), best);
 }
 
+#if defined(__x86_64__)
+// Of processors described by hand, so that the machine at hand does not matter.
+TEST(Kernels, TheBestAreTheLastThatRunAndAreWorthwhile) {
+  CpuFeatures features;
+  features.avx2 = features.fma = features.f16c = true;
+  EXPECT_EQ(best_kernels(features).isa, "avx2");
+  features.avx512f = features.avx512bw = features.avx512vl = features.avx512dq = true;
+  EXPECT_EQ(best_kernels(features).isa, "avx2");
+  features.avx512vnni = true;
+  EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
+  features.avx512bf16 = true;
+  EXPECT_EQ(best_kernels(features).isa, "avx512bf16");
+  features.amx_bf16 = true;  // as on Intel, whose bf16 dot product is slow
+  EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
+  ASSERT_NE(find_kernels("avx512bf16", features), nullptr);
+}
+#endif
+
 }  // namespace
 }  // namespace quern::cpu
