@@ -122,6 +122,9 @@ def main():
     args.add_argument("--rounds", type=int, default=5)
     args.add_argument("--json", type=Path, help="also write everything measured to this file")
     args = args.parse_args()
+    for path in (args.quern, args.model):
+        if not path.is_file():
+            sys.exit(f"no file {path}: ./dev build makes the program, ./dev chat fetches the model")
     result = measure(args)
     print_table(result, args)
     if args.json:
