@@ -52,9 +52,13 @@ TEST(MappedFile, SaysThatPermissionIsMissing) {
   ::chmod(path.c_str(), 0);
   const uid_t user = ::geteuid();
   constexpr uid_t kNobody = 65534;
-  if (user == 0) ASSERT_EQ(::seteuid(kNobody), 0);  // root may read everything
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(kNobody), 0);  // root may read everything
+  }
   const auto refused = MappedFile::open(path);
-  if (user == 0) ASSERT_EQ(::seteuid(user), 0);
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(user), 0);
+  }
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::unavailable);
   ::unlink(path.c_str());

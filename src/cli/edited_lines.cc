@@ -2,6 +2,8 @@
 // flag of cli/signals.h whenever a read comes back early.
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,12 +31,28 @@ void want_utf8() {
   if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+// As read() of one byte, but a signal that came just before it interrupts it too: signals are let
+// through only while waiting.
+ssize_t read_byte(char* byte) {
+  sigset_t blocked, before;
+  sigemptyset(&blocked);
+  for (int signal : {SIGINT, SIGWINCH, SIGCONT}) sigaddset(&blocked, signal);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  errno = EINTR;
+  const int ready = interrupted() ? -1 : ::ppoll(&input, 1, nullptr, &before);
+  const int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return ready < 0 ? -1 : ::read(STDIN_FILENO, byte, 1);
+}
+
 // One character of standard input for libedit: 1, or 0 at the end, -1 on Ctrl-C.
 int read_character(EditLine* editor, wchar_t* out) {
   std::mbstate_t state{};
   while (true) {
     char byte = 0;
-    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    const ssize_t got = read_byte(&byte);
     if (got == 0) return 0;
     if (got < 0) {
       if (errno != EINTR || interrupted()) return -1;
@@ -90,6 +108,9 @@ class EditedLines : public LineSource {
 
   Line read(const std::string& prompt) override {
     prompt_ = prompt;
+    // Raw before the prompt shows: what is typed at once, Ctrl-D above all, must not meet a
+    // terminal that still reads whole lines.
+    el_set(editor_, EL_PREP_TERM, 1);
     int length = 0;
     const char* line = el_gets(editor_, &length);
     if (take_interrupt()) {
