@@ -188,6 +188,8 @@ template <class V, Layout kLayout, bool kInHalves, int kStrips, int kRows>
       }
       records += sizeof(ActivationGroup);
       if constexpr (kLayout == Layout::int4) {
+        // Read the lines again rather than keep sixteen of them: registers are all taken.
+        asm volatile("" ::: "memory");
         if constexpr (kInHalves) {
           add_group_in_halves<V, kLayout, 1>(t, unit, at, strip, records, ahead, sum);
         } else {
