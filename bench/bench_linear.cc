@@ -107,6 +107,30 @@ double peak_gops(const Setup& setup) {
   return best;
 }
 
+// One matrix of the file's bytes into packed panels, and activation rows into records.
+void measure_preparation(const Setup& setup, int64_t n_out, int64_t n_in) {
+  const auto w = testing_support::random_matrix(setup.format->dtype, n_out, n_in, 1);
+  Aligned<std::byte> packed(packed_bytes(*setup.format, n_out, n_in));
+  const auto x = testing_support::random_rows(64, n_in, 2);
+  Aligned<std::byte> records(64 * activation_bytes(n_in));
+  double pack_time = 1, quantize_time = 1;
+  for (int run = 0; run < 5; ++run) {
+    auto start = Clock::now();
+    pack(w.matrix, 0, (n_out + kPanelRows - 1) / kPanelRows, packed.data());
+    pack_time = std::min(pack_time, std::chrono::duration<double>(Clock::now() - start).count());
+    start = Clock::now();
+    for (int row = 0; row < 64; ++row) {
+      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in,
+                                         records.data() + row * activation_bytes(n_in));
+    }
+    quantize_time =
+        std::min(quantize_time, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  std::printf("pack %.0f million weights/s, quantize %.0f million activations/s (one thread)\n",
+              1e-6 * static_cast<double>(n_out * n_in) / pack_time,
+              1e-6 * static_cast<double>(64 * n_in) / quantize_time);
+}
+
 int run(std::string_view isa, std::string_view format, int n_threads, int64_t megabytes) {
   auto pool = ThreadPool::start(n_threads);
   const Kernels* kernels = find_kernels(isa, detect_cpu_features());
@@ -121,10 +145,11 @@ int run(std::string_view isa, std::string_view format, int n_threads, int64_t me
   Setup setup{kernels, found, pool->get(), megabytes << 20, 0};
   setup.peak_gops = peak_gops(setup);
   std::printf("int8 peak %.0f GOP/s on %d threads\n", setup.peak_gops, n_threads);
+  measure_preparation(setup, 1536, 1536);
   const bool large = info(found->dtype).block > 32;
   for (const auto& [n_out, n_in] : {std::pair{1536, large ? 512 : 576}, {576, 1536}, {4096, 4096}}) {
     const Copies copies = make_copies(setup, n_out, n_in);
-    for (const int n_rows : {1, 2, 4, 8, 16, 64, 512}) measure(setup, copies, n_rows);
+    for (const int n_rows : {1, 2, 4, 8, 16, 32, 64, 512}) measure(setup, copies, n_rows);
   }
   return 0;
 }
