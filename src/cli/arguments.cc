@@ -11,6 +11,20 @@
 
 namespace quern::cli {
 
+namespace {
+
+std::string range_text(int64_t least, int64_t most) {
+  if (most >= std::numeric_limits<int>::max()) return fmt::format("an integer, at least {}", least);
+  return fmt::format("an integer from {} to {}", least, most);
+}
+
+std::string longest_name(const std::string& flags) {  // "-n,--n-predict" -> "--n-predict"
+  const size_t comma = flags.rfind(',');
+  return comma == std::string::npos ? flags : flags.substr(comma + 1);
+}
+
+}  // namespace
+
 struct Arguments::State {
   std::string verb;
   CLI::App app;
@@ -26,6 +40,15 @@ struct Arguments::State {
     return true;  // CLI11 goes on; parse returns the error
   }
 
+  bool take_int(const std::string& flags, const std::string& value, int64_t least, int64_t most,
+                const std::function<void(int)>& take) {
+    const auto number = read_integer(value);
+    if (!number || *number < least || *number > most)
+      return refuse(longest_name(flags), value, range_text(least, most));
+    take(static_cast<int>(*number));
+    return true;
+  }
+
   // Every value reaches `take` as it was typed: CLI11's own conversions read "010" as 8.
   CLI::Option* add(const std::string& flags, const std::string& help, const char* kind,
                    std::function<bool(const std::string&)> take) {
@@ -38,20 +61,6 @@ struct Arguments::State {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
 };
-
-namespace {
-
-std::string range_text(int64_t least, int64_t most) {
-  if (most >= std::numeric_limits<int>::max()) return fmt::format("an integer, at least {}", least);
-  return fmt::format("an integer from {} to {}", least, most);
-}
-
-std::string longest_name(const std::string& flags) {  // "-n,--n-predict" -> "--n-predict"
-  const size_t comma = flags.rfind(',');
-  return comma == std::string::npos ? flags : flags.substr(comma + 1);
-}
-
-}  // namespace
 
 std::optional<int64_t> read_integer(std::string_view text) {
   int64_t value = 0;
@@ -120,11 +129,14 @@ void Arguments::flag(const std::string& flags, bool& target, const std::string& 
 void Arguments::integer(const std::string& flags, int& target, int64_t least, int64_t most,
                         const std::string& help) {
   state_->add(flags, help, "N", [this, &target, flags, least, most](const std::string& value) {
-    const auto number = read_integer(value);
-    if (!number || *number < least || *number > most)
-      return state_->refuse(longest_name(flags), value, range_text(least, most));
-    target = static_cast<int>(*number);
-    return true;
+    return state_->take_int(flags, value, least, most, [&](int number) { target = number; });
+  });
+}
+
+void Arguments::integer(const std::string& flags, std::optional<int>& target, int64_t least,
+                        int64_t most, const std::string& help) {
+  state_->add(flags, help, "N", [this, &target, flags, least, most](const std::string& value) {
+    return state_->take_int(flags, value, least, most, [&](int number) { target = number; });
   });
 }
 

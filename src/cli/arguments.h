@@ -35,6 +35,8 @@ class Arguments {
   void flag(const std::string& flags, bool& target, const std::string& help);
   void integer(const std::string& flags, int& target, int64_t least, int64_t most,
                const std::string& help);
+  void integer(const std::string& flags, std::optional<int>& target, int64_t least, int64_t most,
+               const std::string& help);
   void integer(const std::string& flags, std::optional<uint64_t>& target, const std::string& help);
   void integers(const std::string& flags, std::vector<int>& target, int64_t least, int64_t most,
                 const std::string& help);  // separated by commas

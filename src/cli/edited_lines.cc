@@ -112,6 +112,8 @@ class EditedLines : public LineSource {
     // terminal that still reads whole lines.
     el_set(editor_, EL_PREP_TERM, 1);
     int length = 0;
+    // Before the prompt is seen: a Ctrl-D typed at once would be lost to a terminal still cooked.
+    el_set(editor_, EL_PREP_TERM, 1);
     const char* line = el_gets(editor_, &length);
     if (take_interrupt()) {
       std::fputs("^C\n", stdout);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "cli/failure.h"
 #include "formats/weight_source.h"
 
 namespace quern::cli {
@@ -66,8 +67,10 @@ uint64_t random_seed() {
 }  // namespace
 
 void SamplingFlags::add_to(Arguments& args) {
-  args.integer("-n,--n-predict,--max-tokens", max_tokens, -1, INT32_MAX,
-               "Tokens to generate at most; -1: until the model ends or the context is full [-1]");
+  args.integer("-n,--n-predict,--max-tokens", max_tokens_, -1, INT32_MAX,
+               fmt::format("Tokens to generate at most; -1: until the model ends or the context is "
+                           "full [{}]",
+                           kDefaultTokens));
   given_.resize(std::size(kRows));
   for (size_t i = 0; i < std::size(kRows); ++i) {
     const Row& row = kRows[i];
@@ -92,9 +95,15 @@ GenerateOptions SamplingFlags::options(const Metadata& file) const {
       set(options.sampling, row.field, *own);
   }
   options.sampling.seed = seed_ ? *seed_ : random_seed();
-  options.max_tokens = max_tokens;
+  options.max_tokens = max_tokens_.value_or(kDefaultTokens);
   options.stop = stop_;
   return options;
+}
+
+void SamplingFlags::note_cut(const Generation& generation) const {
+  if (!max_tokens_ && generation.finish == Finish::length)
+    warn(fmt::format("the answer was cut after {} tokens; -n sets another limit, -1 none",
+                     generation.ids.size()));
 }
 
 Result<GenerateOptions> SamplingFlags::options(const std::string& path) const {

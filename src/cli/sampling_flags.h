@@ -15,7 +15,10 @@ namespace quern::cli {
 // Ours, where neither the flag nor the file says: calm enough for models of a few hundred million
 // parameters, which wander at higher temperatures.
 inline constexpr SamplingOptions kSamplingDefaults{
-    .temperature = 0.6f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f};
+    .temperature = 0.4f, .top_k = 40, .top_p = 0.9f, .min_p = 0.05f};
+
+// A loop must not fill the whole context unasked.
+inline constexpr int kDefaultTokens = 1024;
 
 // Holds what was typed; must outlive Arguments::parse.
 class SamplingFlags {
@@ -28,9 +31,11 @@ class SamplingFlags {
   // The same for the model at this path. Errors: as open_model.
   Result<GenerateOptions> options(const std::string& path) const;
 
-  int max_tokens = -1;
+  // Says on stderr that the answer was cut by a limit nobody asked for.
+  void note_cut(const Generation& generation) const;
 
  private:
+  std::optional<int> max_tokens_;
   std::vector<std::optional<double>> given_;  // one per row of the table
   std::optional<uint64_t> seed_;
   std::vector<std::string> stop_;

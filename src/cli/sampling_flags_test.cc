@@ -17,7 +17,7 @@ GenerateOptions parse(std::vector<const char*> words, const Metadata& file = {})
 
 TEST(SamplingFlags, HaveDefaults) {
   const GenerateOptions options = parse({});
-  EXPECT_EQ(options.max_tokens, -1);
+  EXPECT_EQ(options.max_tokens, kDefaultTokens);
   EXPECT_EQ(options.sampling.temperature, kSamplingDefaults.temperature);
   EXPECT_EQ(options.sampling.top_k, kSamplingDefaults.top_k);
   EXPECT_EQ(options.sampling.repeat_penalty, 1);

@@ -86,8 +86,8 @@ Result<> sort_words(Flags& flags) {
 }
 
 struct Chat {
-  const Model& model;
   Conversation& conversation;
+  const SamplingFlags& sampling;
 };
 
 enum class Next { go_on, leave };
@@ -197,6 +197,8 @@ int converse(Chat& chat, LineSource& lines, bool interactive) {
     } else if (generation->finish == Finish::cancelled) {
       if (!interactive) return kInterrupted;
       fmt::print("{}(stopped){}\n", colours.dim, colours.reset);
+    } else {
+      chat.sampling.note_cut(*generation);
     }
   }
 }
@@ -228,12 +230,13 @@ Result<int> run_chat(int argc, const char* const* argv) {
   catch_interrupts();
   if (!flags.question.empty()) {
     TRY(const Generation generation, conversation.ask(flags.question));
+    flags.sampling.note_cut(generation);
     return generation.finish == Finish::cancelled ? kInterrupted : kDone;
   }
   const bool interactive = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
   if (interactive) print_banner(flags, model);
   const auto lines = interactive ? edited_lines(history_path()) : plain_lines();
-  Chat chat{model, conversation};
+  Chat chat{conversation, flags.sampling};
   return converse(chat, *lines, interactive);
 }
 

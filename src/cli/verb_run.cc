@@ -105,6 +105,7 @@ Result<int> run_run(int argc, const char* const* argv) {
                 {"finish_reason", name(generation.finish)},
                 {"timings", timings_json(generation.timings)},
                 {"seed", options.sampling.seed}});
+  flags.sampling.note_cut(generation);
   return generation.finish == Finish::cancelled ? kInterrupted : kDone;
 }
 

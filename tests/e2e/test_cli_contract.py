@@ -224,6 +224,14 @@ def test_run_counts_tokens(quern_json):
     assert result["timings"]["predicted_n"] == 5
 
 
+def test_a_cut_answer_is_noted(quern):
+    flags = ["run", "--raw", "-p", "1, 2, 3,", "--temperature", 0, "--top-k", 1]
+    done = quern(*flags, "-n", 3)
+    assert b"cut" not in done.stderr  # that was asked for
+    done = quern(*flags)
+    assert b"cut after 1024 tokens" in done.stderr
+
+
 def test_run_stops_before_a_stop_string(quern_json):
     flags = ["run", "--raw", "-p", "1, 2, 3, 4,", "-n", 20, "--temperature", 0]
     free = quern_json(*flags)["text"]
