@@ -2,8 +2,6 @@
 // flag of cli/signals.h whenever a read comes back early.
 #include <histedit.h>
 #include <langinfo.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,31 +29,12 @@ void want_utf8() {
   if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-// As read() of one byte, but a signal that came just before it interrupts it too: signals are let
-// through only while waiting.
-ssize_t read_byte(char* byte) {
-  sigset_t blocked, before;
-  sigemptyset(&blocked);
-  for (int signal : {SIGINT, SIGWINCH, SIGCONT}) sigaddset(&blocked, signal);
-  pthread_sigmask(SIG_BLOCK, &blocked, &before);
-  pollfd input = {STDIN_FILENO, POLLIN, 0};
-  errno = EINTR;
-  const int ready = interrupted() ? -1 : ::ppoll(&input, 1, nullptr, &before);
-  const int error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = error;
-  return ready < 0 ? -1 : ::read(STDIN_FILENO, byte, 1);
-}
-
 // One character of standard input for libedit: 1, or 0 at the end, -1 on Ctrl-C.
 int read_character(EditLine* editor, wchar_t* out) {
   std::mbstate_t state{};
   while (true) {
-    char byte = 0;
-    const ssize_t got = read_byte(&byte);
-    if (got == 0) return 0;
-    if (got < 0) {
-      if (errno != EINTR || interrupted()) return -1;
+    if (!wait_readable(STDIN_FILENO)) {
+      if (interrupted()) return -1;
       if (take_resize()) {
         el_resize(editor);
         el_set(editor, EL_PREP_TERM, 1);  // after Ctrl-Z and fg the terminal is cooked
@@ -63,6 +42,11 @@ int read_character(EditLine* editor, wchar_t* out) {
       }
       continue;
     }
+    char byte = 0;
+    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    if (got == 0) return 0;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -1;
     const size_t length = std::mbrtowc(out, &byte, 1, &state);
     if (length == static_cast<size_t>(-2)) continue;  // more bytes belong to it
     if (length == static_cast<size_t>(-1)) {          // not UTF-8: dropped
@@ -112,8 +96,6 @@ class EditedLines : public LineSource {
     // terminal that still reads whole lines.
     el_set(editor_, EL_PREP_TERM, 1);
     int length = 0;
-    // Before the prompt is seen: a Ctrl-D typed at once would be lost to a terminal still cooked.
-    el_set(editor_, EL_PREP_TERM, 1);
     const char* line = el_gets(editor_, &length);
     if (take_interrupt()) {
       std::fputs("^C\n", stdout);

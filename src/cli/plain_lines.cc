@@ -16,11 +16,14 @@ class PlainLines : public LineSource {
       const size_t newline = buffer_.find('\n');
       if (newline != std::string::npos) return take(newline, newline + 1);
       if (ended_) return buffer_.empty() ? Line{} : take(buffer_.size(), buffer_.size());
+      if (!wait_readable(STDIN_FILENO)) {
+        if (take_interrupt()) return {LineKind::interrupted, {}};
+        continue;
+      }
       char block[4096];
       const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
       if (got > 0) buffer_.append(block, static_cast<size_t>(got));
       if (got == 0 || (got < 0 && errno != EINTR)) ended_ = true;
-      if (got < 0 && take_interrupt()) return {LineKind::interrupted, {}};
     }
   }
 

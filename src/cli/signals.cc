@@ -1,9 +1,12 @@
 #include "cli/signals.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 
 #include "cli/exit_code.h"
 
@@ -15,13 +18,25 @@ constexpr int kPatience = 3;
 // A signal handler can reach nothing but objects of static lifetime.
 std::atomic<int> interrupts{0};
 std::atomic<bool> resized{false};
+// A byte for every signal: a wait that begins just after one still sees it.
+int wake_pipe[2] = {-1, -1};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
+void wake() {
+  const int error = errno;
+  [[maybe_unused]] const ssize_t n = write(wake_pipe[1], "", 1);  // full: it is awake already
+  errno = error;
+}
+
 void on_interrupt(int) {
+  wake();
   if (interrupts.fetch_add(1) + 1 >= kPatience) _exit(kInterrupted);
 }
 
-void on_resize(int) { resized = true; }
+void on_resize(int) {
+  resized = true;
+  wake();
+}
 
 void handle(int signal, void (*handler)(int)) {
   struct sigaction action {};
@@ -34,6 +49,8 @@ void handle(int signal, void (*handler)(int)) {
 }  // namespace
 
 void catch_interrupts() {
+  if (wake_pipe[0] < 0 && pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+    wake_pipe[0] = wake_pipe[1] = -1;  // without it a read that waits comes back all the same
   handle(SIGINT, on_interrupt);
   handle(SIGWINCH, on_resize);
   handle(SIGCONT, on_resize);
@@ -42,5 +59,15 @@ void catch_interrupts() {
 bool interrupted() { return interrupts.load() > 0; }
 bool take_interrupt() { return interrupts.exchange(0) > 0; }
 bool take_resize() { return resized.exchange(false); }
+
+bool wait_readable(int fd) {
+  pollfd ready[2] = {{fd, POLLIN, 0}, {wake_pipe[0], POLLIN, 0}};
+  if (poll(ready, 2, -1) < 0) return false;  // EINTR
+  if (ready[1].revents == 0) return true;
+  char bytes[64];
+  while (read(wake_pipe[0], bytes, sizeof bytes) > 0) {
+  }
+  return false;
+}
 
 }  // namespace quern::cli

@@ -12,4 +12,8 @@ bool interrupted();     // Ctrl-C was pressed since the last take
 bool take_interrupt();  // the same, and lowers the flag
 bool take_resize();     // the terminal changed its size, or the program was resumed
 
+// Waits until `fd` can be read. False: a signal came first, whenever it came, even just before the
+// call; ask the flags above.
+bool wait_readable(int fd);
+
 }  // namespace quern::cli

@@ -23,6 +23,10 @@ Result<std::string> read_all(int fd, const std::string& name) {
   std::string text;
   constexpr size_t kStep = 1 << 16;
   while (true) {
+    if (!wait_readable(fd)) {
+      if (interrupted()) return Error{Code::cancelled, "stopped while reading", name, {}};
+      continue;
+    }
     const size_t size = text.size();
     try {
       text.resize(size + kStep);
@@ -36,7 +40,6 @@ Result<std::string> read_all(int fd, const std::string& name) {
     if (got > 0) continue;
     if (errno != EINTR)
       return Error{Code::not_found, std::string("cannot read: ") + std::strerror(errno), name, {}};
-    if (interrupted()) return Error{Code::cancelled, "stopped while reading", name, {}};
   }
 }
 
