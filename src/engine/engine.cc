@@ -12,8 +12,8 @@ namespace {
 // bounds the search.
 constexpr size_t kKeptPrefixes = 64;
 
-// Memory for the logits of one scoring pass.
-constexpr int64_t kScoreLogitBytes = int64_t{256} << 20;
+// Memory for the logits of one scoring pass: 4096 tokens of a vocabulary of 65,536.
+constexpr int64_t kScoreLogitBytes = int64_t{1} << 30;
 
 }  // namespace
 
@@ -184,6 +184,7 @@ Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
   if (chunk > 0) rows = std::min(rows, chunk);
 
   const int n_tokens = static_cast<int>(tokens.size());
+  rows = std::min(rows, n_tokens);
   PageTable pages(pool_, limits_.page_tokens);
   for (auto last = sequences_.rbegin();
        n_free_pages() < pages.missing(n_tokens) && last != sequences_.rend(); ++last) {
