@@ -24,8 +24,10 @@ part_e2e() {
   test_python -m pytest -q --durations=5 "$QUERN_ROOT/tests"
 }
 
+# -O1: the sanitizers see the same errors, and the build takes half the time.
 part_asan() {
-  compile build-asan all -- -DCMAKE_CXX_COMPILER=clang++ -DQUERN_SANITIZE=address,undefined
+  compile build-asan all -- -DCMAKE_CXX_COMPILER=clang++ -DQUERN_SANITIZE=address,undefined \
+    -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG"
   UBSAN_OPTIONS=print_stacktrace=1 run_ctest build-asan
 }
 
