@@ -147,7 +147,8 @@ int run(std::string_view isa, std::string_view format, int n_threads, int64_t me
   std::printf("int8 peak %.0f GOP/s on %d threads\n", setup.peak_gops, n_threads);
   measure_preparation(setup, 1536, 1536);
   const bool large = info(found->dtype).block > 32;
-  for (const auto& [n_out, n_in] : {std::pair{1536, large ? 512 : 576}, {576, 1536}, {4096, 4096}}) {
+  for (const auto& [n_out, n_in] :
+       {std::pair{1536, large ? 512 : 576}, {576, 1536}, {4096, 4096}}) {
     const Copies copies = make_copies(setup, n_out, n_in);
     for (const int n_rows : {1, 2, 4, 8, 16, 32, 64, 512}) measure(setup, copies, n_rows);
   }
