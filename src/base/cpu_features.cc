@@ -14,6 +14,7 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
@@ -72,6 +73,16 @@ uint64_t saved_state() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
+// Linux keeps a process from tiles until it asked for them (Documentation/arch/x86/xstate.rst).
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 void detect_architecture(CpuFeatures& features) {
   const uint64_t saved = saved_state();
   const uint32_t last_subleaf = cpuid(7, 0).value[eax];
@@ -80,6 +91,8 @@ void detect_architecture(CpuFeatures& features) {
     const uint32_t word = cpuid(row.leaf, row.subleaf).value[row.where];
     features.*row.member = (word >> row.bit & 1) && (saved & row.state) == row.state;
   }
+  if (features.amx_tile && !may_use_tiles())
+    features.amx_tile = features.amx_int8 = features.amx_bf16 = false;
   char brand[49] = {};
   for (uint32_t i = 0; i < 3; ++i) {
     const Registers r = cpuid(0x80000002 + i, 0);

@@ -13,7 +13,7 @@ struct CpuFeatures {
   bool avx2 = false, fma = false, f16c = false, avxvnni = false;
   bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false;
   bool avx512vnni = false, avx512bf16 = false, avx512vbmi = false;
-  // Linux lets a process use tiles only after it asked (arch_prctl ARCH_REQ_XCOMP_PERM).
+  // Tiles: true only where the system also lets this process use them; detection asks it to.
   bool amx_tile = false, amx_int8 = false, amx_bf16 = false;
   bool neon = false;
 

@@ -4,9 +4,12 @@
 
 namespace quern::cpu {
 
-extern const Kernels kAvx512VnniKernels;
+namespace {
+constexpr AttentionKernels kFastAttention = FastAttention<Avx512Bf16>::kernels();
+}  // namespace
+
 extern const Kernels kAvx512Bf16Kernels;
-const Kernels kAvx512Bf16Kernels = {
+constinit const Kernels kAvx512Bf16Kernels = {
     .isa = "avx512bf16",
     .supported =
         [](const CpuFeatures& f) {
@@ -17,11 +20,11 @@ const Kernels kAvx512Bf16Kernels = {
     // with tiles run it so slowly that f32 fma overtakes it (attention on Sapphire Rapids, one
     // core: 68 against 85 GFLOP/s; bench_attention).
     .worthwhile = [](const CpuFeatures& f) { return !f.amx_bf16; },
-    .linear = kAvx512VnniKernels.linear,
-    .rows = kAvx512VnniKernels.rows,
-    .probe = kAvx512VnniKernels.probe,
-    .fast_attention = FastAttention<Avx512Bf16>::kernels(),
-    .exact_attention = ExactAttention<Avx512Bf16>::kernels(),
+    .linear = kAvx512VnniLinear,
+    .rows = kAvx512VnniRows,
+    .probe = kAvx512VnniProbe,
+    .fast_attention = kFastAttention,
+    .exact_attention = kAvx512VnniExactAttention,
 };
 
 }  // namespace quern::cpu

@@ -4,19 +4,25 @@
 
 namespace quern::cpu {
 
+constexpr LinearKernels kAvx512VnniLinear = linear_kernels<Avx512Vnni>();
+constexpr RowKernels kAvx512VnniRows = row_kernels<Avx512Vnni>();
+constexpr ProbeKernels kAvx512VnniProbe = probe_kernels<Avx512Vnni>();
+constexpr AttentionKernels kAvx512VnniFastAttention = FastAttention<Avx512Vnni>::kernels();
+constexpr AttentionKernels kAvx512VnniExactAttention = ExactAttention<Avx512Vnni>::kernels();
+
 extern const Kernels kAvx512VnniKernels;
-const Kernels kAvx512VnniKernels = {
+constinit const Kernels kAvx512VnniKernels = {
     .isa = "avx512vnni",
     .supported =
         [](const CpuFeatures& f) {
           return f.avx2 && f.fma && f.f16c && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq &&
                  f.avx512vnni;
         },
-    .linear = linear_kernels<Avx512Vnni>(),
-    .rows = row_kernels<Avx512Vnni>(),
-    .probe = probe_kernels<Avx512Vnni>(),
-    .fast_attention = FastAttention<Avx512Vnni>::kernels(),
-    .exact_attention = ExactAttention<Avx512Vnni>::kernels(),
+    .linear = kAvx512VnniLinear,
+    .rows = kAvx512VnniRows,
+    .probe = kAvx512VnniProbe,
+    .fast_attention = kAvx512VnniFastAttention,
+    .exact_attention = kAvx512VnniExactAttention,
 };
 
 }  // namespace quern::cpu

@@ -4,15 +4,23 @@
 
 namespace quern::cpu {
 
+namespace {
+constexpr LinearKernels kLinear = linear_kernels<Scalar>();
+constexpr RowKernels kRows = row_kernels<Scalar>();
+constexpr ProbeKernels kProbe = probe_kernels<Scalar>();
+constexpr AttentionKernels kFastAttention = FastAttention<Scalar>::kernels();
+constexpr AttentionKernels kExactAttention = ExactAttention<Scalar>::kernels();
+}  // namespace
+
 extern const Kernels kScalarKernels;
-const Kernels kScalarKernels = {
+constinit const Kernels kScalarKernels = {
     .isa = "scalar",
     .supported = [](const CpuFeatures&) { return true; },
-    .linear = linear_kernels<Scalar>(),
-    .rows = row_kernels<Scalar>(),
-    .probe = probe_kernels<Scalar>(),
-    .fast_attention = FastAttention<Scalar>::kernels(),
-    .exact_attention = ExactAttention<Scalar>::kernels(),
+    .linear = kLinear,
+    .rows = kRows,
+    .probe = kProbe,
+    .fast_attention = kFastAttention,
+    .exact_attention = kExactAttention,
 };
 
 }  // namespace quern::cpu

@@ -28,4 +28,10 @@ constexpr ProbeKernels probe_kernels() {
   return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V>};
 }
 
+// Tables that other instruction sets share.
+extern const LinearKernels kAvx512VnniLinear;
+extern const RowKernels kAvx512VnniRows;
+extern const ProbeKernels kAvx512VnniProbe;
+extern const AttentionKernels kAvx512VnniFastAttention, kAvx512VnniExactAttention;
+
 }  // namespace quern::cpu

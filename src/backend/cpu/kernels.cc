@@ -4,7 +4,7 @@ namespace quern::cpu {
 
 extern const Kernels kScalarKernels;
 #if QUERN_X86
-extern const Kernels kAvx2Kernels, kAvx512VnniKernels, kAvx512Bf16Kernels;
+extern const Kernels kAvx2Kernels, kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
 #endif
 
 namespace {
@@ -15,6 +15,7 @@ constexpr const Kernels* kAll[] = {
     &kAvx2Kernels,
     &kAvx512VnniKernels,
     &kAvx512Bf16Kernels,
+    &kAmxKernels,
 #endif
 };
 

@@ -16,10 +16,12 @@ struct Kernels {
   bool (*supported)(const CpuFeatures& features);
   // Whether it is also faster here than those before it; null: always.
   bool (*worthwhile)(const CpuFeatures& features) = nullptr;
-  LinearKernels linear;
-  RowKernels rows;
-  ProbeKernels probe;
-  AttentionKernels fast_attention, exact_attention;
+  // References, so that sets can share tables and no code of theirs runs before main, where it
+  // might meet a processor that lacks the set.
+  const LinearKernels& linear;
+  const RowKernels& rows;
+  const ProbeKernels& probe;
+  const AttentionKernels &fast_attention, &exact_attention;
 };
 
 // Every ISA compiled into this build, slowest first; the first is the scalar specification.

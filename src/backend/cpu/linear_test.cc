@@ -343,6 +343,8 @@ TEST(Kernels, TheBestAreTheLastThatRunAndAreWorthwhile) {
   features.amx_bf16 = true;  // as on Intel, whose bf16 dot product is slow
   EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
   ASSERT_NE(find_kernels("avx512bf16", features), nullptr);
+  features.amx_tile = features.amx_int8 = true;
+  EXPECT_EQ(best_kernels(features).isa, "amx");
 }
 #endif
 
