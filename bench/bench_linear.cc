@@ -63,7 +63,7 @@ void measure(const Setup& setup, const Copies& copies, int n_rows) {
   Aligned<float> out(n_rows * out_stride);
   const auto x = testing_support::random_rows(n_rows, first.n_in, 2);
   for (int row = 0; row < n_rows; ++row) {
-    setup.kernels->linear.quantize_row(x.data() + row * first.n_in, first.n_in,
+    setup.kernels->linear.quantize_row(x.data() + row * first.n_in, first.n_in, 1,
                                        records.data() + row * stride);
   }
   std::vector<double> times;
@@ -73,7 +73,7 @@ void measure(const Setup& setup, const Copies& copies, int n_rows) {
     setup.pool->run([&](int thread, int n_threads) {
       for (const PackedMatrix& w : copies.matrices) {
         setup.kernels->linear.multiply_quantized(
-            w, records.data(), stride, n_rows, w.n_panels() * thread / n_threads,
+            w, records.data(), stride, n_rows, 1, w.n_panels() * thread / n_threads,
             w.n_panels() * (thread + 1) / n_threads,
             Epilogue{.out = out.data(), .out_stride = out_stride});
         if (n_rows > 64) break;  // one matrix is work enough
@@ -120,7 +120,7 @@ void measure_preparation(const Setup& setup, int64_t n_out, int64_t n_in) {
     pack_time = std::min(pack_time, std::chrono::duration<double>(Clock::now() - start).count());
     start = Clock::now();
     for (int row = 0; row < 64; ++row) {
-      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in,
+      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in, 1,
                                          records.data() + row * activation_bytes(n_in));
     }
     quantize_time =

@@ -47,8 +47,10 @@ int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in);
 void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::byte* out);
 
 // Quantized activations of one row are an opaque record of activation_bytes(n_in) bytes, a multiple
-// of 64, aligned to 64.
+// of 64, aligned to 64. A row in two terms has a second record behind the first: what the first one
+// rounded away, 254 times finer.
 int64_t activation_bytes(int64_t n_in);
+inline constexpr int kMostTerms = 2;
 
 // What happens to a product before it is stored.
 struct Epilogue {
@@ -61,12 +63,13 @@ struct Epilogue {
 // One table per ISA. Every function is pure: no state, no allocation, safe on any number of
 // threads.
 struct LinearKernels {
-  // x (n_in) f32 -> activation record; n_in is padded with zeros to a multiple of 32.
-  void (*quantize_row)(const float* x, int64_t n_in, std::byte* record);
-  // Panels [first, last) of the product of n_rows activation records (record_stride bytes apart)
-  // with an int4/int8 matrix.
-  void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
-                             int n_rows, int64_t first_panel, int64_t last_panel,
+  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros to a multiple of
+  // 64.
+  void (*quantize_row)(const float* x, int64_t n_in, int terms, std::byte* records);
+  // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an int4/int8 matrix.
+  // Rows are row_stride bytes apart; with 2 terms that is 2 * activation_bytes(n_in).
+  void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
+                             int n_rows, int terms, int64_t first_panel, int64_t last_panel,
                              const Epilogue& epilogue);
   // The same with f32 activations (n_rows, x_stride) and an f32/f16/bf16 matrix. Products and sums
   // in f32 with fma.

@@ -42,13 +42,23 @@ std::vector<const Format*> integer_formats() {
   return list;
 }
 
-Aligned<std::byte> quantize(const Kernels& kernels, const std::vector<float>& x, int64_t n_in) {
-  const int64_t n_rows = static_cast<int64_t>(x.size()) / n_in, bytes = activation_bytes(n_in);
+Aligned<std::byte> quantize(const Kernels& kernels, const std::vector<float>& x, int64_t n_in,
+                            int terms = 1) {
+  const int64_t n_rows = static_cast<int64_t>(x.size()) / n_in;
+  const int64_t bytes = terms * activation_bytes(n_in);
   Aligned<std::byte> records(n_rows * bytes);
   for (int64_t row = 0; row < n_rows; ++row) {
-    kernels.linear.quantize_row(x.data() + row * n_in, n_in, records.data() + row * bytes);
+    kernels.linear.quantize_row(x.data() + row * n_in, n_in, terms, records.data() + row * bytes);
   }
   return records;
+}
+
+// Number k of a quantized row, by the description in packed_layout.h.
+double quantized_value(const std::byte* record, int64_t n_in, int64_t k) {
+  const auto* groups = reinterpret_cast<const ActivationGroup*>(record);
+  const auto* factor = reinterpret_cast<const ActivationFactor*>(groups + activation_groups(n_in));
+  const ActivationGroup& group = groups[k / kGroup];
+  return std::ldexp(double{factor->factor} * group.code[k % kGroup], group.exponent >> 23);
 }
 
 struct Packed {
@@ -69,12 +79,12 @@ Packed pack_all(const Weights& w) {
 }
 
 std::vector<float> multiply(const Kernels& kernels, const Packed& w, const std::byte* records,
-                            int n_rows) {
+                            int n_rows, int terms = 1) {
   const int64_t stride = w.matrix.n_panels() * kPanelRows;
   std::vector<float> out(n_rows * stride, NAN);
   Epilogue epilogue{.out = out.data(), .out_stride = stride};
-  kernels.linear.multiply_quantized(w.matrix, records, activation_bytes(w.matrix.n_in), n_rows, 0,
-                                    w.matrix.n_panels(), epilogue);
+  kernels.linear.multiply_quantized(w.matrix, records, terms * activation_bytes(w.matrix.n_in),
+                                    n_rows, terms, 0, w.matrix.n_panels(), epilogue);
   return out;
 }
 
@@ -93,27 +103,68 @@ std::vector<Shape> shapes(const Format& format) {
   return list;
 }
 
-TEST(QuantizeRow, HoldsTheRowWithinHalfAStepAndItsSums) {
+TEST(QuantizeRow, HoldsEveryGroupWithinHalfAStepAndItsSums) {
   for (const int64_t n_in : {1, 15, 16, 31, 32, 33, 50, 64, 576, 1000}) {
     const std::vector<float> x = random_rows(1, n_in, 7);
     const Aligned<std::byte> record = quantize(scalar(), x, n_in);
     const auto* groups = reinterpret_cast<const ActivationGroup*>(record.data());
+    const float factor =
+        reinterpret_cast<const ActivationFactor*>(groups + activation_groups(n_in))->factor;
     for (int64_t g = 0; g < activation_groups(n_in); ++g) {
       const ActivationGroup& group = groups[g];
+      const int e = group.exponent >> 23;
+      EXPECT_GE(e, kLeastExponent);
+      EXPECT_LE(e, kMostExponent);
+      const double step = std::ldexp(double{factor}, e);
       int sums[2] = {0, 0};
+      double largest = 0;
       for (int i = 0; i < 32; ++i) {
         const int64_t k = 32 * g + i;
         const float value = k < n_in ? x[k] : 0.0f;
-        EXPECT_LE(std::abs(value - group.scale * group.code[i]), 0.50001f * group.scale);
+        largest = std::max(largest, std::abs(double{value}));
+        EXPECT_LE(std::abs(value - step * group.code[i]), 0.50001 * step);
         EXPECT_LE(std::abs(group.code[i]), 127);
         sums[i / 16] += group.code[i];
+      }
+      // No coarser than the group needs, as far as the exponents reach.
+      if (e > kLeastExponent) {
+        EXPECT_GT(largest, 63.4 * step);
       }
       EXPECT_EQ(group.half_sums[0], sums[0]);
       EXPECT_EQ(group.half_sums[1], sums[1]);
       EXPECT_EQ(group.start8, -8 * (sums[0] + sums[1]));
       EXPECT_EQ(group.start128, -128 * (sums[0] + sums[1]));
-      EXPECT_EQ(group.scaled_sum, group.scale * static_cast<float>(sums[0] + sums[1]));
-      EXPECT_EQ(group.scaled_half_sums[1], group.scale * static_cast<float>(sums[1]));
+      EXPECT_EQ(group.scaled_sum, std::ldexp(sums[0] + sums[1], e));
+      EXPECT_EQ(group.scaled_half_sums[1], std::ldexp(sums[1], e));
+    }
+  }
+}
+
+TEST(QuantizeRow, LeavesAlmostNothingBehindItsSecondTerm) {
+  for (const int64_t n_in : {1, 33, 64, 1000}) {
+    const std::vector<float> x = random_rows(1, n_in, 7);
+    const Aligned<std::byte> records = quantize(scalar(), x, n_in, 2);
+    const std::byte* rest = records.data() + activation_bytes(n_in);
+    float largest = 0;
+    for (int64_t k = 0; k < n_in; ++k) largest = std::max(largest, std::abs(x[k]));
+    for (int64_t k = 0; k < n_in; ++k) {
+      const double one = quantized_value(records.data(), n_in, k);
+      const double two = one + quantized_value(rest, n_in, k);
+      const auto& group = reinterpret_cast<const ActivationGroup*>(records.data())[k / 32];
+      const double step = largest / 127 * std::ldexp(1.0, (group.exponent >> 23) - kMostExponent);
+      EXPECT_LE(std::abs(x[k] - one), 0.50001 * step);
+      EXPECT_LE(std::abs(x[k] - two), 0.501 / 254 * step);
+    }
+  }
+}
+
+TEST(QuantizeRow, OfZerosAndOfTinyNumbersCountsForNothing) {
+  for (const float value : {0.0f, 0x1p-70f, -0x1p-70f}) {
+    const std::vector<float> x(96, value);
+    const Aligned<std::byte> records = quantize(scalar(), x, 96, 2);
+    for (int64_t k = 0; k < 96; ++k) {
+      EXPECT_EQ(quantized_value(records.data(), 96, k), 0);
+      EXPECT_EQ(quantized_value(records.data() + activation_bytes(96), 96, k), 0);
     }
   }
 }
@@ -124,8 +175,11 @@ TEST(QuantizeRow, RoundsAlikeOnEveryInstructionSet) {
       std::vector<float> x = random_rows(3, n_in, 11);
       x[0] = 0x1p-70f;                                       // below what counts
       if (n_in > 64) std::fill_n(x.begin() + 32, 32, 0.0f);  // a group of zeros
-      const auto want = quantize(scalar(), x, n_in), got = quantize(*kernels, x, n_in);
-      EXPECT_EQ(std::memcmp(want.data(), got.data(), want.size()), 0) << kernels->isa << n_in;
+      for (const int terms : {1, 2}) {
+        const auto want = quantize(scalar(), x, n_in, terms),
+                   got = quantize(*kernels, x, n_in, terms);
+        EXPECT_EQ(std::memcmp(want.data(), got.data(), want.size()), 0) << kernels->isa << n_in;
+      }
     }
   }
 }
@@ -162,7 +216,10 @@ TEST(Pack, KeepsEveryWeight) {
       int different = 0;
       for (int64_t row = 0; row < shape.n_out; ++row) {
         for (int64_t k = 0; k < shape.n_in; ++k) {
-          different += packed_weight(packed.matrix, row, k) != w.decoded[row * shape.n_in + k];
+          // Zeros lose their sign, and denormal scales count as 0.
+          const float want = w.decoded[row * shape.n_in + k];
+          const float got = packed_weight(packed.matrix, row, k);
+          different += got != want && !(got == 0 && std::abs(want) < 0x1p-120f);
         }
       }
       EXPECT_EQ(different, 0) << info(format->dtype).name << " " << shape.n_out << "x"
@@ -176,22 +233,26 @@ TEST(MultiplyQuantized, AgreesWithDoubles) {
     for (const Shape shape : shapes(*format)) {
       const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);
-      const auto records = quantize(scalar(), random_rows(3, shape.n_in, 6), shape.n_in);
-      const auto y = multiply(scalar(), packed, records.data(), 3);
-      for (int row = 0; row < 3; ++row) {
-        const auto* groups = reinterpret_cast<const ActivationGroup*>(
-            records.data() + row * activation_bytes(shape.n_in));
-        for (int64_t n = 0; n < shape.n_out; ++n) {
-          double sum = 0, size = 0;
-          for (int64_t k = 0; k < shape.n_in; ++k) {
-            const double x = double{groups[k / 32].scale} * groups[k / 32].code[k % 32];
-            sum += x * w.decoded[n * shape.n_in + k];
-            size += std::abs(x * w.decoded[n * shape.n_in + k]);
+      for (const int terms : {1, 2}) {
+        const auto records = quantize(scalar(), random_rows(3, shape.n_in, 6), shape.n_in, terms);
+        const auto y = multiply(scalar(), packed, records.data(), 3, terms);
+        for (int row = 0; row < 3; ++row) {
+          const std::byte* record = records.data() + row * terms * activation_bytes(shape.n_in);
+          for (int64_t n = 0; n < shape.n_out; ++n) {
+            double sum = 0, size = 0;
+            for (int64_t k = 0; k < shape.n_in; ++k) {
+              double x = quantized_value(record, shape.n_in, k);
+              if (terms == 2)
+                x += quantized_value(record + activation_bytes(shape.n_in), shape.n_in, k);
+              sum += x * w.decoded[n * shape.n_in + k];
+              size += std::abs(x * w.decoded[n * shape.n_in + k]);
+            }
+            const float got = y[row * packed.matrix.n_panels() * kPanelRows + n];
+            // A weight in a format with offsets is a difference of larger numbers; denormal
+            // scales count as 0.
+            EXPECT_NEAR(got, sum, (format->integer.has_offset ? 4e-5 : 4e-6) * size + 1e-34)
+                << info(format->dtype).name << " row " << row << " output " << n;
           }
-          const float got = y[row * packed.matrix.n_panels() * kPanelRows + n];
-          // A weight in a format with offsets is a difference of larger numbers.
-          EXPECT_NEAR(got, sum, (format->integer.has_offset ? 4e-5 : 4e-6) * size)
-              << info(format->dtype).name << " row " << row << " output " << n;
         }
       }
     }
@@ -216,21 +277,38 @@ TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRo
     for (const Shape shape : shapes(*format)) {
       const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);
-      const auto records = quantize(scalar(), random_rows(64, shape.n_in, 6), shape.n_in);
-      const auto want = multiply(scalar(), packed, records.data(), 64);
-      const int64_t stride = packed.matrix.n_panels() * kPanelRows;
-      for (const Kernels* kernels : supported_kernels()) {
-        for (const int n_rows :
-             {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 33, 64}) {
-          const int first = (64 - n_rows) / 2;  // other rows at other places
-          const auto got = multiply(*kernels, packed,
-                                    records.data() + first * activation_bytes(shape.n_in), n_rows);
-          EXPECT_EQ(std::memcmp(got.data(), want.data() + first * stride, got.size() * 4), 0)
-              << info(format->dtype).name << " " << kernels->isa << " " << n_rows << " rows, "
-              << shape.n_out << "x" << shape.n_in;
+      for (const int terms : {1, 2}) {
+        const auto records = quantize(scalar(), random_rows(64, shape.n_in, 6), shape.n_in, terms);
+        const int64_t stride = packed.matrix.n_panels() * kPanelRows;
+        const int64_t bytes = terms * activation_bytes(shape.n_in);
+        const auto want = multiply(scalar(), packed, records.data(), 64, terms);
+        for (const Kernels* kernels : supported_kernels()) {
+          for (const int n_rows :
+               {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 33, 64}) {
+            const int first = (64 - n_rows) / 2;  // other rows at other places
+            const auto got =
+                multiply(*kernels, packed, records.data() + first * bytes, n_rows, terms);
+            EXPECT_EQ(std::memcmp(got.data(), want.data() + first * stride, got.size() * 4), 0)
+                << info(format->dtype).name << " " << kernels->isa << " " << n_rows << " rows, "
+                << shape.n_out << "x" << shape.n_in;
+          }
         }
       }
     }
+  }
+}
+
+// The first term of a row in two is the row in one: what a reader of one term takes from it.
+TEST(MultiplyQuantized, ReadsTheFirstTermsOfRowsInTwo) {
+  const Packed packed = pack_all(random_matrix(Dtype::q4_1, 64, 96, 5));
+  const std::vector<float> x = random_rows(5, 96, 6);
+  const auto one = quantize(scalar(), x, 96), two = quantize(scalar(), x, 96, 2);
+  for (const Kernels* kernels : supported_kernels()) {
+    const auto want = multiply(*kernels, packed, one.data(), 5);
+    std::vector<float> got(want.size(), NAN);
+    kernels->linear.multiply_quantized(packed.matrix, two.data(), 2 * activation_bytes(96), 5, 1, 0,
+                                       2, Epilogue{.out = got.data(), .out_stride = 64});
+    EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0) << kernels->isa;
   }
 }
 
@@ -243,8 +321,8 @@ TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
   for (const Kernels* kernels : supported_kernels()) {
     std::vector<float> out = residual;
     Epilogue epilogue{.out = out.data(), .out_stride = 160, .bias = bias.data(), .add = true};
-    kernels->linear.multiply_quantized(packed.matrix, records.data(), activation_bytes(96), 9, 1, 3,
-                                       epilogue);
+    kernels->linear.multiply_quantized(packed.matrix, records.data(), activation_bytes(96), 9, 1, 1,
+                                       3, epilogue);
     for (int64_t i = 0; i < 9 * 160; ++i) {
       const bool inside = i % 160 >= 32 && i % 160 < 96;
       EXPECT_EQ(out[i], inside ? residual[i] + (product[i] + bias[i % 160]) : residual[i]);

@@ -1,5 +1,6 @@
 // Weights from their file's format to the packed layouts of packed_layout.h.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -29,6 +30,26 @@ struct SplitPanel {
         offsets(form.has_offset ? scales.size() : 0) {}
 };
 
+// Makes scales such that the kernels may add to their exponents: a group whose scale is 0 (or
+// denormal) gets codes that mean 0; absurd scales, NaN among them, become 2^100, which still shows
+// as nonsense.
+void tame_scales(const IntegerForm& form, SplitPanel& split) {
+  constexpr float kLeast = 0x1p-126f;
+  const float most = form.f16_scales ? 65504.0f : 0x1p100f;
+  for (size_t g = 0; g < split.scales.size(); ++g) {
+    float& scale = split.scales[g];
+    int8_t* codes = split.codes.data() + g * form.group;
+    const bool empty = std::all_of(codes, codes + form.group,
+                                   [&](int8_t code) { return code == form.zero_point; });
+    if (empty || std::abs(scale) < kLeast) {
+      scale = 0;
+      std::memset(codes, form.zero_point, form.group);
+    } else if (!(std::abs(scale) <= most)) {
+      scale = std::copysign(most, scale);
+    }
+  }
+}
+
 void put_scale(float value, int scale_bytes, std::byte* at) {
   if (scale_bytes == 4) {
     std::memcpy(at, &value, 4);
@@ -57,10 +78,9 @@ uint32_t four_codes(const int8_t* p) {
   return word;
 }
 
-// Codes (n, n_in) of a panel's unit u; nibbles of two groups share a line.
-void pack_codes(const int8_t* codes, Layout layout, int64_t u, int64_t n, int64_t n_in,
-                std::byte* out) {
-  for (int64_t row = 0; row < n; ++row) {
+// Codes (32, n_in) of a panel's unit u; nibbles of two groups share a line.
+void pack_codes(const int8_t* codes, Layout layout, int64_t u, int64_t n_in, std::byte* out) {
+  for (int64_t row = 0; row < kPanelRows; ++row) {
     std::byte* lane = out + row / kStripRows * kLine + row % kStripRows * 4;
     const int8_t* from = codes + row * n_in + u * (layout == Layout::int4 ? 2 * kGroup : kGroup);
     const bool has_high = layout == Layout::int4 && (2 * u + 1) * kGroup < n_in;
@@ -79,12 +99,15 @@ void pack_integer_panel(const QuantMatrix& m, const Format& format, int64_t pane
   const Unit unit(layout, format.integer);
   const int64_t first = kPanelRows * panel, n = std::min<int64_t>(kPanelRows, m.n_rows - first);
   const int64_t per_row = m.n_cols / format.integer.group;
+  std::memset(split.codes.data() + n * m.n_cols, format.integer.zero_point,
+              (kPanelRows - n) * m.n_cols);
   format.split(m, first, n, split.codes.data(), split.scales.data(), split.offsets.data());
+  tame_scales(format.integer, split);
   std::memset(out, 0, unit.count(m.n_cols) * unit.bytes());
   for (int64_t u = 0; u < unit.count(m.n_cols); ++u, out += unit.bytes()) {
     pack_scales(split.scales, unit, u, n, per_row, out);
     if (unit.has_offset) pack_scales(split.offsets, unit, u, n, per_row, out + unit.offsets_at());
-    pack_codes(split.codes.data(), layout, u, n, m.n_cols, out + unit.codes_at());
+    pack_codes(split.codes.data(), layout, u, m.n_cols, out + unit.codes_at());
   }
 }
 
@@ -160,7 +183,8 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
 }
 
 int64_t activation_bytes(int64_t n_in) {
-  return activation_groups(n_in) * static_cast<int64_t>(sizeof(ActivationGroup));
+  return activation_groups(n_in) * static_cast<int64_t>(sizeof(ActivationGroup)) +
+         static_cast<int64_t>(sizeof(ActivationFactor));
 }
 
 int64_t exact_scratch_bytes(int64_t n_in) {

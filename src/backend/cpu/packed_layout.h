@@ -7,7 +7,8 @@
 //   codes    16 lines of 64 bytes: line 2j + s, byte 4r + b is row 16s + r, input 4j + b.
 //            int4: its low nibble; the high nibble is input 32 + 4j + b.
 //            int8: code + 128.
-// Rows past n_out and inputs past n_in have scale, offset and code 0 (they count for nothing).
+// Rows past n_out and groups without a scale have scale and offset 0 and codes that mean 0; inputs
+// past n_in meet activations of 0.
 //
 // Plain weights: panel (n_in, 32 rows) of the layout's type.
 #pragma once
@@ -39,16 +40,27 @@ struct Unit {
   constexpr int64_t count(int64_t n_in) const { return (n_in + k - 1) / k; }
 };
 
-// 32 quantized activations x = scale * code, with what the zero points and offsets of weights need.
+// 32 quantized activations x = factor * 2^e * code, with what the zero points and offsets of
+// weights need. The factor is the row's; the powers of two cost nothing, since a weight's scale
+// takes them by an integer addition to its exponent. e is never negative: a scale of 0 stays
+// (almost) 0 that way.
 struct alignas(64) ActivationGroup {
   int8_t code[kGroup];
-  float scale;
-  float scaled_sum;           // scale * sum of the codes
+  int32_t exponent;           // e << 23, e in [kLeastExponent, kMostExponent]
+  float scaled_sum;           // 2^e * sum of the codes
   float scaled_half_sums[2];  // of inputs 0..15 and 16..31
   int32_t half_sums[2];
   int32_t start8, start128;  // -8 and -128 times the sum of the codes
 };
 static_assert(sizeof(ActivationGroup) == 64);
+inline constexpr int kLeastExponent =
+    4;  // so that high nibbles, 16 times too large, may take 4 off
+inline constexpr int kMostExponent = 24;
+
+// Stands behind the groups of a record.
+struct alignas(64) ActivationFactor {
+  float factor;
+};
 
 // An activation record holds the groups of a row, an even number of them.
 constexpr int64_t activation_groups(int64_t n_in) {

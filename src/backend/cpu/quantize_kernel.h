@@ -1,54 +1,115 @@
-// Activations of a row to int8, 32 at a time: code = round(x * 127 / largest |x|), ties to even.
+// Activations of a row to int8: the row has one factor, each 32 of them a power of two.
 #pragma once
 #include "backend/cpu/packed_layout.h"
 #include "backend/cpu/simd/inline.h"
 
 namespace quern::cpu {
 
-// Below this a group counts as zero: no scale is ever denormal.
+// A row whose numbers are all below this counts as zero: no factor is ever denormal.
 inline constexpr float kSmallestActivation = 0x1p-60f;
 
-// The numbers of a group that follow from its scale and the sums of its halves.
+// The largest magnitude of 32 numbers.
 template <class V>
-QUERN_SIMD void finish_group(ActivationGroup& group, float scale, int32_t low, int32_t high) {
-  const int32_t sum = low + high;
-  group.scale = scale;
-  group.scaled_sum = scale * static_cast<float>(sum);
-  group.scaled_half_sums[0] = scale * static_cast<float>(low);
-  group.scaled_half_sums[1] = scale * static_cast<float>(high);
-  group.half_sums[0] = low;
-  group.half_sums[1] = high;
-  group.start8 = -8 * sum;
-  group.start128 = -128 * sum;
+QUERN_SIMD float largest_of(typename V::F32x16 low, typename V::F32x16 high) {
+  return V::largest(V::max(V::abs(low), V::abs(high)));
 }
 
+// floor(log2(most / largest)) for largest <= most, both normal and positive; at most the range of
+// the exponents. A larger power of two would not let the group's largest number fit.
+inline int finer_by(float most, float largest) {
+  constexpr int kRange = kMostExponent - kLeastExponent;
+  int32_t a, b;
+  __builtin_memcpy(&a, &most, 4);
+  __builtin_memcpy(&b, &largest, 4);
+  const int n = (a - b) >> 23;
+  return n < kRange ? n : kRange;
+}
+
+// 2^n, n in [-126, 127].
+inline float exponential(int n) {
+  const int32_t bits = (n + 127) << 23;
+  float x;
+  __builtin_memcpy(&x, &bits, 4);
+  return x;
+}
+
+// Codes of 32 numbers in steps of `step`, with everything that follows from them; gives back what
+// was rounded away.
 template <class V>
-QUERN_SIMD void quantize_group(typename V::F32x16 low, typename V::F32x16 high,
-                               ActivationGroup& group) {
-  const float largest = V::largest(V::max(V::abs(low), V::abs(high)));
-  const bool zero = !(largest >= kSmallestActivation);
-  const auto inverse = V::fill(zero ? 0.0f : 127.0f / largest);
-  const auto low_codes = V::round_to_int(V::mul(low, inverse));
-  const auto high_codes = V::round_to_int(V::mul(high, inverse));
+QUERN_SIMD void quantize_group(typename V::F32x16& low, typename V::F32x16& high, float inverse,
+                               float step, int exponent, ActivationGroup& group) {
+  const auto low_codes = V::round_to_int(V::mul(low, V::fill(inverse)));
+  const auto high_codes = V::round_to_int(V::mul(high, V::fill(inverse)));
   V::store_i8(group.code, low_codes);
   V::store_i8(group.code + 16, high_codes);
-  finish_group<V>(group, zero ? 0.0f : largest / 127.0f, V::total(low_codes), V::total(high_codes));
+  low = V::fma(V::to_float(low_codes), V::fill(-step), low);
+  high = V::fma(V::to_float(high_codes), V::fill(-step), high);
+  const int32_t sums[2] = {V::total(low_codes), V::total(high_codes)};
+  const float power = exponential(exponent);
+  group.exponent = exponent << 23;
+  group.scaled_sum = power * static_cast<float>(sums[0] + sums[1]);
+  group.start8 = -8 * (sums[0] + sums[1]);
+  group.start128 = -128 * (sums[0] + sums[1]);
+  for (int half = 0; half < 2; ++half) {
+    group.half_sums[half] = sums[half];
+    group.scaled_half_sums[half] = power * static_cast<float>(sums[half]);
+  }
+}
+
+// Numbers 32g .. 32g + 31 of a row, zeros behind its end.
+template <class V>
+QUERN_SIMD void load_group(const float* x, int64_t n_in, int64_t g, typename V::F32x16& low,
+                           typename V::F32x16& high) {
+  const int64_t left = n_in - kGroup * g;
+  if (left >= kGroup) {
+    low = V::load(x + kGroup * g);
+    high = V::load(x + kGroup * g + 16);
+    return;
+  }
+  const float* at = x + (left > 0 ? kGroup * g : 0);
+  low = V::load_part(at, left < 0 ? 0 : left < 16 ? left : 16);
+  high = V::load_part(at + (left > 16 ? 16 : 0), left > 16 ? left - 16 : 0);
 }
 
 template <class V>
-void quantize_row(const float* x, int64_t n_in, std::byte* record) {
-  auto* groups = reinterpret_cast<ActivationGroup*>(record);
-  const int64_t n_full = n_in / kGroup, n_groups = activation_groups(n_in);
-  for (int64_t g = 0; g < n_full; ++g) {
-    quantize_group<V>(V::load(x + kGroup * g), V::load(x + kGroup * g + 16), groups[g]);
+QUERN_SIMD float largest_of_row(const float* x, int64_t n_in) {
+  auto most = V::fill(0.0f);
+  for (int64_t g = 0; g < (n_in + kGroup - 1) / kGroup; ++g) {
+    typename V::F32x16 low, high;
+    load_group<V>(x, n_in, g, low, high);
+    most = V::max(V::max(V::abs(low), V::abs(high)), most);
   }
-  for (int64_t g = n_full; g < n_groups; ++g) {
-    const int64_t left = n_in > kGroup * g ? n_in - kGroup * g : 0;
-    const float* at = x + kGroup * n_full;
-    quantize_group<V>(V::load_part(at, left < 16 ? left : 16),
-                      V::load_part(at + (left < 16 ? 0 : 16), left < 16 ? 0 : left - 16),
-                      groups[g]);
+  return V::largest(most);
+}
+
+template <class V>
+void quantize_row(const float* x, int64_t n_in, int terms, std::byte* records) {
+  constexpr float kFiner = 254;  // the rest of a code lies within half a step
+  const int64_t n_groups = activation_groups(n_in);
+  auto* groups = reinterpret_cast<ActivationGroup*>(records);
+  auto* rest = reinterpret_cast<ActivationGroup*>(records + n_groups * sizeof(ActivationGroup) +
+                                                  sizeof(ActivationFactor));
+  const float most = largest_of_row<V>(x, n_in);
+  const bool zero = !(most >= kSmallestActivation);
+  const float step = zero ? 0.0f : most / 127.0f, inverse = zero ? 0.0f : 127.0f / most;
+  for (int64_t g = 0; g < n_groups; ++g) {
+    typename V::F32x16 low, high;
+    load_group<V>(x, n_in, g, low, high);
+    const float largest = largest_of<V>(low, high);
+    const int n =
+        largest >= kSmallestActivation ? finer_by(most, largest) : kMostExponent - kLeastExponent;
+    const int exponent = kMostExponent - n;
+    const float finer = exponential(n), coarser = exponential(-n);
+    quantize_group<V>(low, high, inverse * finer, step * coarser, exponent, groups[g]);
+    if (terms < 2) continue;
+    quantize_group<V>(low, high, inverse * finer * kFiner, step * coarser / kFiner, exponent,
+                      rest[g]);
   }
+  constexpr float kDown = 0x1p-24f;
+  static_assert(kMostExponent == 24);
+  reinterpret_cast<ActivationFactor*>(groups + n_groups)->factor = step * kDown;
+  if (terms == 2)
+    reinterpret_cast<ActivationFactor*>(rest + n_groups)->factor = step / kFiner * kDown;
 }
 
 }  // namespace quern::cpu

@@ -2,10 +2,11 @@
 //
 // A register tile is kStrips strips of 16 outputs x kRows rows over all inputs. Per group of 32
 // inputs the dot products are exact integers; then, in f32 and in this order,
-//   sum = fma(float(dot), weight_scale * activation_scale, sum)
-//   sum = fma(offset, activation_scale * sum_of_activation_codes, sum)   if the format has offsets
+//   sum = fma(float(dot), weight_scale * 2^e, sum)              2^e: of the group of activations
+//   sum = fma(offset, 2^e * sum_of_activation_codes, sum)       if the format has offsets
 // Formats with scales per 16, or a zero point other than 0 or 8, do this for each half of the
-// group. So an output depends on its row and its column alone.
+// group. At the end the sum is multiplied by the row's factor; of a row in two terms, both sums,
+// and the second is added to the first. So an output depends on its row and its column alone.
 #pragma once
 #include "backend/cpu/packed_layout.h"
 #include "backend/cpu/simd/inline.h"
@@ -19,6 +20,7 @@ struct QuantizedTile {
   const std::byte* panel;
   const std::byte* records;
   int64_t record_stride;
+  bool pairs;  // records 2i and 2i + 1 are the two terms of row i
   float* out;
   int64_t out_stride;
   const float* bias;  // of the panel's first output, or null
@@ -62,12 +64,44 @@ QUERN_SIMD auto load_codes(const std::byte* line) {
 template <class V, Layout kLayout, int kHalf>
 inline constexpr int kTimes = kLayout == Layout::int4&& kHalf == 1 ? V::kHighNibble : 1;
 
+// Scales of integers that are kTimes too large, to be used with exponents added alone: a scale of 0
+// becomes nonsense until then.
+template <class V, int kTimes>
+QUERN_SIMD typename V::I32x16 exponent_ready(typename V::F32x16 scale) {
+  static_assert(kTimes == 1 || kTimes == 16);
+  if constexpr (kTimes == 1) return V::as_int(scale);
+  return V::sub(V::as_int(scale), V::fill_i32(kLeastExponent << 23));
+}
+
 // 16 outputs' dot products with one row become f32.
 template <class V>
-QUERN_SIMD typename V::F32x16 add_dots(typename V::I32x16 dots, typename V::F32x16 weight_scale,
-                                       float activation_scale, typename V::F32x16 sum) {
-  const auto scale = V::mul(weight_scale, V::fill(activation_scale));
+QUERN_SIMD typename V::F32x16 add_dots(typename V::I32x16 dots, typename V::I32x16 weight_scale,
+                                       const ActivationGroup& group, typename V::F32x16 sum) {
+  const auto scale = V::as_float(V::add(weight_scale, V::broadcast_i32(&group.exponent)));
   return V::fma(V::to_float(dots), scale, sum);
+}
+
+// Sums of records become outputs of rows.
+template <class V, int kStrips, int kRows>
+QUERN_SIMD void finish_tile(const QuantizedTile& t, int64_t factor_at, int strip,
+                            typename V::F32x16 (&sum)[kRows][kStrips]) {
+  QUERN_UNROLL for (int m = 0; m < kRows; ++m) {
+    const auto* at =
+        reinterpret_cast<const ActivationFactor*>(t.records + m * t.record_stride + factor_at);
+    const auto factor = V::fill(at->factor);
+    QUERN_UNROLL for (int s = 0; s < kStrips; ++s) sum[m][s] = V::mul(sum[m][s], factor);
+  }
+  if constexpr (kRows % 2 == 0) {
+    if (t.pairs) {
+      typename V::F32x16 whole[kRows / 2][kStrips];
+      QUERN_UNROLL for (int m = 0; m < kRows / 2; ++m) {
+        QUERN_UNROLL for (int s = 0; s < kStrips; ++s) whole[m][s] =
+            V::add(sum[2 * m][s], sum[2 * m + 1][s]);
+      }
+      return store_tile<V>(whole, t.out, t.out_stride, t.bias, t.add, strip);
+    }
+  }
+  store_tile<V>(sum, t.out, t.out_stride, t.bias, t.add, strip);
 }
 
 // One group of 32 inputs, half kHalf of a unit: lines [first, last) of its 8, one scale for them.
@@ -111,11 +145,11 @@ QUERN_SIMD void add_group(const QuantizedTile& t, const Unit& unit, const std::b
   const std::byte* scales =
       at + kHalf * unit.scale_stride() + kStripRows * strip * unit.scale_bytes;
   QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
-    auto scale = load_scales<V>(scales + kStripRows * s * unit.scale_bytes, unit.scale_bytes == 2);
-    if constexpr (kTimesHere != 1) scale = V::mul(scale, V::fill(1.0f / kTimesHere));
+    const auto scale = exponent_ready<V, kTimesHere>(
+        load_scales<V>(scales + kStripRows * s * unit.scale_bytes, unit.scale_bytes == 2));
     QUERN_UNROLL for (int m = 0; m < kRows; ++m) {
       const auto* row = reinterpret_cast<const ActivationGroup*>(records + m * t.record_stride);
-      sum[m][s] = add_dots<V>(dots[m][s], scale, row->scale, sum[m][s]);
+      sum[m][s] = add_dots<V>(dots[m][s], scale, *row, sum[m][s]);
     }
   }
   if (!unit.has_offset) return;
@@ -152,11 +186,10 @@ QUERN_SIMD void add_group_in_halves(const QuantizedTile& t, const Unit& unit, co
                               kStripRows * strip * unit.scale_bytes;
     QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
       const std::byte* here = scales + kStripRows * s * unit.scale_bytes;
-      auto scale = load_scales<V>(here, unit.scale_bytes == 2);
-      if constexpr (kTimesHere != 1) scale = V::mul(scale, V::fill(1.0f / kTimesHere));
+      const auto scale = exponent_ready<V, kTimesHere>(load_scales<V>(here, unit.scale_bytes == 2));
       QUERN_UNROLL for (int m = 0; m < kRows; ++m) {
         const auto* row = reinterpret_cast<const ActivationGroup*>(records + m * t.record_stride);
-        sum[m][s] = add_dots<V>(dots[m][s], scale, row->scale, sum[m][s]);
+        sum[m][s] = add_dots<V>(dots[m][s], scale, *row, sum[m][s]);
       }
       if (!unit.has_offset) continue;
       const auto offset = load_scales<V>(here + unit.offsets_at(), unit.scale_bytes == 2);
@@ -198,7 +231,9 @@ template <class V, Layout kLayout, bool kInHalves, int kStrips, int kRows>
         records += sizeof(ActivationGroup);
       }
     }
-    store_tile<V>(sum, t.out, t.out_stride, t.bias, t.add, strip);
+    const auto factor_at =
+        activation_groups(t.w->n_in) * static_cast<int64_t>(sizeof(ActivationGroup));
+    finish_tile<V>(t, factor_at, strip, sum);
   }
 }
 
@@ -224,14 +259,15 @@ QUERN_SIMD void multiply_any(int n_rows, const QuantizedTile& t) {
 // Rows are taken in blocks whose activations stay in the second-level cache; within a block each
 // panel meets all tiles, and every tile fetches its share of the next panel.
 template <class V>
-void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
-                        int n_rows, int64_t first_panel, int64_t last_panel,
+void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
+                        int n_rows, int terms, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {
   constexpr int kBlockTiles = 20;
   const Unit unit(w.layout, w.form);
   const int64_t n_units = unit.count(w.n_in), panel_bytes = n_units * unit.bytes();
   const int64_t steps = n_units * (w.layout == Layout::int4 ? 16 : 8);
-  const int n_tiles = (n_rows + V::kTileRows - 1) / V::kTileRows;
+  const int tile_rows = V::kTileRows / terms;
+  const int n_tiles = (n_rows + tile_rows - 1) / tile_rows;
   for (int block = 0; block < n_tiles; block += kBlockTiles) {
     const int last = n_tiles < block + kBlockTiles ? n_tiles : block + kBlockTiles;
     const int64_t share = panel_bytes / (last - block);
@@ -242,18 +278,19 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
         const int64_t end = int64_t{n_rows} * (tile + 1) / n_tiles;
         const std::byte* panel = w.data.data() + p * panel_bytes;
         const int64_t at = kPanelRows * p;
-        QuantizedTile t{&w,
-                        panel,
-                        records + row * record_stride,
-                        record_stride,
-                        epilogue.out + row * epilogue.out_stride + at,
-                        epilogue.out_stride,
-                        epilogue.bias ? epilogue.bias + at : nullptr,
-                        epilogue.add,
-                        panel + panel_bytes + (tile - block) * share,
-                        share / steps};
+        QuantizedTile t{.w = &w,
+                        .panel = panel,
+                        .records = records + row * row_stride,
+                        .record_stride = row_stride / terms,
+                        .pairs = terms == 2,
+                        .out = epilogue.out + row * epilogue.out_stride + at,
+                        .out_stride = epilogue.out_stride,
+                        .bias = epilogue.bias ? epilogue.bias + at : nullptr,
+                        .add = epilogue.add,
+                        .ahead = panel + panel_bytes + (tile - block) * share,
+                        .ahead_step = share / steps};
         if (last - block == 1) t.ahead = panel + 4608;
-        multiply_any<V>(static_cast<int>(end - row), t);
+        multiply_any<V>(static_cast<int>(end - row) * terms, t);
       }
     }
   }

@@ -82,7 +82,7 @@ void run_append(const RowContext& c, const RowOp& op) {
 }
 
 void run_quantize(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width,
+  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, 1,
                                      row_bytes(c.pass, c.worker, op.out, c.row));
 }
 
@@ -113,7 +113,7 @@ void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
   switch (step.kind) {
     case ProductKind::quantized:
       return linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, 0),
-                                       pass.program.buffers[step.in.buffer].row_bytes, n_rows,
+                                       pass.program.buffers[step.in.buffer].row_bytes, n_rows, 1,
                                        panels.first, panels.last, epilogue);
     case ProductKind::floating:
       return linear.multiply_float(part.packed, row_floats(pass, worker, step.in, 0),
