@@ -71,6 +71,7 @@ struct Binder {
     if (r.factors.empty()) return Ok{};
     return bind_vector(c, r.factors, r.rotated / 2);
   }
+  Result<> operator()(const Scale& s) const { return bind_vector(c, s.weight, 1); }
   template <class T>
   Result<> operator()(const T&) const {
     return Ok{};

@@ -55,6 +55,19 @@ class Emitter {
   static void add(Emitter& e, NodeId id, const Node& node) {
     simple(e, id, node, cpu::RowKind::add);
   }
+  static void relu2glu(Emitter& e, NodeId id, const Node& node) {
+    simple(e, id, node, cpu::RowKind::relu2glu);
+  }
+  static void round_int8(Emitter& e, NodeId id, const Node& node) {
+    simple(e, id, node, cpu::RowKind::round_int8);
+  }
+  static void scale(Emitter& e, NodeId id, const Node& node) {
+    e.row_op(node.shape.rows, {.kind = cpu::RowKind::scale,
+                               .in = e.view(node.inputs[0]),
+                               .out = e.view(id),
+                               .width = node.shape.width,
+                               .weight = e.c_.vectors.at(std::get<Scale>(node.attributes).weight)});
+  }
   static void pick(Emitter& e, NodeId id, const Node& node) {
     simple(e, id, node, cpu::RowKind::pick_used);
   }
@@ -145,7 +158,8 @@ class Emitter {
 
   // In the order of Op.
   static constexpr void (*kEmit[])(Emitter&, NodeId, const Node&) = {
-      embed, linear, norm, rope, attention, swiglu, add, pick, slice, quantize};
+      embed, linear, norm,       rope, attention, swiglu,  relu2glu,
+      add,   scale,  round_int8, pick, slice,     quantize};
   static_assert(sizeof kEmit / sizeof kEmit[0] == static_cast<size_t>(Op::count));
 
   Compilation& c_;

@@ -59,7 +59,8 @@ class Planner {
   // columns counts; slices of other columns do not.
   NodeId overwritable(NodeId id) const {
     const Node& node = c_.graph.nodes[id];
-    const bool can = node.op == Op::rope || node.op == Op::add ||
+    const bool can = node.op == Op::rope || node.op == Op::add || node.op == Op::scale ||
+                     node.op == Op::round_int8 ||
                      (node.op == Op::linear && node.inputs.size() == 2);
     if (!can) return -1;
     const NodeId input = node.inputs[node.op == Op::linear ? 1 : 0];

@@ -33,6 +33,7 @@ struct Printer {
   std::string operator()(const Slice& s) const {
     return " from column " + std::to_string(s.column);
   }
+  std::string operator()(const Scale& s) const { return " " + s.weight; }
 
   static std::string number(float f) {
     char text[32];

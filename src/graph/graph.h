@@ -17,7 +17,10 @@ enum class Op : uint8_t {
   rope,
   attention,
   swiglu,
+  relu2glu,
   add,
+  scale,
+  round_int8,
   pick_used,  // what families are written in
   slice,
   quantize,  // what passes add
@@ -70,7 +73,10 @@ struct Attention {
 struct Slice {
   int column;
 };
-using Attributes = std::variant<std::monostate, Embed, Linear, Norm, Rope, Attention, Slice>;
+struct Scale {
+  std::string weight;  // one number that every element is multiplied by
+};
+using Attributes = std::variant<std::monostate, Embed, Linear, Norm, Rope, Attention, Slice, Scale>;
 
 using NodeId = int32_t;
 

@@ -90,7 +90,8 @@ double linear_flops(const Graph& g, const Node& n) {
 }
 double row_flops(const Graph&, const Node& n) { return 4.0 * n.shape.width; }
 
-const int kNone = 0, kEmbed = 1, kLinear = 2, kNorm = 3, kRope = 4, kAttention = 5, kSlice = 6;
+const int kNone = 0, kEmbed = 1, kLinear = 2, kNorm = 3, kRope = 4, kAttention = 5, kSlice = 6,
+          kScale = 7;
 
 const OpInfo kOps[] = {
     {"embed", 0, 0, kEmbed, embed_shape, no_flops},
@@ -99,7 +100,10 @@ const OpInfo kOps[] = {
     {"rope", 1, 1, kRope, rope_shape, row_flops},
     {"attention", 3, 3, kAttention, attention_shape, no_flops},
     {"swiglu", 2, 2, kNone, same_shape, row_flops},
+    {"relu2glu", 2, 2, kNone, same_shape, row_flops},
     {"add", 2, 2, kNone, same_shape, row_flops},
+    {"scale", 1, 1, kScale, same_shape, row_flops},
+    {"round_int8", 1, 1, kNone, same_shape, row_flops},
     {"pick_used", 1, 1, kNone, pick_shape, no_flops},
     {"slice", 1, 1, kSlice, slice_shape, no_flops},
     {"quantize", 1, 1, kNone, quantize_shape, row_flops},

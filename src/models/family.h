@@ -16,6 +16,9 @@ struct Family {
 
 std::span<const Family* const> families();
 
+// What the dimensions say about attention; rope by halves, the order of most families.
+AttentionSpec attention_spec(const Config& config);
+
 // The graph of a model's forward pass. Errors: unsupported (architecture, with the known ones),
 // corrupt (config).
 Result<Graph> build_graph(const WeightSource& source, const Config& config);

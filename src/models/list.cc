@@ -5,13 +5,27 @@
 
 namespace quern {
 
-extern const Family kLlama;
+extern const Family kLlama, kQwen2, kBitnet, kBitnet25, kBitnetB158;
 
 namespace {
-const Family* const kFamilies[] = {&kLlama};
+const Family* const kFamilies[] = {&kLlama, &kQwen2, &kBitnet, &kBitnet25, &kBitnetB158};
 }
 
 std::span<const Family* const> families() { return kFamilies; }
+
+AttentionSpec attention_spec(const Config& c) {
+  return {.n_heads = c.n_heads,
+          .n_kv_heads = c.n_kv_heads,
+          .head_dim = c.head_dim,
+          .width = c.width,
+          .window = c.window,
+          .rope = {.head_dim = c.head_dim,
+                   .rotated = c.rotated,
+                   .theta = c.rope_theta,
+                   .scale = c.rope_scale,
+                   .interleaved = false,
+                   .factors = "rope_freqs"}};
+}
 
 Result<Graph> build_graph(const WeightSource& source, const Config& config) {
   std::string known;

@@ -5,18 +5,8 @@ namespace quern {
 namespace {
 
 Value build(const Config& c, Builder b) {
-  const AttentionSpec spec = {
-      .n_heads = c.n_heads,
-      .n_kv_heads = c.n_kv_heads,
-      .head_dim = c.head_dim,
-      .width = c.width,
-      .window = c.window,
-      .rope = {.head_dim = c.head_dim,
-               .rotated = c.rotated,
-               .theta = c.rope_theta,
-               .scale = c.rope_scale,
-               .interleaved = true,  // GGUF stores Llama's q and k for adjacent pairs
-               .factors = "rope_freqs"}};
+  AttentionSpec spec = attention_spec(c);
+  spec.rope.interleaved = true;  // GGUF stores Llama's q and k for adjacent pairs
   Value x = b.embed("token_embd", c.n_vocab, c.width);
   for (int i = 0; i < c.n_layers; ++i) {
     Builder block = b.layer(i);

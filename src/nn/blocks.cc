@@ -16,10 +16,17 @@ Value Builder::embed(const std::string& weight, int n_vocab, int width) {
 }
 
 Value Builder::linear(Value x, const std::string& weight, int width_out) {
-  std::string bias = prefix_ + weight + ".bias";
+  std::string bias = prefix_ + weight + ".bias", scale = prefix_ + weight + ".scale";
   if (!source_.find(bias)) bias.clear();
-  return {append(graph_, Op::linear, {x.id},
-                 Linear{{{prefix_ + weight + ".weight", std::move(bias), width_out}}})};
+  if (!source_.find(scale)) scale.clear();
+  const auto scaled = [&](Value v) {
+    return Value{append(graph_, Op::scale, {v.id}, Scale{scale})};
+  };
+  const bool has_bias = !bias.empty();
+  if (!scale.empty() && has_bias) x = scaled(x);  // scale (W x) + bias = W (scale x) + bias
+  const Value y = {append(graph_, Op::linear, {x.id},
+                          Linear{{{prefix_ + weight + ".weight", std::move(bias), width_out}}})};
+  return !scale.empty() && !has_bias ? scaled(y) : y;
 }
 
 Value Builder::rms_norm(Value x, const std::string& weight, float epsilon) {
@@ -39,22 +46,29 @@ Value Builder::attention(Value q, Value k, Value v, const Attention& attention) 
 Value Builder::swiglu(Value gate, Value up) {
   return {append(graph_, Op::swiglu, {gate.id, up.id}, {})};
 }
+Value Builder::relu2glu(Value gate, Value up) {
+  return {append(graph_, Op::relu2glu, {gate.id, up.id}, {})};
+}
+Value Builder::round_int8(Value x) { return {append(graph_, Op::round_int8, {x.id}, {})}; }
 Value Builder::add(Value a, Value b) { return {append(graph_, Op::add, {a.id, b.id}, {})}; }
 Value Builder::pick_used(Value x) { return {append(graph_, Op::pick_used, {x.id}, {})}; }
 
-Value self_attention(Builder b, int layer, Value x, const AttentionSpec& spec) {
+Value attend(Builder b, int layer, Value x, const AttentionSpec& spec) {
   const Value q = b.rope(b.linear(x, "attn_q", spec.n_heads * spec.head_dim), spec.rope);
   const Value k = b.rope(b.linear(x, "attn_k", spec.n_kv_heads * spec.head_dim), spec.rope);
   const Value v = b.linear(x, "attn_v", spec.n_kv_heads * spec.head_dim);
-  const Value mixed = b.attention(q, k, v,
-                                  {.layer = layer,
-                                   .n_heads = spec.n_heads,
-                                   .n_kv_heads = spec.n_kv_heads,
-                                   .head_dim = spec.head_dim,
-                                   .window = spec.window,
-                                   .scale = 1 / std::sqrt(static_cast<float>(spec.head_dim)),
-                                   .softcap = spec.softcap});
-  return b.linear(mixed, "attn_output", spec.width);
+  return b.attention(q, k, v,
+                     {.layer = layer,
+                      .n_heads = spec.n_heads,
+                      .n_kv_heads = spec.n_kv_heads,
+                      .head_dim = spec.head_dim,
+                      .window = spec.window,
+                      .scale = 1 / std::sqrt(static_cast<float>(spec.head_dim)),
+                      .softcap = spec.softcap});
+}
+
+Value self_attention(Builder b, int layer, Value x, const AttentionSpec& spec) {
+  return b.linear(attend(b, layer, x, spec), "attn_output", spec.width);
 }
 
 Value gated_mlp(Builder b, Value x, int ffn, int width) {

@@ -25,12 +25,14 @@ class Builder {
       const std::string& weight) const;  // "attn_q_norm": whether the file has it in this scope
 
   Value embed(const std::string& weight, int n_vocab, int width);
-  Value linear(Value x, const std::string& weight,
-               int width_out);  // bias used where the file has one
+  // Bias, and a scale of the whole product ("attn_q.scale"), are used where the file has them.
+  Value linear(Value x, const std::string& weight, int width_out);
   Value rms_norm(Value x, const std::string& weight, float epsilon);
   Value rope(Value x, Rope rope);  // rope.factors: its weight's name, used where the file has it
   Value attention(Value q, Value k, Value v, const Attention& attention);
   Value swiglu(Value gate, Value up);
+  Value relu2glu(Value gate, Value up);
+  Value round_int8(Value x);  // each row as int8 with one scale (backend/cpu/rows.h)
   Value add(Value a, Value b);
   Value pick_used(Value x);  // (tokens, w) -> (used, w)
 
@@ -47,6 +49,9 @@ struct AttentionSpec {
   Rope rope;
   float softcap = 0;
 };
+// Products q, k, v of x, rope on q and k, and the attention: (rows, n_heads * head_dim).
+Value attend(Builder b, int layer, Value x, const AttentionSpec& spec);
+// attend, then the output product.
 Value self_attention(Builder b, int layer, Value x, const AttentionSpec& spec);
 Value gated_mlp(Builder b, Value x, int ffn, int width);
 

@@ -1,5 +1,5 @@
-"""The numbers that come out are those of transformers: on tiny random Llamas, one per way in which
-Llamas differ, and on one per tensor type. How the references were made: tests/reference."""
+"""The numbers that come out are those of transformers: on tiny random models, one per way in which
+models of a family differ, and on one per tensor type. How the references were made: tests/reference."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from logits import evaluate, kl, log_softmax, relative_rms, worst_row_error
 
 TINY = Path(__file__).resolve().parents[1] / "data" / "tiny"
 FORMATS = sorted(TINY.glob("format_*.gguf"))
-LLAMAS = sorted(set(TINY.glob("*.gguf")) - set(FORMATS))
-MODELS = pytest.mark.parametrize("model", LLAMAS, ids=lambda path: path.stem)
+FAMILIES = sorted(set(TINY.glob("*.gguf")) - set(FORMATS))
+MODELS = pytest.mark.parametrize("model", FAMILIES, ids=lambda path: path.stem)
 TYPES = pytest.mark.parametrize("model", FORMATS, ids=lambda path: path.stem)
 PATHS = pytest.mark.parametrize("path", [["--exact"], []], ids=["exact", "fast"])
 
@@ -27,7 +27,7 @@ FAST_KL = 0.02
 
 
 def test_the_fixtures_are_there():
-    assert len(LLAMAS) == 10 and len(FORMATS) == 23
+    assert len(FAMILIES) == 15 and len(FORMATS) == 23
 
 
 def reference(model: Path):

@@ -1,6 +1,6 @@
-"""Writes a transformers Llama as a GGUF file of architecture `llama`, tokenizer included.
+"""Writes a transformers Llama, or a model like it, as a GGUF file, tokenizer included.
 
-Names and layout are those of llama.cpp's converter: the rows of q and k (and their biases) are
+Names and layout are those of llama.cpp's converter: a Llama's rows of q and k (and their biases) are
 permuted per head from transformers' half-split rotary pairs (i, i + head_dim/2) to adjacent ones
 (2i, 2i+1); Llama-3 scaling becomes the tensor rope_freqs.weight.
 """
@@ -27,10 +27,12 @@ LAYER_NAMES = {
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output",
+    "self_attn.attn_sub_norm": "attn_sub_norm",
     "post_attention_layernorm": "ffn_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "mlp.ffn_sub_norm": "ffn_sub_norm",
 }
 TOP_NAMES = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -48,7 +50,7 @@ def gguf_name(name: str) -> str:
 
 
 def hf_names(config) -> dict[str, str]:
-    """transformers' name of every GGUF name that a Llama of this config may have."""
+    """transformers' name of every GGUF name that a model of this config may have."""
     kinds = [(m, k) for m in LAYER_NAMES for k in ("weight", "bias")]
     n_layers = config.num_hidden_layers
     layers = [f"model.layers.{i}.{m}.{k}" for i in range(n_layers) for m, k in kinds]
@@ -67,13 +69,15 @@ def half_split_pairs(rows: np.ndarray, n_heads: int) -> np.ndarray:
 
 def heads_to_reorder(name: str, config) -> int:
     """Heads of a tensor (GGUF name) whose rows are rotary pairs; 0: rows are stored as they are."""
+    if config.model_type not in ("llama", "mistral"):
+        return 0
     if ".attn_q." in name:
         return config.num_attention_heads
     return config.num_key_value_heads if ".attn_k." in name else 0
 
 
 def to_gguf(model) -> dict[str, np.ndarray]:
-    """Every weight of a transformers Llama by GGUF name, f32; no head where it is tied."""
+    """Every weight of a transformers model by GGUF name, f32; no head where it is tied."""
     tensors = {}
     for name, value in model.state_dict().items():
         if name == "lm_head.weight" and model.config.tie_word_embeddings:
@@ -86,7 +90,7 @@ def to_gguf(model) -> dict[str, np.ndarray]:
 
 
 def load_into(model, tensors: dict[str, np.ndarray]) -> None:
-    """Sets the weights of a transformers Llama from f32 tensors by GGUF name."""
+    """Sets the weights of a transformers model from f32 tensors by GGUF name."""
     names = hf_names(model.config)
     state = {}
     for name, rows in tensors.items():
@@ -166,10 +170,10 @@ def add_hyperparameters(writer: gguf.GGUFWriter, config) -> None:
         writer.add_value_length(config.head_dim)
 
 
-def write(path: Path, config, tensors: dict[str, tuple]) -> None:
+def write(path: Path, config, tensors: dict[str, tuple], arch: str = "llama") -> None:
     """tensors: GGUF name -> (data, type), data being f32 for F32 and packed bytes (n_rows, bytes
     per row) for the others; or (bytes, type id, shape) for types unknown to the package `gguf`."""
-    writer = gguf.GGUFWriter(str(path), "llama")
+    writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(path.stem)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     add_hyperparameters(writer, config)

@@ -20,7 +20,7 @@ constexpr LinearKernels linear_kernels() {
 
 template <class V>
 constexpr RowKernels row_kernels() {
-  return {rms_norm<V>, swiglu<V>, add<V>, rope<V>};
+  return {rms_norm<V>, swiglu<V>, relu2glu<V>, scale<V>, round_int8<V>, add<V>, rope<V>};
 }
 
 template <class V>

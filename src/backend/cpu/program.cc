@@ -6,8 +6,9 @@
 namespace quern::cpu {
 namespace {
 
-constexpr const char* kRowNames[] = {"embed", "pick_used", "rms_norm", "swiglu", "add",
-                                     "rope",  "append",    "quantize", "copy"};
+constexpr const char* kRowNames[] = {"embed",    "pick_used", "rms_norm", "swiglu",
+                                     "relu2glu", "add",       "scale",    "round_int8",
+                                     "rope",     "append",    "quantize", "copy"};
 constexpr const char* kProductNames[] = {"quantized", "floating", "exact"};
 constexpr const char* kLayoutNames[] = {"int4", "int8", "f32", "f16", "bf16"};
 

@@ -67,7 +67,10 @@ enum class RowKind : uint8_t {
   pick_used,
   rms_norm,
   swiglu,
+  relu2glu,
   add,
+  scale,
+  round_int8,
   rope,
   append,
   quantize,
@@ -75,10 +78,10 @@ enum class RowKind : uint8_t {
 };
 struct RowOp {
   RowKind kind;
-  View in, in2, out;              // in2: swiglu's up, add's second, append's values
+  View in, in2, out;              // in2: the up of a gate, add's second, append's values
   int64_t width = 0;              // of in
   QuantMatrix table;              // embed
-  const float* weight = nullptr;  // rms_norm (width)
+  const float* weight = nullptr;  // rms_norm (width), scale (1)
   float epsilon = 0;
   int rope_table = -1, n_heads = 0, head_dim = 0;  // rope
   bool interleaved = false;

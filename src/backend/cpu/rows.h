@@ -12,6 +12,14 @@ struct RowKernels {
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int64_t n, float* y);
   // y[i] = silu(gate[i]) * up[i]; y may be gate or up.
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
+  // y[i] = max(gate[i], 0)^2 * up[i]; NaN passes; y may be gate or up.
+  void (*relu2glu)(const float* gate, const float* up, int64_t n, float* y);
+  // y[i] = x[i] * factor; y may be x.
+  void (*scale)(const float* x, float factor, int64_t n, float* y);
+  // y[i] = round(x[i] * s) / s with s = 127 / max(|x|, 1e-5), ties to even: the row as int8 with
+  // one scale, in f32. What BitNet defines the inputs of its products to be (transformers,
+  // integrations/bitnet.py). What is no number stays so. y may be x.
+  void (*round_int8)(const float* x, int64_t n, float* y);
   // y[i] += x[i]
   void (*add)(const float* x, int64_t n, float* y);
   // Rotates n_heads heads (head_dim apart, the first `rotated` dims of each) in place by the angles

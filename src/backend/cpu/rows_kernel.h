@@ -50,6 +50,37 @@ void swiglu(const float* gate, const float* up, int64_t n, float* y) {
 }
 
 template <class V>
+void relu2glu(const float* gate, const float* up, int64_t n, float* y) {
+  const auto zero = V::fill(0.0f);
+  each_vector(n, [&](int64_t i, int64_t lanes) {
+    const auto relu = V::max(zero, load_lanes<V>(gate + i, lanes));  // the second one if it is NaN
+    store_lanes<V>(y + i, lanes, V::mul(V::mul(relu, relu), load_lanes<V>(up + i, lanes)));
+  });
+}
+
+template <class V>
+void scale(const float* x, float factor, int64_t n, float* y) {
+  const auto by = V::fill(factor);
+  each_vector(n, [&](int64_t i, int64_t lanes) {
+    store_lanes<V>(y + i, lanes, V::mul(load_lanes<V>(x + i, lanes), by));
+  });
+}
+
+template <class V>
+void round_int8(const float* x, int64_t n, float* y) {
+  auto most = V::fill(1e-5f);
+  each_vector(n, [&](int64_t i, int64_t lanes) {
+    most = V::max(V::abs(load_lanes<V>(x + i, lanes)), most);
+  });
+  const auto steps = V::fill(127.0f / V::largest(most));
+  each_vector(n, [&](int64_t i, int64_t lanes) {
+    const auto v = load_lanes<V>(x + i, lanes);
+    const auto rounded = V::div(V::to_float(V::round_to_int(V::mul(v, steps))), steps);
+    store_lanes<V>(y + i, lanes, V::fma(v, V::fill(0.0f), rounded));  // what is no number stays so
+  });
+}
+
+template <class V>
 void add(const float* x, int64_t n, float* y) {
   each_vector(n, [&](int64_t i, int64_t lanes) {
     store_lanes<V>(y + i, lanes, V::add(load_lanes<V>(y + i, lanes), load_lanes<V>(x + i, lanes)));

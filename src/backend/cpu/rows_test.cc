@@ -76,6 +76,83 @@ TEST(Swiglu, PassesOnWhatIsNoNumber) {
   EXPECT_EQ(y, (std::vector<float>{7, 7, std::numeric_limits<float>::infinity()}));
 }
 
+TEST(Relu2glu, SquaresWhatIsPositive) {
+  for (const int64_t n : kWidths) {
+    auto gate = random_rows(1, n, 1);
+    gate[0] = -0.0f;
+    const auto up = random_rows(1, n, 2);
+    const auto y = same_on_all(n, [&](const RowKernels& rows, std::vector<float>& out) {
+      rows.relu2glu(gate.data(), up.data(), n, out.data());
+      std::vector<float> in_place = gate;
+      rows.relu2glu(in_place.data(), up.data(), n, in_place.data());
+      EXPECT_EQ(in_place, out);
+    });
+    for (int64_t i = 0; i < n; ++i)
+      EXPECT_EQ(y[i], gate[i] > 0 ? gate[i] * gate[i] * up[i] : 0.0f) << gate[i];
+  }
+}
+
+TEST(Relu2glu, PassesOnWhatIsNoNumber) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float gate[] = {NAN, 1.0f, infinity, -infinity}, up[] = {1, NAN, 1, 1};
+  const auto y = same_on_all(4, [&](const RowKernels& rows, std::vector<float>& out) {
+    float row[4];
+    rows.relu2glu(gate, up, 4, row);
+    for (int i = 0; i < 4; ++i) out[i] = std::isnan(row[i]) ? 7.0f : row[i];
+  });
+  EXPECT_EQ(y, (std::vector<float>{7, 7, infinity, 0}));
+}
+
+TEST(Scale, Multiplies) {
+  for (const int64_t n : kWidths) {
+    const auto x = random_rows(1, n, 1);
+    const auto y = same_on_all(n, [&](const RowKernels& rows, std::vector<float>& out) {
+      rows.scale(x.data(), 0.3f, n, out.data());
+    });
+    for (int64_t i = 0; i < n; ++i) EXPECT_EQ(y[i], x[i] * 0.3f);
+  }
+}
+
+TEST(RoundInt8, RoundsToTheRowsOwnSteps) {
+  for (const int64_t n : kWidths) {
+    const auto x = random_rows(1, n, 3);
+    const auto y = same_on_all(n, [&](const RowKernels& rows, std::vector<float>& out) {
+      rows.round_int8(x.data(), n, out.data());
+      std::vector<float> in_place = x;
+      rows.round_int8(in_place.data(), n, in_place.data());
+      EXPECT_EQ(in_place, out);
+    });
+    float most = 0;
+    for (const float v : x) most = std::max(most, std::abs(v));
+    const float steps = 127 / most;
+    for (int64_t i = 0; i < n; ++i) EXPECT_EQ(y[i], std::nearbyint(x[i] * steps) / steps);
+  }
+}
+
+TEST(RoundInt8, RoundsTiesToEvenAndHasALeastStep) {
+  const float row[] = {127, 0.5f, 1.5f, -2.5f, -127}, small[] = {1e-6f, -1e-7f, 0, 1e-8f, 4e-8f};
+  const auto round = [](const float* x) {
+    return same_on_all(5, [&](const RowKernels& rows, std::vector<float>& out) {
+      rows.round_int8(x, 5, out.data());
+    });
+  };
+  EXPECT_EQ(round(row), (std::vector<float>{127, 0, 2, -2, -127}));
+  const auto y = round(small);  // in steps of 1e-5 / 127
+  const float steps = 127 / 1e-5f;
+  EXPECT_EQ(y, (std::vector<float>{13 / steps, -1 / steps, 0, 0, 1 / steps}));
+}
+
+TEST(RoundInt8, PassesOnWhatIsNoNumber) {
+  const float x[] = {1, NAN, -2, 0.5f};
+  const auto y = same_on_all(4, [&](const RowKernels& rows, std::vector<float>& out) {
+    float row[4];
+    rows.round_int8(x, 4, row);
+    for (int i = 0; i < 4; ++i) out[i] = std::isnan(row[i]) ? 7.0f : row[i];
+  });
+  EXPECT_EQ(y[1], 7.0f);
+  EXPECT_EQ(y[2], -2.0f);
+}
+
 TEST(Add, Adds) {
   for (const int64_t n : kWidths) {
     const auto x = random_rows(1, n, 1), y = random_rows(1, n, 2);

@@ -60,6 +60,18 @@ void run_swiglu(const RowContext& c, const RowOp& op) {
   c.pass.kernels.rows.swiglu(c.floats(op.in), c.floats(op.in2), op.width, c.floats(op.out));
 }
 
+void run_relu2glu(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.rows.relu2glu(c.floats(op.in), c.floats(op.in2), op.width, c.floats(op.out));
+}
+
+void run_scale(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.rows.scale(c.floats(op.in), *op.weight, op.width, c.floats(op.out));
+}
+
+void run_round(const RowContext& c, const RowOp& op) {
+  c.pass.kernels.rows.round_int8(c.floats(op.in), op.width, c.floats(op.out));
+}
+
 void run_add(const RowContext& c, const RowOp& op) {
   if (!(op.in == op.out)) std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
   c.pass.kernels.rows.add(c.floats(op.in2), op.width, c.floats(op.out));
@@ -91,9 +103,9 @@ void run_copy(const RowContext& c, const RowOp& op) {
 }
 
 // In the order of RowKind.
-constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {run_embed,  run_pick,     run_norm,
-                                                                run_swiglu, run_add,      run_rope,
-                                                                run_append, run_quantize, run_copy};
+constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {
+    run_embed, run_pick,  run_norm, run_swiglu, run_relu2glu, run_add,
+    run_scale, run_round, run_rope, run_append, run_quantize, run_copy};
 
 void run(const Pass& pass, const Worker& worker, int, const RowStep& step) {
   const Range rows = share(pass.n_rows(step.rows), worker);
