@@ -24,6 +24,13 @@ constexpr IdKey kIds[] = {
     {"mask_token_id", &Vocabulary::mask},
 };
 
+// Files of these architectures come without tokenizer.ggml.pre: BitNet b1.58 2B-4T has Llama 3's
+// vocabulary.
+struct PreOf {
+  std::string_view architecture, pre;
+};
+constexpr PreOf kPreOf[] = {{"bitnet-25", "llama-bpe"}, {"bitnet-b1.58", "llama-bpe"}};
+
 struct FlagKey {
   std::string_view key;
   int8_t Vocabulary::*member;
@@ -99,7 +106,12 @@ class Reader {
     if (!tokens || tokens->empty()) return bad("tokens", "is missing or empty");
     vocabulary_.kind = *kind;
     vocabulary_.tokens = *tokens;
-    if (pre) vocabulary_.pre = *pre;
+    if (pre) {
+      vocabulary_.pre = *pre;
+    } else if (*kind == "gpt2") {
+      const auto* row = std::ranges::find(kPreOf, source_.architecture(), &PreOf::architecture);
+      if (row != std::end(kPreOf)) vocabulary_.pre = row->pre;
+    }
     if (merges) vocabulary_.merges = *merges;
     return Ok{};
   }

@@ -14,9 +14,9 @@ namespace {
 using Fill = std::function<void(GgufWriter&)>;
 
 // A file in memory with these keys; it lives as long as the vocabulary is read.
-Result<Vocabulary> read(const Fill& fill) {
+Result<Vocabulary> read(const Fill& fill, const char* architecture = "llama") {
   GgufWriter writer;
-  writer.add("general.architecture", "llama");
+  writer.add("general.architecture", architecture);
   fill(writer);
   const std::vector<std::byte> bytes = writer.bytes();
   const auto source = read_gguf(bytes, "test.gguf");
@@ -24,8 +24,9 @@ Result<Vocabulary> read(const Fill& fill) {
   return read_vocabulary(**source);
 }
 
-void tokens(GgufWriter& w, std::vector<std::string> list = {"<s>", "</s>", "a", "b"}) {
-  w.add("tokenizer.ggml.model", "llama");
+void tokens(GgufWriter& w, std::vector<std::string> list = {"<s>", "</s>", "a", "b"},
+            const char* kind = "llama") {
+  w.add("tokenizer.ggml.model", kind);
   w.add_array("tokenizer.ggml.tokens", std::span<const std::string>(list));
 }
 
@@ -84,6 +85,19 @@ TEST(VocabularyFromGguf, WhatIsAbsentStaysUnsaid) {
   EXPECT_EQ(v->add_bos, -1);
   EXPECT_TRUE(v->types.empty());
   EXPECT_TRUE(end_ids(*v).empty());
+}
+
+TEST(VocabularyFromGguf, AnUnnamedPreTokenizerFollowsFromTheArchitecture) {
+  const auto fill = [](const char* kind, const char* pre) {
+    return [=](GgufWriter& w) {
+      tokens(w, {"a", "b"}, kind);
+      if (pre) w.add("tokenizer.ggml.pre", pre);
+    };
+  };
+  EXPECT_EQ(read(fill("gpt2", nullptr), "bitnet-b1.58")->pre, "llama-bpe");
+  EXPECT_EQ(read(fill("gpt2", "qwen2"), "bitnet-b1.58")->pre, "qwen2");
+  EXPECT_EQ(read(fill("gpt2", nullptr), "llama")->pre, "");
+  EXPECT_EQ(read(fill("llama", nullptr), "bitnet-b1.58")->pre, "");
 }
 
 TEST(VocabularyFromGguf, WellKnownControlTokensEndAnAnswer) {
