@@ -44,7 +44,7 @@ constexpr const char* kExamples =
 
 struct Flags {
   ModelFlags model;
-  std::string shape, quant;
+  std::string shape, quant, head_quant;
   std::vector<int> n_prompt{512}, n_gen{128};
   int repetitions = 5, batch = 512;
   bool json = false;
@@ -54,7 +54,7 @@ Result<std::shared_ptr<const WeightSource>> open_source(const Flags& flags) {
   if (!flags.shape.empty()) {
     Progress bar;
     TRY(auto random,
-        random_model(flags.shape, flags.quant.empty() ? "q4_0" : flags.quant,
+        random_model(flags.shape, {flags.quant.empty() ? "q4_0" : flags.quant, flags.head_quant},
                      [&bar](double done, std::string_view what) { bar.update(done, what); }));
     return std::shared_ptr<const WeightSource>(std::move(random));
   }
@@ -175,6 +175,8 @@ void add_flags(Arguments& args, Flags& flags) {
   args.text("--shape", flags.shape, "Random weights of this shape instead of a file:" + shapes,
             "NAME");
   args.text("--quant", flags.quant, "Their number format [q4_0]:" + formats, "NAME");
+  args.text("--head-quant", flags.head_quant,
+            "That of the vocabulary matrices [as --quant; q6_k where that is ternary]", "NAME");
   args.integers("-p,--n-prompt", flags.n_prompt, 0, 1 << 20,
                 "Prompt tokens; a list with commas; 0: no such test [512]");
   args.integers("-n,--n-gen", flags.n_gen, 0, 1 << 20,
@@ -195,9 +197,9 @@ Result<int> run_bench(int argc, const char* const* argv) {
   add_flags(args, flags);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
-  if (flags.shape.empty() && !flags.quant.empty())
+  if (flags.shape.empty() && !(flags.quant.empty() && flags.head_quant.empty()))
     return Error{Code::invalid_argument,
-                 "--quant needs --shape",
+                 std::string(flags.quant.empty() ? "--head-quant" : "--quant") + " needs --shape",
                  {},
                  "a file's format is what it is; name a shape for random weights"};
   const std::vector<SpeedTest> tests = tests_of(flags);
