@@ -42,6 +42,7 @@ constexpr Shape kShapes[] = {
 
 struct Bench {
   const AttentionKernels& kernels;
+  PromptAttention prompt;  // how rows of a prompt are computed
   ThreadPool& pool;
   const ProbeKernels& probe;
 
@@ -85,12 +86,13 @@ struct Cache {
 };
 
 // One call over all layers: rows [position, position + rows) of one sequence, items dealt out in
-// turn from the last (largest) to the first. Returns seconds.
+// turn, head by head, from the last rows (they see most) to the first. Returns seconds.
 double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache, int layers,
             int position, int rows, const std::vector<float>& q, std::vector<float>& out,
             std::vector<std::vector<std::byte>>& scratch) {
   const int64_t width = int64_t{shape.n_heads} * shape.head_dim;
   const int block = attention_rows(shape), blocks = (rows + block - 1) / block;
+  const Attend attend = rows > 1 ? bench.prompt.attend : bench.kernels.attend;
   const int items = layers * blocks * shape.n_kv_heads;
   std::atomic<int> next{0};
   const auto start = Clock::now();
@@ -99,10 +101,9 @@ double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache,
         (reinterpret_cast<uintptr_t>(scratch[thread].data()) + 63) / 64 * 64);
     for (int i; (i = next++) < items;) {
       const int layer = i / (blocks * shape.n_kv_heads), rest = i % (blocks * shape.n_kv_heads);
-      const int at = (blocks - 1 - rest / shape.n_kv_heads) * block;
-      bench.kernels.attend(shape, {cache.layer(layer), cache.stride}, cache.pages, position + at,
-                           &q[at * width], width, std::min(block, rows - at),
-                           rest % shape.n_kv_heads, &out[at * width], width, space);
+      const int at = (blocks - 1 - rest % blocks) * block;
+      attend(shape, {cache.layer(layer), cache.stride}, cache.pages, position + at, &q[at * width],
+             width, std::min(block, rows - at), rest / blocks, &out[at * width], width, space);
     }
   });
   return seconds_since(start);
@@ -117,7 +118,10 @@ void measure(const Bench& bench, const Shape& s, int position, int rows, int lay
   std::vector<float> q(int64_t{rows} * s.n_heads * s.head_dim), out(q.size());
   for (auto& x : q) x = normal(random);
   std::vector<std::vector<std::byte>> scratch(bench.pool.n_threads());
-  for (auto& space : scratch) space.resize(bench.kernels.scratch_bytes(shape, rows) + 64);
+  for (auto& space : scratch)
+    space.resize(std::max(bench.kernels.scratch_bytes(shape, rows),
+                          bench.prompt.scratch_bytes(shape, rows)) +
+                 64);
 
   double flops = 0;
   for (int r = 0; r < rows; ++r) flops += 4.0 * s.head_dim * s.n_heads * (position + r + 1);
@@ -157,8 +161,10 @@ int run(int argc, char** argv) {
   if (!kernels) return std::fprintf(stderr, "no such instruction set here\n"), 2;
   auto pool = ThreadPool::start(threads);
   if (!pool) return std::fprintf(stderr, "%s\n", to_string(pool.error()).c_str()), 1;
-  const Bench bench{exact ? kernels->exact_attention : kernels->fast_attention, **pool,
-                    kernels->probe};
+  const AttentionKernels& attention = exact ? kernels->exact_attention : kernels->fast_attention;
+  PromptAttention prompt{attention.attend, attention.scratch_bytes};
+  if (!exact && kernels->prompt_attention) prompt = *kernels->prompt_attention;
+  const Bench bench{attention, prompt, **pool, kernels->probe};
   std::printf("%s, %s, %d threads, peak %.0f GFLOP/s\n", std::string(kernels->isa).c_str(),
               exact ? "exact" : "fast", threads, bench.peak() / 1e9);
   for (const Shape& s : kShapes) {

@@ -36,6 +36,16 @@ static inline int attention_rows(const AttentionShape& shape) {
   return rows;
 }
 
+// Rows [0, n_rows) of one sequence at positions position + row, for the query heads of kv head
+// `kv_head`. q, out: (n_rows, stride) with head h at h * head_dim. The pages cover position +
+// n_rows tokens, all appended. The work is about n_rows * group * tokens seen; a chunk is best cut
+// into (kv head, attention_rows(shape) rows) items. scratch: scratch_bytes(shape, n_rows) of the
+// calling thread, aligned to 64.
+using Attend = void (*)(const AttentionShape& shape, const LayerCache& cache,
+                        std::span<const int32_t> pages, int position, const float* q,
+                        int64_t q_stride, int n_rows, int kv_head, float* out, int64_t out_stride,
+                        std::byte* scratch);
+
 // Two instances per ISA: bf16 cache (fast) and f32 cache in plain order (exact). Pure functions,
 // any number of threads.
 struct AttentionKernels {
@@ -44,14 +54,14 @@ struct AttentionKernels {
   // page.
   void (*append)(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
                  int slot);
-  // Rows [0, n_rows) of one sequence at positions position + row, for the query heads of kv head
-  // `kv_head`. q, out: (n_rows, stride) with head h at h * head_dim. The pages cover position +
-  // n_rows tokens, all appended. The work is about n_rows * group * tokens seen; a chunk is best
-  // cut into (kv head, attention_rows(shape) rows) items. scratch: scratch_bytes(shape, n_rows) of
-  // the calling thread, aligned to 64.
-  void (*attend)(const AttentionShape& shape, const LayerCache& cache,
-                 std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
-                 int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch);
+  Attend attend;
+  int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows);
+};
+
+// Another way to attend over the bf16 cache, with numerics of its own: for rows whose role is
+// Role::prompt, where an ISA has it.
+struct PromptAttention {
+  Attend attend;
   int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows);
 };
 

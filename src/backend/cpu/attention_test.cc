@@ -27,11 +27,26 @@ struct AlignedBytes {
   std::vector<std::byte> memory;
 };
 
-// One of the two kinds on one ISA.
+// One way to attend on one ISA.
 struct Kind {
   const AttentionKernels* kernels;
   bool fast;
+  const PromptAttention* prompt = nullptr;  // instead of kernels->attend
+  // Relative: the rounding to bf16 (2^-8) and a shorter polynomial; for prompts, the steps of their
+  // scores and of their polynomial on 16 bits.
+  double weight_error() const { return prompt ? 6.2e-3 : fast ? 0x1p-8 + 1e-5 : 0; }
+  Attend attend() const { return prompt ? prompt->attend : kernels->attend; }
+  int64_t scratch_bytes(const AttentionShape& shape, int n_rows) const {
+    return (prompt ? prompt->scratch_bytes : kernels->scratch_bytes)(shape, n_rows);
+  }
 };
+// All that an ISA has.
+std::vector<Kind> kinds(const Kernels& kernels) {
+  std::vector<Kind> all = {{&kernels.fast_attention, true}, {&kernels.exact_attention, false}};
+  if (kernels.prompt_attention)
+    all.push_back({&kernels.fast_attention, true, kernels.prompt_attention});
+  return all;
+}
 
 std::vector<float> normal(size_t n, uint32_t seed, float scale = 1) {
   std::mt19937 random(seed);
@@ -61,7 +76,8 @@ struct Text {
 class Cache {
  public:
   Cache(const Kind& kind, const Text& text, float rest = 0)
-      : kernels_(kind.kernels),
+      : kind_(kind),
+        kernels_(kind.kernels),
         text_(text),
         pages_((text.n_tokens + kPageTokens - 1) / kPageTokens),
         stride_(kernels_->page_bytes(text.shape) + 128),
@@ -86,19 +102,21 @@ class Cache {
   }
   void rows(int at, int n, std::vector<float>& out) {
     const AttentionShape& shape = text_.shape;
-    AlignedBytes scratch(kernels_->scratch_bytes(shape, n));
-    std::memset(scratch.data(), 0xff, kernels_->scratch_bytes(shape, n));
+    const int64_t scratch_bytes = kind_.scratch_bytes(shape, n);
+    AlignedBytes scratch(scratch_bytes);
+    std::memset(scratch.data(), 0xff, scratch_bytes);
     const auto pages = std::span(pages_).first((at + n + kPageTokens - 1) / kPageTokens);
     for (int head = 0; head < shape.n_kv_heads; ++head)
-      kernels_->attend(shape, {memory_.data(), stride_}, pages, at, &text_.q[at * text_.q_width()],
-                       text_.q_width(), n, head, &out[at * text_.q_width()], text_.q_width(),
-                       scratch.data());
+      kind_.attend()(shape, {memory_.data(), stride_}, pages, at, &text_.q[at * text_.q_width()],
+                     text_.q_width(), n, head, &out[at * text_.q_width()], text_.q_width(),
+                     scratch.data());
   }
 
  private:
   void append(const float* k, const float* v, int32_t page, int slot) {
     kernels_->append(text_.shape, k, v, memory_.data() + page * stride_, slot);
   }
+  Kind kind_;
   const AttentionKernels* kernels_;
   const Text& text_;
   std::vector<int32_t> pages_;
@@ -148,14 +166,13 @@ Reference reference(const Text& text, bool fast, int row, int head) {
   return r;
 }
 
-// In parts of the mean |value|: 1e-6 and what f32 scores allow; fast: and the rounding of weights
-// to bf16 (2^-8) and its shorter polynomial.
-void expect_close(const Text& text, bool fast, const std::vector<float>& out) {
+// In parts of the mean |value|: 1e-6, what f32 scores allow, and the error of the weights.
+void expect_close(const Text& text, const Kind& kind, const std::vector<float>& out) {
   const int64_t dim = text.shape.head_dim;
   for (int row = 0; row < text.n_tokens; row += row < 70 ? 3 : 29)
     for (int head = 0; head < text.shape.n_heads; ++head) {
-      const Reference r = reference(text, fast, row, head);
-      const double bound = 1e-6 + 0x1p-21 * r.largest_score + (fast ? 0x1p-8 + 1e-5 : 0);
+      const Reference r = reference(text, kind.fast, row, head);
+      const double bound = 1e-6 + 0x1p-21 * r.largest_score + kind.weight_error();
       for (int64_t d = 0; d < dim; ++d)
         ASSERT_NEAR(out[row * text.q_width() + head * dim + d], r.out[d], bound * r.mean[d])
             << "row " << row << ", head " << head << ", dim " << d;
@@ -211,12 +228,13 @@ class AttentionTest : public testing::Test {
     for_each_isa([&](const Kernels& kernels) {
       for (const Shape& shape : kShapes) {
         const Text text(shape.attention(), kTokens);
-        for (const Kind kind :
-             {Kind{&kernels.fast_attention, true}, Kind{&kernels.exact_attention, false}}) {
-          SCOPED_TRACE(testing::Message()
-                       << (kind.fast ? "fast" : "exact") << ", heads " << shape.n_heads << "/"
-                       << shape.n_kv_heads << ", dim " << shape.head_dim << ", window "
-                       << shape.window << ", cap " << shape.softcap);
+        for (const Kind& kind : kinds(kernels)) {
+          SCOPED_TRACE(testing::Message() << (kind.prompt ? "prompt"
+                                              : kind.fast ? "fast"
+                                                          : "exact")
+                                          << ", heads " << shape.n_heads << "/" << shape.n_kv_heads
+                                          << ", dim " << shape.head_dim << ", window "
+                                          << shape.window << ", cap " << shape.softcap);
           f(kind, text);
         }
       }
@@ -227,7 +245,7 @@ class AttentionTest : public testing::Test {
 
 TEST_F(AttentionTest, AgreesWithDoubles) {
   for_each_case([](const Kind& kind, const Text& text) {
-    expect_close(text, kind.fast, Cache(kind, text).attend(text.n_tokens));
+    expect_close(text, kind, Cache(kind, text).attend(text.n_tokens));
   });
 }
 
@@ -273,10 +291,9 @@ TEST_F(AttentionTest, MovesItsMaximum) {
     for (int t = 0; t < kTokens; ++t)
       for (int d = 0; d < 32; ++d) text.k[t * 32 + d] = d == 0 ? t * 16.0f : 0;
     for (int t = 0; t < kTokens; ++t) text.q[t * 32] = 1;
-    for (const Kind kind :
-         {Kind{&kernels.fast_attention, true}, Kind{&kernels.exact_attention, false}}) {
+    for (const Kind& kind : kinds(kernels)) {
       const auto out = Cache(kind, text).attend(kTokens);
-      expect_close(text, kind.fast, out);
+      expect_close(text, kind, out);
       EXPECT_TRUE(same_bits(Cache(kind, text).attend(7), out));
     }
   });
@@ -286,7 +303,7 @@ TEST_F(AttentionTest, MovesItsMaximum) {
 TEST_F(AttentionTest, StaysExactOverLongTexts) {
   const Text text({2, 1, 64, 0.125f}, 3000);
   const Kernels& best = best_kernels(features_);
-  for (const Kind kind : {Kind{&best.fast_attention, true}, Kind{&best.exact_attention, false}}) {
+  for (const Kind& kind : kinds(best)) {
     Cache cache(kind, text);
     std::vector<float> out(text.q.size());
     cache.rows(2900, 100, out);
@@ -298,7 +315,7 @@ TEST_F(AttentionTest, StaysExactOverLongTexts) {
         size = std::max(size, std::abs(r.out[d]));
       }
     }
-    EXPECT_LE(error, (kind.fast ? 4e-3 : 1e-6) * size);
+    EXPECT_LE(error, (1e-6 + kind.weight_error()) * size);
   }
 }
 

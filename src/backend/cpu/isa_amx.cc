@@ -1,8 +1,27 @@
 // AVX-512 with VNNI and tiles (AMX, int8 and bf16): Intel's servers since 2023. What tiles do not
 // speed up is as in avx512vnni: the vector bf16 dot product is slow on these processors.
+#include "backend/cpu/attention_amx.h"
 #include "backend/cpu/kernel_table.h"
 
 namespace quern::cpu {
+
+namespace {
+
+// Shapes that tiles do not fit are computed as rows of any role.
+void attend_prompt(const AttentionShape& shape, const LayerCache& cache,
+                   std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
+                   int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch) {
+  const Attend attend =
+      TileAttention::fits(shape) ? TileAttention::attend : kAvx512VnniFastAttention.attend;
+  attend(shape, cache, pages, position, q, q_stride, n_rows, kv_head, out, out_stride, scratch);
+}
+int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows) {
+  return TileAttention::fits(shape) ? TileAttention::scratch_bytes(shape, n_rows)
+                                    : kAvx512VnniFastAttention.scratch_bytes(shape, n_rows);
+}
+constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
+
+}  // namespace
 
 extern const Kernels kAmxKernels;
 constinit const Kernels kAmxKernels = {
@@ -17,6 +36,7 @@ constinit const Kernels kAmxKernels = {
     .probe = kAvx512VnniProbe,
     .fast_attention = kAvx512VnniFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
+    .prompt_attention = &kPromptAttention,
 };
 
 }  // namespace quern::cpu

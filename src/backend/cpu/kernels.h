@@ -22,6 +22,8 @@ struct Kernels {
   const RowKernels& rows;
   const ProbeKernels& probe;
   const AttentionKernels &fast_attention, &exact_attention;
+  // Of rows of prompts over fast_attention's cache; null: as other rows.
+  const PromptAttention* prompt_attention = nullptr;
 };
 
 // Every ISA compiled into this build, slowest first; the first is the scalar specification.

@@ -1,0 +1,51 @@
+// Tiles: eight registers of 16 rows x 64 bytes, and the products of two of them added to a third.
+// Included by files compiled for AMX only. A thread configures its tiles before use and releases
+// them after, so that the system need not keep their 8 KB at every switch.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "backend/cpu/simd/inline.h"
+
+namespace quern::cpu {
+
+// Written in assembly: compilers may move plain memory accesses across the intrinsics of the same
+// name (GCC 12), which name no memory.
+struct Tiles {
+  static constexpr int kRows = 16, kBytes = 64;  // of every register
+
+  // All registers full size, contents undefined.
+  QUERN_SIMD void configure() {
+    struct alignas(64) {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t row_bytes[16] = {kBytes, kBytes, kBytes, kBytes, kBytes, kBytes, kBytes, kBytes};
+      uint8_t rows[16] = {kRows, kRows, kRows, kRows, kRows, kRows, kRows, kRows};
+    } config;
+    asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  }
+  QUERN_SIMD void release() { asm volatile("tilerelease" : : : "memory"); }
+
+  template <int kTile>
+  QUERN_SIMD void zero() {
+    asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+  }
+  template <int kTile>  // stride: bytes from row to row
+  QUERN_SIMD void load(const void* p, int64_t stride) {
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(kTile) : "memory");
+  }
+  template <int kTile>
+  QUERN_SIMD void store(void* p, int64_t stride) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(kTile) : "memory");
+  }
+  // sum (16 rows x 16 f32) += rows (16 x 32 bf16) * columns (16 pairs x 16 x 2 bf16). Subnormal
+  // numbers count as zero.
+  template <int kSum, int kRowsTile, int kColumns>
+  QUERN_SIMD void add_bf16_product() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0"
+                 :
+                 : "i"(kSum), "i"(kRowsTile), "i"(kColumns));
+  }
+};
+
+}  // namespace quern::cpu
