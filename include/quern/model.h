@@ -22,13 +22,20 @@
 
 namespace quern {
 
-// exact: weights decoded to f32, activations and cache f32, plain order; slow, the oracle that fast
-// is measured against. fast: int8 activations, bf16 cache.
-enum class Numerics : uint8_t { exact, fast };
+// How exactly a row of activations is multiplied. It follows from the row's role, never from its
+// company: rows whose logits are used (generated tokens, the last one of a prompt), and other rows
+// of a prompt.
+enum class Numerics : uint8_t {
+  exact,      // weights decoded to f32, activations and cache f32, plain order: slow, the oracle
+  fine,       // int8 in two terms throughout: as good as f32 activations
+  automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
+  fast,       // one term throughout: the most throughput in a crowd
+};
+const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
 
 struct LoadOptions {
   int threads = 0;  // 0: one per core this process may use
-  Numerics numerics = Numerics::fast;
+  Numerics numerics = Numerics::automatic;
   int64_t context =
       0;  // tokens the cache holds, all sequences together; 0: the model's own, at most 8192
   int max_batch = 512;  // rows of one forward pass
@@ -131,10 +138,12 @@ class Model {
 
   // Teacher-forced pass over `tokens` in one sequence: on_logits(i, logits after token i), i
   // ascending, (n_vocab) each, valid during the call; returning false stops with Code::cancelled.
-  // chunk: tokens per forward pass; 0: as many as fit. on_logits must not use the model: other
-  // calls wait until the pass is over.
+  // chunk: tokens per forward pass; 0: as many as fit. The first n_prompt tokens are read as a
+  // prompt: logits come from the last of them on; 0: from the first token on, as if all were
+  // generated. on_logits must not use the model: other calls wait until the pass is over.
   Result<> score(std::span<const int32_t> tokens, int chunk,
-                 const std::function<bool(int64_t, std::span<const float>)>& on_logits) const;
+                 const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                 int64_t n_prompt = 0) const;
 
  private:
   struct State;

@@ -1,7 +1,7 @@
 // The promise of backend/executor.h on every model file of tests/data/tiny, that is for every
-// tensor type and variant of the family: a row's bits depend on the tokens up to its position, not
-// on the rows beside it, the chunks its prompt was cut into, the threads, or what its pages held
-// before. (Every instruction set, on fewer models: compile/invariance_test.cc.)
+// tensor type and variant of the family: a row's bits depend on the tokens up to its position and
+// their roles, not on the rows beside it, the chunks its prompt was cut into, the threads, or what
+// its pages held before. (Every instruction set, on fewer models: compile/invariance_test.cc.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,9 +28,7 @@ struct Case {
   Numerics numerics;
 };
 
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.model << (c.numerics == Numerics::exact ? " exact" : " fast");
-}
+void PrintTo(const Case& c, std::ostream* out) { *out << c.model << " " << name(c.numerics); }
 
 constexpr int kRows = 96;
 constexpr int kPages = 16;
@@ -49,27 +47,29 @@ std::unique_ptr<Executor> compiled(const Case& c, int threads) {
 struct Sequence {
   Ids tokens;
   Ids pages;
+  int n_prompt = 0;  // tokens of Role::prompt
   int n_done = 0;
   Rows logits;
 };
 
-// One pass over the next n[i] tokens of each sequence; all logits are wanted.
+// One pass over the next n[i] tokens of each sequence; all logits behind the prompts are wanted.
 void forward(Executor& executor, std::vector<Sequence*> sequences, std::vector<int> n) {
   Ids tokens, used;
   std::vector<Chunk> chunks;
   for (size_t i = 0; i < sequences.size(); ++i) {
     Sequence& s = *sequences[i];
-    chunks.push_back({static_cast<int>(tokens.size()), n[i], s.n_done, s.pages});
+    const int n_used = std::clamp(s.n_done + n[i] - s.n_prompt, 0, n[i]);
+    chunks.push_back({static_cast<int>(tokens.size()), n[i], s.n_done, s.pages, n_used});
     tokens.insert(tokens.end(), s.tokens.begin() + s.n_done, s.tokens.begin() + s.n_done + n[i]);
+    for (int j = n_used; j > 0; --j) used.push_back(static_cast<int32_t>(tokens.size()) - j);
   }
-  for (size_t i = 0; i < tokens.size(); ++i) used.push_back(static_cast<int32_t>(i));
   const size_t n_vocab = executor.n_vocab();
-  std::vector<float> logits(tokens.size() * n_vocab);
+  std::vector<float> logits(used.size() * n_vocab);
   const auto outcome = executor.forward({tokens, chunks, used}, logits);
   ASSERT_TRUE(outcome) << to_string(outcome.error());
   const float* row = logits.data();
   for (size_t i = 0; i < sequences.size(); ++i) {
-    for (int j = 0; j < n[i]; ++j, row += n_vocab)
+    for (int j = 0; j < chunks[i].n_used; ++j, row += n_vocab)
       sequences[i]->logits.emplace_back(row, row + n_vocab);
     sequences[i]->n_done += n[i];
   }
@@ -94,9 +94,9 @@ class Invariance : public testing::TestWithParam<Case> {
  protected:
   static constexpr int kTokens = 90;  // more than a page, less than a pass
 
-  Rows in_one_go(const Ids& tokens, int threads) {
+  Rows in_one_go(const Ids& tokens, int threads, int n_prompt = 0) {
     const auto executor = compiled(GetParam(), threads);
-    Sequence s{tokens, {0, 1}};
+    Sequence s{tokens, {0, 1}, n_prompt};
     forward(*executor, {&s}, {static_cast<int>(tokens.size())});
     return s.logits;
   }
@@ -105,10 +105,11 @@ class Invariance : public testing::TestWithParam<Case> {
 TEST_P(Invariance, ChunkingAndThreadsChangeNoBit) {
   const auto executor = compiled(GetParam(), 1);
   const Ids tokens = random_tokens(*executor, kTokens, 1);
-  const Rows expected = in_one_go(tokens, 1);
+  constexpr int kPrompt = 50;
+  const Rows expected = in_one_go(tokens, 1, kPrompt);
   const auto with_threads = compiled(GetParam(), 3);
   for (const int chunk : {1, 29, 64, kTokens}) {
-    Sequence s{tokens, {5, 2}};
+    Sequence s{tokens, {5, 2}, kPrompt};
     for (int n; (n = std::min(chunk, kTokens - s.n_done)) > 0;) forward(*with_threads, {&s}, {n});
     expect_same_bits(s.logits, expected, "chunks of " + std::to_string(chunk));
   }
@@ -121,7 +122,9 @@ TEST_P(Invariance, SequencesInOneBatchHaveTheBitsOfEachAlone) {
     std::vector<Sequence> crowd;
     for (int i = 0; i < 4; ++i) {
       const int n = 1 + static_cast<int>(random() % kTokens);
-      crowd.push_back({random_tokens(*executor, n, random()), {7 - 2 * i, 6 - 2 * i}});
+      crowd.push_back({random_tokens(*executor, n, random()),
+                       {7 - 2 * i, 6 - 2 * i},
+                       static_cast<int>(random() % n)});
     }
     for (;;) {  // a few tokens of each at a time, as prompts and streams share a step
       std::vector<Sequence*> going;
@@ -136,7 +139,8 @@ TEST_P(Invariance, SequencesInOneBatchHaveTheBitsOfEachAlone) {
       forward(*executor, going, n);
     }
     for (const Sequence& s : crowd)
-      expect_same_bits(s.logits, in_one_go(s.tokens, 2), "round " + std::to_string(round));
+      expect_same_bits(s.logits, in_one_go(s.tokens, 2, s.n_prompt),
+                       "round " + std::to_string(round));
   }
 }
 
@@ -164,15 +168,17 @@ std::vector<Case> cases() {
        std::filesystem::directory_iterator(QUERN_SOURCE_DIR "/tests/data/tiny")) {
     if (entry.path().extension() != ".gguf") continue;
     const std::string name = entry.path().stem().string();
-    all.push_back({name, Numerics::fast});
-    if (name.starts_with("llama")) all.push_back({name, Numerics::exact});
+    all.push_back({name, Numerics::automatic});
+    if (!name.starts_with("llama")) continue;
+    for (const auto numerics : {Numerics::exact, Numerics::fine, Numerics::fast})
+      all.push_back({name, numerics});
   }
   std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return a.model < b.model; });
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Invariance, testing::ValuesIn(cases()), [](const auto& test) {
-  return test.param.model + (test.param.numerics == Numerics::exact ? "_exact" : "_fast");
+  return test.param.model + "_" + name(test.param.numerics);
 });
 
 }  // namespace

@@ -124,8 +124,14 @@ Result<Generation> Model::generate(std::span<const int32_t> prompt, const Genera
 }
 
 Result<> Model::score(std::span<const int32_t> tokens, int chunk,
-                      const std::function<bool(int64_t, std::span<const float>)>& on_logits) const {
-  return state_->engine->score(tokens, chunk, on_logits);
+                      const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                      int64_t n_prompt) const {
+  return state_->engine->score(tokens, chunk, on_logits, n_prompt);
+}
+
+const char* name(Numerics numerics) {
+  constexpr const char* kNames[] = {"exact", "fine", "auto", "fast"};
+  return kNames[static_cast<int>(numerics)];
 }
 
 const char* name(Finish finish) {

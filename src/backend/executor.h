@@ -13,10 +13,9 @@ namespace quern {
 // crowd.
 enum class Role : uint8_t {
   prompt,  // its keys and values are wanted, nothing else
-  used,    // its logits are wanted
+  used,    // its logits are wanted, or were when it was computed for the first time
 };
-
-// activations, bf16 cache.
+inline constexpr int kRoles = 2;
 
 // A run of consecutive tokens of one sequence.
 struct Chunk {
@@ -24,14 +23,14 @@ struct Chunk {
   int n_rows;
   int position;  // position of its first token in the sequence = tokens already in the cache
   std::span<const int32_t>
-      pages;  // the sequence's pages in order; enough for position + n_rows tokens
+      pages;   // the sequence's pages in order; enough for position + n_rows tokens
+  int n_used;  // its last n_used rows have Role::used, the others Role::prompt
 };
 
 struct Batch {
   std::span<const int32_t> tokens;  // (n_rows), each in [0, n_vocab)
   std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence
-  std::span<const int32_t>
-      used;  // rows whose logits are wanted, ascending; their role is Role::used
+  std::span<const int32_t> used;    // rows whose logits are wanted, ascending, all of Role::used
 };
 
 // One per loaded model; forward is called by one thread at a time. A row's bits depend on the

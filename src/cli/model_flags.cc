@@ -20,13 +20,27 @@ void add_model(Arguments& args, std::string& model) {
 void add_machine_flags(Arguments& args, ModelFlags& flags) {
   args.integer("--threads", flags.threads, 1, ThreadPool::kMaxThreads,
                "Threads that compute [one per core this process may use]");
-  args.flag("--exact", flags.exact,
-            "Compute in f32 throughout, in plain order: slow, the reference");
+  args.text("--numerics", flags.numerics,
+            "exact: f32 throughout, slow, the reference; fine: int8 in two terms, as good as f32; "
+            "fast: int8 in one term; auto: prompts in one, keys, values and answers in two [auto]",
+            "NAME");
+  args.flag("--exact", flags.exact, "The same as --numerics exact");
+  args.exclusive({"--numerics", "--exact"});
   args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]",
             "NAME");
   args.text("--dump", flags.dump,
             "Print the result of the compile step of this name to stderr; all: of every step",
             "STEP");
+}
+
+Result<Numerics> numerics_of(const ModelFlags& flags) {
+  if (flags.exact) return Numerics::exact;
+  for (const auto numerics : {Numerics::exact, Numerics::fine, Numerics::automatic, Numerics::fast})
+    if (flags.numerics == name(numerics)) return numerics;
+  return Error{Code::invalid_argument,
+               fmt::format("no numerics '{}'", flags.numerics),
+               {},
+               "there are: exact, fine, auto, fast"};
 }
 
 std::string isa_in_use(const ModelFlags& flags) {
@@ -41,7 +55,7 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   TRY(const std::string path, resolve_model(flags.model));
   Progress bar;
   options.threads = flags.threads;
-  options.numerics = flags.exact ? Numerics::exact : Numerics::fast;
+  TRY(options.numerics, numerics_of(flags));
   options.isa = flags.isa;
   options.dump = flags.dump;
   options.dump_out = print_dump;

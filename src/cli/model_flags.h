@@ -10,15 +10,19 @@ namespace quern::cli {
 struct ModelFlags {
   std::string model;  // as typed; empty: the default model
   int threads = 0;    // 0: one per core this process may use
-  bool exact = false;
+  std::string numerics = "auto";
+  bool exact = false;  // short for --numerics exact
   std::string isa;
   std::string dump;
 };
 
 // MODEL as the first positional (or -m). Every verb that reads a model file has it.
 void add_model(Arguments& args, std::string& model);
-// --threads, --isa, --dump; --exact too.
+// --threads, --numerics, --isa, --dump; --exact too.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
+
+// Errors: invalid_argument (no such numerics: names those there are).
+Result<Numerics> numerics_of(const ModelFlags& flags);
 
 // What Quern uses when it is left to choose.
 std::string isa_in_use(const ModelFlags& flags);

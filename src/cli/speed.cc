@@ -26,7 +26,8 @@ class Feed {
       token = static_cast<int32_t>((state_ >> 33) % static_cast<uint64_t>(executor_.n_vocab()));
     }
     const int n_pages = (position + n_rows + executor_.page_tokens() - 1) / executor_.page_tokens();
-    const Chunk chunk{0, n_rows, position, std::span(pages_).first(static_cast<size_t>(n_pages))};
+    const Chunk chunk{0, n_rows, position, std::span(pages_).first(static_cast<size_t>(n_pages)),
+                      1};
     const int32_t used = n_rows - 1;
     return executor_.forward({tokens_, {&chunk, 1}, {&used, 1}}, logits_);
   }

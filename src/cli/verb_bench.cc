@@ -79,7 +79,7 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   Progress bar;
   CompileOptions options;
   options.threads = threads_in_use(flags.model);
-  options.numerics = flags.model.exact ? Numerics::exact : Numerics::fast;
+  TRY(options.numerics, numerics_of(flags.model));
   options.max_rows = flags.batch;
   options.n_pages = longest / 64 + 1;
   options.isa = flags.model.isa;
@@ -114,7 +114,7 @@ Json row_json(const Row& row, const WeightSource& source, const Flags& flags,
   }
   return {{"backend", "cpu"},
           {"isa", isa_in_use(flags.model)},
-          {"numerics", flags.model.exact ? "exact" : "fast"},
+          {"numerics", flags.model.exact ? "exact" : flags.model.numerics},
           {"model_filename", source.path()},
           {"model_size", bytes},
           {"model_n_params", n_params},
@@ -137,7 +137,10 @@ void print_table(const std::vector<Row>& rows, const WeightSource& source, const
                  const cpu::MachineLimits& limits) {
   fmt::print("{}\n{} threads, {}{}; this machine: {:.1f} GB/s, {:.0f} int8 GOP/s\n\n",
              shown(source.path()), threads_in_use(flags.model), isa_in_use(flags.model),
-             flags.model.exact ? ", exact" : "", limits.dram_gbps, limits.int8_gops);
+             flags.model.exact                ? ", exact"
+             : flags.model.numerics == "auto" ? ""
+                                              : ", " + flags.model.numerics,
+             limits.dram_gbps, limits.int8_gops);
   fmt::print("{:<8} {:>10} {:>8} {:>8} {:>7} {:>9} {:>7}\n", "test", "tokens/s", "+-", "GB/s",
              "of DRAM", "GOP/s", "of int8");
   for (const Row& row : rows) {

@@ -1,11 +1,74 @@
 // How each product is computed, from its weights' formats and the wanted numerics; and the
 // quantized rows that the integer ones read: one quantize per value, shared by its readers.
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "compile/compilation.h"
 
 namespace quern {
+namespace {
+
+using cpu::RowForm;
+using cpu::RowForms;
+
+// Of products whose results later rows read from the cache, of other products on prompt rows, and
+// of rows that are used. Keys and values carry most of a prompt's error into what is generated.
+struct FormsByUse {
+  RowForm prompt, cached, used;
+};
+constexpr FormsByUse kForms[] = {
+    {},                                                            // exact
+    {RowForm::two_terms, RowForm::two_terms, RowForm::two_terms},  // fine
+    {RowForm::one_term, RowForm::two_terms, RowForm::two_terms},   // automatic
+    {RowForm::one_term, RowForm::one_term, RowForm::one_term},     // fast
+};
+
+// Columns of a product that become keys or values.
+struct Cached {
+  NodeId product;
+  int column;
+};
+
+std::vector<Cached> find_cached(const Graph& graph) {
+  std::vector<Cached> found;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::attention) continue;
+    for (const NodeId input : {node.inputs[1], node.inputs[2]}) {
+      Cached at = {input, 0};
+      while (graph.nodes[at.product].op != Op::linear && !graph.nodes[at.product].inputs.empty()) {
+        const Node& from = graph.nodes[at.product];
+        if (from.op == Op::slice) at.column += std::get<Slice>(from.attributes).column;
+        at.product = from.inputs[0];
+      }
+      found.push_back(at);
+    }
+  }
+  return found;
+}
+
+// Of each part of a quantized product.
+std::vector<RowForms> forms_of_parts(const Node& node, NodeId id, Numerics numerics,
+                                     const std::vector<Cached>& cached) {
+  const FormsByUse& forms = kForms[static_cast<int>(numerics)];
+  std::vector<RowForms> parts;
+  int column = 0;
+  for (const LinearPart& part : std::get<Linear>(node.attributes).parts) {
+    const bool is_cached = std::ranges::any_of(cached, [&](const Cached& c) {
+      return c.product == id && c.column >= column && c.column < column + part.width;
+    });
+    parts.push_back({{is_cached ? forms.cached : forms.prompt, forms.used}});
+    column += part.width;
+  }
+  return parts;
+}
+
+void widen(RowForms& all, const std::vector<RowForms>& parts) {
+  for (const RowForms& part : parts)
+    for (int role = 0; role < kRoles; ++role) all.of[role] = std::max(all.of[role], part.of[role]);
+}
+
+}  // namespace
 
 cpu::ProductKind product_kind(const Compilation& c, const std::string& weight) {
   if (c.options.numerics == Numerics::exact) return cpu::ProductKind::exact;
@@ -17,24 +80,33 @@ Result<> choose(Compilation& c) {
   Graph out;
   std::vector<NodeId> moved(c.graph.nodes.size());
   std::unordered_map<NodeId, NodeId> quantized;  // of nodes of the new graph
+  const std::vector<Cached> cached = find_cached(c.graph);
   c.products.clear();
+  c.forms.clear();
+  const auto place = [&](cpu::ProductKind kind, std::vector<RowForms> forms) {
+    c.products.push_back(kind);
+    c.forms.push_back(std::move(forms));
+  };
   for (size_t i = 0; i < c.graph.nodes.size(); ++i) {
     Node node = std::move(c.graph.nodes[i]);
     for (NodeId& input : node.inputs) input = moved[input];
     auto kind = cpu::ProductKind::exact;
+    std::vector<RowForms> forms;
     if (node.op == Op::linear) {
       kind = product_kind(c, std::get<Linear>(node.attributes).parts[0].weight);
       if (kind == cpu::ProductKind::quantized) {
+        forms = forms_of_parts(node, static_cast<NodeId>(i), c.options.numerics, cached);
         const auto [at, is_new] = quantized.try_emplace(node.inputs[0], -1);
         if (is_new) {
           at->second = append(out, Op::quantize, {node.inputs[0]}, {});
-          c.products.push_back(cpu::ProductKind::exact);
+          place(cpu::ProductKind::exact, {RowForms{}});
         }
+        widen(c.forms[at->second][0], forms);
         node.inputs[0] = at->second;
       }
     }
     out.nodes.push_back(std::move(node));
-    c.products.push_back(kind);
+    place(kind, std::move(forms));
     moved[i] = static_cast<NodeId>(out.nodes.size() - 1);
   }
   out.logits = moved[c.graph.logits];

@@ -27,8 +27,10 @@ struct Compilation {
   Config config;
   Graph graph;
 
-  std::unordered_map<std::string, BoundWeight> weights;       // bind
-  std::vector<cpu::ProductKind> products;                     // choose: per node, of linears
+  std::unordered_map<std::string, BoundWeight> weights;  // bind
+  std::vector<cpu::ProductKind> products;                // choose: per node, of linears
+  // choose: per node; of a linear one per part, of a quantize the one that it writes.
+  std::vector<std::vector<cpu::RowForms>> forms;
   std::unordered_map<std::string, cpu::PackedMatrix> packed;  // pack
   std::unordered_map<std::string, const float*>
       vectors;                   // bind: norm weights, biases, rope factors

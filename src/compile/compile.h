@@ -14,7 +14,7 @@ namespace quern {
 
 struct CompileOptions {
   int threads = 0;  // 0: one per core this process may use
-  Numerics numerics = Numerics::fast;
+  Numerics numerics = Numerics::automatic;
   int max_rows = 512;  // rows of one forward pass
   int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
   std::string isa;     // empty: the best one here

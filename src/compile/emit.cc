@@ -72,7 +72,12 @@ class Emitter {
     simple(e, id, node, cpu::RowKind::pick_used);
   }
   static void quantize(Emitter& e, NodeId id, const Node& node) {
-    simple(e, id, node, cpu::RowKind::quantize);
+    cpu::RowOp op = {.kind = cpu::RowKind::quantize,
+                     .in = e.view(node.inputs[0]),
+                     .out = e.view(id),
+                     .width = e.shape(node.inputs[0]).width,
+                     .forms = e.c_.forms[id][0]};
+    e.row_op(node.shape.rows, std::move(op));
   }
   static void slice(Emitter&, NodeId, const Node&) {}  // columns of a buffer: nothing to do
 
@@ -125,6 +130,7 @@ class Emitter {
                             .n_panels = (part.width + cpu::kPanelRows - 1) / cpu::kPanelRows};
       if (!part.bias.empty()) p.bias = e.c_.vectors.at(part.bias);
       if (kind != cpu::ProductKind::exact) p.packed = e.c_.packed.at(part.weight);
+      if (kind == cpu::ProductKind::quantized) p.forms = e.c_.forms[id][step.parts.size()];
       step.parts.push_back(std::move(p));
       out.column += part.width;
     }

@@ -52,7 +52,7 @@ class Driver {
     for (Running* s : sequences) {
       const int rows = std::min(n, static_cast<int>(s->tokens.size()) - s->done);
       if (rows == 0) continue;
-      chunks.push_back({static_cast<int>(tokens.size()), rows, s->done, s->pages});
+      chunks.push_back({static_cast<int>(tokens.size()), rows, s->done, s->pages, rows});
       tokens.insert(tokens.end(), s->tokens.begin() + s->done, s->tokens.begin() + s->done + rows);
     }
     for (size_t i = 0; i < tokens.size(); ++i) used.push_back(static_cast<int32_t>(i));

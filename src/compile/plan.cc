@@ -11,8 +11,12 @@ namespace {
 constexpr int64_t kAlign = 64;
 int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-int64_t row_bytes(const Shape& shape) {
-  if (shape.element == Element::int8) return cpu::activation_bytes(shape.width);
+int64_t row_bytes(const Compilation& c, NodeId id) {
+  const Shape& shape = c.graph.nodes[id].shape;
+  if (shape.element == Element::int8) {
+    const auto widest = std::ranges::max(c.forms[id][0].of);
+    return cpu::n_terms(widest) * cpu::activation_bytes(shape.width);
+  }
   return padded(shape.width, cpu::kPanelRows) * static_cast<int64_t>(sizeof(float));
 }
 
@@ -84,7 +88,7 @@ class Planner {
     } else {
       view.buffer = static_cast<int>(c_.program.buffers.size());
       c_.program.buffers.push_back(
-          {node.shape.rows, node.shape.element, node.shape.width, row_bytes(node.shape)});
+          {node.shape.rows, node.shape.element, node.shape.width, row_bytes(c_, id)});
       lives_.push_back({step_of_[id] - 1, step_of_[id]});
     }
     c_.views.push_back(view);

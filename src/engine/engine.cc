@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -108,9 +109,8 @@ Plan Engine::plan() {
   return next(views_, n_free_pages(), limits_);
 }
 
-// A row is used where its sequence will have nothing pending. The rows of generated tokens that a
-// preempted sequence computes again are prompt rows here: the same bits as long as both roles have
-// the same numerics. When they no longer do, these rows must be used ones again.
+// Logits are wanted where a sequence will have nothing pending. Generated tokens that a preempted
+// sequence computes again keep their role, and so their bits.
 void Engine::fill_batch(const Plan& chosen) {
   tokens_.clear();
   used_.clear();
@@ -120,7 +120,11 @@ void Engine::fill_batch(const Plan& chosen) {
     s.started();
     reserve(s.pages(), s.n_cached() + share.n_rows);
     const int first_row = static_cast<int>(tokens_.size());
-    chunks_.push_back({first_row, share.n_rows, s.n_cached(), s.pages().pages()});
+    chunks_.push_back({.first_row = first_row,
+                       .n_rows = share.n_rows,
+                       .position = s.n_cached(),
+                       .pages = s.pages().pages(),
+                       .n_used = s.n_used(share.n_rows)});
     const auto pending = s.tokens().subspan(s.n_cached(), share.n_rows);
     tokens_.insert(tokens_.end(), pending.begin(), pending.end());
     if (share.n_rows == s.n_pending()) used_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
@@ -172,8 +176,15 @@ void Engine::drop(RequestId id) {
 }
 
 Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
-                       const std::function<bool(int64_t, std::span<const float>)>& on_logits) {
+                       const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                       int64_t n_prompt) {
   TRY_OK(check_tokens(tokens));
+  if (n_prompt < 0 || n_prompt > std::ssize(tokens)) {
+    return Error{Code::invalid_argument,
+                 "a prompt of " + std::to_string(n_prompt) + " of " +
+                     std::to_string(tokens.size()) + " tokens",
+                 "", "choose 0 to the number of tokens"};
+  }
   if (chunk < 0) {
     return Error{Code::invalid_argument, "chunk is " + std::to_string(chunk) + ", must be positive",
                  "", "0 takes as many tokens as fit"};
@@ -195,13 +206,18 @@ Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
   std::vector<int32_t> used;
   for (int done = 0; done < n_tokens;) {
     const int n = std::min(rows, n_tokens - done);
-    used.resize(n);
-    for (int i = 0; i < n; ++i) used[i] = i;
-    const Chunk whole{0, n, done, pages.pages()};
+    const int first_used = static_cast<int>(std::clamp<int64_t>(n_prompt - 1 - done, 0, n));
+    used.resize(n - first_used);
+    std::iota(used.begin(), used.end(), first_used);
+    const Chunk whole = {.first_row = 0,
+                         .n_rows = n,
+                         .position = done,
+                         .pages = pages.pages(),
+                         .n_used = n - first_used};
     TRY_OK(executor_.forward({tokens.subspan(done, n), std::span(&whole, 1), used},
-                             std::span(logits).first(n_vocab * n)));
-    for (int i = 0; i < n; ++i) {
-      if (!on_logits(done + i, std::span(logits).subspan(n_vocab * i, n_vocab)))
+                             std::span(logits).first(n_vocab * used.size())));
+    for (size_t i = 0; i < used.size(); ++i) {
+      if (!on_logits(done + used[i], std::span(logits).subspan(n_vocab * i, n_vocab)))
         return Error{Code::cancelled, "scoring was stopped", "", ""};
     }
     done += n;

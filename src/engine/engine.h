@@ -50,7 +50,8 @@ class Engine {
   // Teacher-forced pass over `tokens`, see Model::score. Running requests lose their pages where
   // there are too few, and go on afterwards. on_logits does not call the engine.
   Result<> score(std::span<const int32_t> tokens, int chunk,
-                 const std::function<bool(int64_t, std::span<const float>)>& on_logits);
+                 const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                 int64_t n_prompt = 0);
 
   int context() const { return context_; }
   int64_t n_preempted() const { return n_preempted_; }  // sequences that lost their pages, so far

@@ -387,5 +387,51 @@ TEST(EngineProperty, ACrowdChangesNobodysTokens) {
   EXPECT_GT(most_chunks, 4u);
 }
 
+// Numerics follow from roles: what a preempted sequence computes again must have the role that it
+// had.
+TEST(Engine, RowsComputedAgainKeepTheirRoles) {
+  const FakeExecutor::Shape roomy = {.max_rows = 512, .n_pages = 256, .roles_count = true};
+  FakeExecutor executor({.max_rows = 12, .n_pages = 12, .roles_count = true});
+  Engine engine(executor, options());
+  std::vector<std::pair<RequestId, Request>> all;
+  for (int32_t i = 0; i < 6; ++i) {
+    Request r = request({i, 7, 8, 9, 10, 11, 12}, 14);  // nothing to share
+    r.options.ignore_eos = true;
+    all.emplace_back(*engine.submit(r), r);
+  }
+  while (engine.step() > 0) {
+  }
+  EXPECT_GT(engine.n_preempted(), 0);
+  for (const auto& [id, r] : all) EXPECT_EQ(engine.take(id).ids, alone(r, roomy).ids);
+  // Roles do count.
+  EXPECT_NE(alone(all[0].second).ids, alone(all[0].second, roomy).ids);
+}
+
+TEST(Engine, ScoresBehindAPrompt) {
+  FakeExecutor executor({.max_rows = 4, .n_pages = 16, .roles_count = true});
+  Engine engine(executor, options());
+  std::vector<int32_t> tokens(11);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(3 * i);
+  const auto scored = [&](int64_t n_prompt, int chunk) {
+    std::map<int64_t, std::vector<float>> rows;
+    EXPECT_TRUE(engine.score(
+        tokens, chunk,
+        [&](int64_t i, std::span<const float> logits) {
+          rows[i] = {logits.begin(), logits.end()};
+          return true;
+        },
+        n_prompt));
+    return rows;
+  };
+  const auto rows = scored(6, 0);
+  ASSERT_EQ(rows.size(), 6u);  // tokens 5 (the prompt's last) to 10
+  EXPECT_EQ(rows.begin()->first, 5);
+  EXPECT_EQ(scored(6, 1), rows);
+  EXPECT_EQ(scored(6, 3), rows);
+  EXPECT_EQ(scored(0, 0).size(), 11u);
+  EXPECT_NE(scored(0, 0).at(10), rows.at(10));  // read in other roles
+  EXPECT_EQ(engine.score(tokens, 0, {}, 12).error().code, Code::invalid_argument);
+}
+
 }  // namespace
 }  // namespace quern

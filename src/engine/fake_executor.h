@@ -18,6 +18,7 @@ class FakeExecutor final : public Executor {
  public:
   struct Shape {
     int n_vocab = 61, max_rows = 16, page_tokens = 4, n_pages = 64;
+    bool roles_count = false;  // logits also depend on the roles in which rows were computed
   };
   explicit FakeExecutor(Shape shape)
       : shape_(shape), cache_(size_t{1} * shape.n_pages * shape.page_tokens, -1) {}
@@ -38,8 +39,11 @@ class FakeExecutor final : public Executor {
     for (const Chunk& chunk : batch.chunks) {
       for (int i = 0; i < chunk.n_rows; ++i) {
         const int row = chunk.first_row + i;
-        slot(chunk, chunk.position + i) = batch.tokens[row];
+        const bool used = i >= chunk.n_rows - chunk.n_used;
+        slot(chunk, chunk.position + i) =
+            batch.tokens[row] + (used && shape_.roles_count ? shape_.n_vocab : 0);
         if (n_done == batch.used.size() || batch.used[n_done] != row) continue;
+        CHECK(used, "logits are computed of used rows");
         write_logits(history(chunk, chunk.position + i),
                      logits.subspan(n_done++ * shape_.n_vocab, shape_.n_vocab));
       }

@@ -1,5 +1,6 @@
 // One request while the engine works on it: its tokens, its pages, its running text.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -25,6 +26,9 @@ class Sequence {
   int n_tokens() const { return static_cast<int>(tokens_.size()); }
   int n_generated() const { return n_tokens() - n_prompt_; }
   int n_pending() const { return n_tokens() - n_cached_; }
+  // How many of the next n_rows pending tokens are used for their logits, or were when they were
+  // computed first: the prompt's last one and what was generated.
+  int n_used(int n_rows) const { return std::clamp(n_cached_ + n_rows - n_prompt_ + 1, 0, n_rows); }
   bool generating() const { return n_generated() > 0 && n_pending() == 1; }
   bool live() const { return !output_.finished(); }
 

@@ -64,11 +64,11 @@ Result<Generation> SharedEngine::generate(Request request,
   }
 }
 
-Result<> SharedEngine::score(
-    std::span<const int32_t> tokens, int chunk,
-    const std::function<bool(int64_t, std::span<const float>)>& on_logits) {
+Result<> SharedEngine::score(std::span<const int32_t> tokens, int chunk,
+                             const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                             int64_t n_prompt) {
   const std::lock_guard lock(lock_);
-  return engine_.score(tokens, chunk, on_logits);
+  return engine_.score(tokens, chunk, on_logits, n_prompt);
 }
 
 }  // namespace quern

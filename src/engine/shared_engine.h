@@ -35,7 +35,8 @@ class SharedEngine {
 
   // on_logits is called with the lock held: it must not use the engine.
   Result<> score(std::span<const int32_t> tokens, int chunk,
-                 const std::function<bool(int64_t, std::span<const float>)>& on_logits);
+                 const std::function<bool(int64_t, std::span<const float>)>& on_logits,
+                 int64_t n_prompt = 0);
 
   int context() const { return engine_.context(); }
 

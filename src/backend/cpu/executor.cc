@@ -22,7 +22,8 @@ class CpuExecutor final : public Executor {
         kernels_(kernels),
         pool_(std::move(pool)),
         n_pages_(n_pages),
-        next_item_(program_.steps.size()) {}
+        next_item_(program_.steps.size()),
+        queues_(pool_->n_threads()) {}
 
   Result<> allocate();
 
@@ -47,8 +48,10 @@ class CpuExecutor final : public Executor {
   int64_t scratch_stride_ = 0;
   std::vector<LayerCache> caches_;
   std::vector<RowPlace> places_;
+  std::vector<RowRun> runs_;
   std::vector<std::vector<float>> rope_angles_;
   std::vector<std::atomic<int>> next_item_;
+  WorkQueues queues_;
 };
 
 int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
@@ -92,6 +95,7 @@ void CpuExecutor::check(const Batch& batch, std::span<float> logits) const {
   for (const Chunk& chunk : batch.chunks) {
     CHECK(chunk.first_row == row && chunk.n_rows > 0 && chunk.position >= 0,
           "chunks cover the rows in order");
+    CHECK(chunk.n_used >= 0 && chunk.n_used <= chunk.n_rows, "used rows are rows of their chunk");
     row += chunk.n_rows;
     const int64_t end = static_cast<int64_t>(chunk.position) + chunk.n_rows;
     CHECK(static_cast<int64_t>(chunk.pages.size()) * kPageTokens >= end,
@@ -110,10 +114,18 @@ void CpuExecutor::place_rows(const Batch& batch) {
   for (const Chunk& chunk : batch.chunks)
     for (int i = 0; i < chunk.n_rows; ++i) {
       const int position = chunk.position + i;
+      const Role role = i < chunk.n_rows - chunk.n_used ? Role::prompt : Role::used;
       places_[chunk.first_row + i] = {chunk.pages[position / kPageTokens], position % kPageTokens,
-                                      position, Role::prompt};
+                                      position, role};
     }
-  for (int32_t row : batch.used) places_[row].role = Role::used;
+  for (int32_t row : batch.used)
+    CHECK(places_[row].role == Role::used, "logits are computed of used rows");
+  runs_.clear();
+  for (int row = 0; row < static_cast<int>(batch.tokens.size()); ++row) {
+    if (runs_.empty() || runs_.back().role != places_[row].role)
+      runs_.push_back({row, 0, places_[row].role});
+    ++runs_.back().n_rows;
+  }
 }
 
 void CpuExecutor::copy_logits(int n_used, std::span<float> logits) const {
@@ -132,15 +144,20 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
                      .kernels = kernels_,
                      .batch = batch,
                      .places = {places_.data(), batch.tokens.size()},
+                     .runs = runs_,
                      .arena = arena_.data(),
                      .caches = caches_,
                      .rope_angles = rope_angles_,
-                     .next_item = next_item_};
+                     .next_item = next_item_,
+                     .queues = queues_};
   const int n_steps = static_cast<int>(program_.steps.size());
   pool_->run([&](int thread, int n_threads) {
     const Worker worker = {thread, n_threads, scratch_.data() + scratch_stride_ * thread};
+    open_step(pass, worker, 0);
     compute_angles(pass, worker);
+    pool_->barrier();
     for (int i = 0; i < n_steps; ++i) {
+      open_step(pass, worker, i + 1);
       run_step(pass, worker, i);
       if (i + 1 < n_steps) pool_->barrier();
     }

@@ -50,7 +50,11 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
 // of 64, aligned to 64. A row in two terms has a second record behind the first: what the first one
 // rounded away, 254 times finer.
 int64_t activation_bytes(int64_t n_in);
-inline constexpr int kMostTerms = 2;
+
+// What a row of activations is turned into before a product reads it. A reader of `one_term` may be
+// given two.
+enum class RowForm : uint8_t { none, one_term, two_terms };
+constexpr int n_terms(RowForm form) { return static_cast<int>(form); }
 
 // What happens to a product before it is stored.
 struct Epilogue {

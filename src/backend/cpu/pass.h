@@ -8,6 +8,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/program.h"
+#include "backend/cpu/work_queue.h"
 #include "backend/executor.h"
 
 namespace quern::cpu {
@@ -18,16 +19,24 @@ struct RowPlace {
   Role role;
 };
 
+// Consecutive rows of one role, as long as can be.
+struct RowRun {
+  int first, n_rows;
+  Role role;
+};
+
 struct Pass {
   const Program& program;
   const Kernels& kernels;
   const Batch& batch;
   std::span<const RowPlace> places;  // (n_rows)
+  std::span<const RowRun> runs;      // all rows, in order
   std::byte* arena;
   std::span<const LayerCache> caches;  // (n_layers)
   std::span<std::vector<float>>
       rope_angles;  // per table: (max_rows, 2, rotated / 2), cosines then sines
   std::span<std::atomic<int>> next_item;  // (n_steps), zero at the start of the pass
+  WorkQueues& queues;
 
   int n_rows(Rows rows) const {
     return static_cast<int>(rows == Rows::tokens ? batch.tokens.size() : batch.used.size());
@@ -46,6 +55,16 @@ struct Worker {
 int64_t scratch_bytes(const Program& program, const Kernels& kernels);
 void compute_angles(const Pass& pass,
                     const Worker& worker);  // before the first step; a barrier follows
+// This thread's share of a step's items, to be called before the barrier that the step follows.
+void open_step(const Pass& pass, const Worker& worker, int step);
 void run_step(const Pass& pass, const Worker& worker, int step);
+
+// Where row `row` of a view stands, and how far apart rows are.
+std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row);
+float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row);
+int64_t stride_floats(const Pass& pass, const View& view);
+
+int64_t n_panels(const ProductStep& step);  // of all its parts
+void run(const Pass& pass, const Worker& worker, int step_index, const ProductStep& step);
 
 }  // namespace quern::cpu

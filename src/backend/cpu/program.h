@@ -12,6 +12,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/linear.h"
+#include "backend/executor.h"
 #include "graph/graph.h"
 #include "quant/format.h"
 #include "quern/model.h"
@@ -61,6 +62,13 @@ struct RopeTable {
   bool operator==(const RopeTable&) const = default;
 };
 
+// By role.
+struct RowForms {
+  RowForm of[kRoles] = {};
+  RowForm operator[](Role role) const { return of[static_cast<int>(role)]; }
+  bool operator==(const RowForms&) const = default;
+};
+
 // Work on one row at a time; consecutive ones run on a row while it is in the first cache.
 enum class RowKind : uint8_t {
   embed,
@@ -86,6 +94,7 @@ struct RowOp {
   int rope_table = -1, n_heads = 0, head_dim = 0;  // rope
   bool interleaved = false;
   int layer = -1;  // append
+  RowForms forms;  // quantize
 };
 struct RowStep {
   Rows rows;
@@ -101,6 +110,7 @@ struct ProductPart {
   const float* bias = nullptr;  // (n_out padded to kPanelRows)
   View out;
   int64_t n_panels = 0;
+  RowForms forms;  // quantized: what it reads of a row
 };
 struct ProductStep {
   ProductKind kind;

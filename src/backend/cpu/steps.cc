@@ -12,33 +12,11 @@ namespace {
 constexpr int kAttendRows =
     64;  // rows of one attention item: enough tiles to reuse a page of keys from the first cache
 
-std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row) {
-  const Buffer& buffer = pass.program.buffers[view.buffer];
-  std::byte* base = buffer.local ? worker.scratch + buffer.offset
-                                 : pass.arena + buffer.offset + row * buffer.row_bytes;
-  return base + view.column * static_cast<int64_t>(sizeof(float));
-}
-
-float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row) {
-  return reinterpret_cast<float*>(row_bytes(pass, worker, view, row));
-}
-
-int64_t stride_floats(const Pass& pass, const View& view) {
-  return pass.program.buffers[view.buffer].row_bytes / static_cast<int64_t>(sizeof(float));
-}
-
-// What [0, n) is to this thread: contiguous, and none longer than the others by more than one.
-struct Range {
-  int64_t first, last;
-};
-Range share(int64_t n, const Worker& worker) {
-  return {n * worker.thread / worker.n_threads, n * (worker.thread + 1) / worker.n_threads};
-}
-
 // Everything a row op may need to know about its row.
 struct RowContext {
   const Pass& pass;
   const Worker& worker;
+  Rows rows;
   int row;
   float* floats(const View& view) const { return row_floats(pass, worker, view, row); }
 };
@@ -94,7 +72,9 @@ void run_append(const RowContext& c, const RowOp& op) {
 }
 
 void run_quantize(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, 1,
+  // Rows of a step over used rows are numbered by themselves.
+  const Role role = c.rows == Rows::used ? Role::used : c.pass.places[c.row].role;
+  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, n_terms(op.forms[role]),
                                      row_bytes(c.pass, c.worker, op.out, c.row));
 }
 
@@ -107,47 +87,15 @@ constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {
     run_embed, run_pick,  run_norm, run_swiglu, run_relu2glu, run_add,
     run_scale, run_round, run_rope, run_append, run_quantize, run_copy};
 
-void run(const Pass& pass, const Worker& worker, int, const RowStep& step) {
-  const Range rows = share(pass.n_rows(step.rows), worker);
-  for (int64_t row = rows.first; row < rows.last; ++row)
-    for (const RowOp& op : step.ops)
-      kRowOps[static_cast<int>(op.kind)]({pass, worker, static_cast<int>(row)}, op);
-}
+constexpr int64_t kRowsAtOnce = 8;
 
-void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
-              const ProductPart& part, Range panels) {
-  const int n_rows = pass.n_rows(step.rows);
-  const Epilogue epilogue = {.out = row_floats(pass, worker, part.out, 0),
-                             .out_stride = stride_floats(pass, part.out),
-                             .bias = part.bias,
-                             .add = step.add};
-  const LinearKernels& linear = pass.kernels.linear;
-  switch (step.kind) {
-    case ProductKind::quantized:
-      return linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, 0),
-                                       pass.program.buffers[step.in.buffer].row_bytes, n_rows, 1,
-                                       panels.first, panels.last, epilogue);
-    case ProductKind::floating:
-      return linear.multiply_float(part.packed, row_floats(pass, worker, step.in, 0),
-                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
-                                   epilogue);
-    case ProductKind::exact:
-      return linear.multiply_exact(part.source, row_floats(pass, worker, step.in, 0),
-                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
-                                   epilogue, worker.scratch);
-  }
-}
-
-// The panels of all parts stand in one line; every thread takes a contiguous stretch of it.
-void run(const Pass& pass, const Worker& worker, int, const ProductStep& step) {
-  if (pass.n_rows(step.rows) == 0) return;
-  int64_t n_panels = 0;
-  for (const ProductPart& part : step.parts) n_panels += part.n_panels;
-  Range mine = share(n_panels, worker);
-  for (const ProductPart& part : step.parts) {
-    const Range panels = {std::max<int64_t>(mine.first, 0), std::min(mine.last, part.n_panels)};
-    if (panels.first < panels.last) multiply(pass, worker, step, part, panels);
-    mine = {mine.first - part.n_panels, mine.last - part.n_panels};
+void run(const Pass& pass, const Worker& worker, int step_index, const RowStep& step) {
+  for (;;) {
+    const Range rows = pass.queues.take(step_index, worker.thread, kRowsAtOnce);
+    if (rows.empty()) return;
+    for (int64_t row = rows.first; row < rows.last; ++row)
+      for (const RowOp& op : step.ops)
+        kRowOps[static_cast<int>(op.kind)]({pass, worker, step.rows, static_cast<int>(row)}, op);
   }
 }
 
@@ -176,7 +124,32 @@ void run(const Pass& pass, const Worker& worker, int step_index, const AttendSte
   }
 }
 
+// What the threads share in a step.
+struct CountItems {
+  const Pass& pass;
+  int64_t operator()(const RowStep& step) const { return pass.n_rows(step.rows); }
+  int64_t operator()(const ProductStep& step) const {
+    return pass.n_rows(step.rows) > 0 ? n_panels(step) : 0;
+  }
+  int64_t operator()(const AttendStep&) const { return 0; }  // has its own way
+};
+
 }  // namespace
+
+std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row) {
+  const Buffer& buffer = pass.program.buffers[view.buffer];
+  std::byte* base = buffer.local ? worker.scratch + buffer.offset
+                                 : pass.arena + buffer.offset + row * buffer.row_bytes;
+  return base + view.column * static_cast<int64_t>(sizeof(float));
+}
+
+float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row) {
+  return reinterpret_cast<float*>(row_bytes(pass, worker, view, row));
+}
+
+int64_t stride_floats(const Pass& pass, const View& view) {
+  return pass.program.buffers[view.buffer].row_bytes / static_cast<int64_t>(sizeof(float));
+}
 
 int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
   int64_t bytes = program.local_bytes;
@@ -194,7 +167,7 @@ int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
 // Angles as the reference computes them: frequency and product rounded to f32, then cosine and
 // sine.
 void compute_angles(const Pass& pass, const Worker& worker) {
-  const Range rows = share(pass.n_rows(Rows::tokens), worker);
+  const Range rows = share(pass.n_rows(Rows::tokens), worker.thread, worker.n_threads);
   for (size_t t = 0; t < pass.rope_angles.size(); ++t) {
     const RopeTable& table = pass.program.rope_tables[t];
     const int half = table.rotated / 2;
@@ -211,6 +184,11 @@ void compute_angles(const Pass& pass, const Worker& worker) {
       }
     }
   }
+}
+
+void open_step(const Pass& pass, const Worker& worker, int step) {
+  if (step == static_cast<int>(pass.program.steps.size())) return;
+  pass.queues.open(step, worker.thread, std::visit(CountItems{pass}, pass.program.steps[step]));
 }
 
 void run_step(const Pass& pass, const Worker& worker, int step) {

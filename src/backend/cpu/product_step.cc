@@ -1,0 +1,98 @@
+// Products of a pass: panels of weights in chunks, and every chunk with all rows, so that mixed
+// batches read the weights from memory once.
+#include <algorithm>
+
+#include "backend/cpu/pass.h"
+
+namespace quern::cpu {
+namespace {
+
+// One take of panels: long enough to be read as a stream, short enough to stay in a cache for the
+// next rows and to leave nobody waiting at the end. With many rows each panel takes long: fewer.
+constexpr int64_t kChunkBytes = 256 << 10;
+constexpr int64_t kManyRows = 16;
+
+int64_t panels_at_once(const ProductStep& step, int n_rows, int n_threads) {
+  const ProductPart& part = step.parts[0];
+  const int64_t bytes = step.kind == ProductKind::exact
+                            ? kPanelRows * step.n_in * static_cast<int64_t>(sizeof(float))
+                            : std::ssize(part.packed.data) / part.n_panels;
+  const int64_t rows = std::max<int64_t>(n_rows, kManyRows);
+  const int64_t most = kChunkBytes * kManyRows / rows / std::max<int64_t>(1, bytes);
+  return std::clamp<int64_t>(n_panels(step) / n_threads, 1, std::max<int64_t>(1, most));
+}
+
+// Calls each(first row, rows, form) for the longest runs of rows that `part` reads in one form.
+template <class F>
+void each_run(const Pass& pass, const ProductStep& step, const ProductPart& part, F each) {
+  if (step.rows == Rows::used) return each(0, pass.n_rows(step.rows), part.forms[Role::used]);
+  int first = 0, n_rows = 0;
+  auto form = RowForm::none;
+  for (const RowRun& run : pass.runs) {
+    if (n_rows > 0 && part.forms[run.role] != form) {
+      each(first, n_rows, form);
+      first += n_rows, n_rows = 0;
+    }
+    form = part.forms[run.role];
+    n_rows += run.n_rows;
+  }
+  each(first, n_rows, form);
+}
+
+void multiply_quantized(const Pass& pass, const Worker& worker, const ProductStep& step,
+                        const ProductPart& part, Range panels, Epilogue epilogue) {
+  const int64_t stride = pass.program.buffers[step.in.buffer].row_bytes;
+  float* const out = epilogue.out;
+  each_run(pass, step, part, [&](int first, int n_rows, RowForm form) {
+    epilogue.out = out + first * epilogue.out_stride;
+    pass.kernels.linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, first),
+                                           stride, n_rows, n_terms(form), panels.first, panels.last,
+                                           epilogue);
+  });
+}
+
+void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
+              const ProductPart& part, Range panels) {
+  const int n_rows = pass.n_rows(step.rows);
+  const Epilogue epilogue = {.out = row_floats(pass, worker, part.out, 0),
+                             .out_stride = stride_floats(pass, part.out),
+                             .bias = part.bias,
+                             .add = step.add};
+  const LinearKernels& linear = pass.kernels.linear;
+  switch (step.kind) {
+    case ProductKind::quantized:
+      return multiply_quantized(pass, worker, step, part, panels, epilogue);
+    case ProductKind::floating:
+      return linear.multiply_float(part.packed, row_floats(pass, worker, step.in, 0),
+                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
+                                   epilogue);
+    case ProductKind::exact:
+      return linear.multiply_exact(part.source, row_floats(pass, worker, step.in, 0),
+                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
+                                   epilogue, worker.scratch);
+  }
+}
+
+}  // namespace
+
+int64_t n_panels(const ProductStep& step) {
+  int64_t n = 0;
+  for (const ProductPart& part : step.parts) n += part.n_panels;
+  return n;
+}
+
+// The panels of all parts stand in one line.
+void run(const Pass& pass, const Worker& worker, int step_index, const ProductStep& step) {
+  const int64_t most = panels_at_once(step, pass.n_rows(step.rows), worker.n_threads);
+  for (;;) {
+    Range taken = pass.queues.take(step_index, worker.thread, most);
+    if (taken.empty()) return;
+    for (const ProductPart& part : step.parts) {
+      const Range panels = {std::max<int64_t>(taken.first, 0), std::min(taken.last, part.n_panels)};
+      if (!panels.empty()) multiply(pass, worker, step, part, panels);
+      taken = {taken.first - part.n_panels, taken.last - part.n_panels};
+    }
+  }
+}
+
+}  // namespace quern::cpu
