@@ -145,13 +145,13 @@ TEST(QuantizeRow, LeavesAlmostNothingBehindItsSecondTerm) {
     const std::vector<float> x = random_rows(1, n_in, 7);
     const Aligned<std::byte> records = quantize(scalar(), x, n_in, 2);
     const std::byte* rest = records.data() + activation_bytes(n_in);
-    float largest = 0;
-    for (int64_t k = 0; k < n_in; ++k) largest = std::max(largest, std::abs(x[k]));
+    const auto* groups = reinterpret_cast<const ActivationGroup*>(records.data());
+    const auto* factor =
+        reinterpret_cast<const ActivationFactor*>(groups + activation_groups(n_in));
     for (int64_t k = 0; k < n_in; ++k) {
       const double one = quantized_value(records.data(), n_in, k);
       const double two = one + quantized_value(rest, n_in, k);
-      const auto& group = reinterpret_cast<const ActivationGroup*>(records.data())[k / 32];
-      const double step = largest / 127 * std::ldexp(1.0, (group.exponent >> 23) - kMostExponent);
+      const double step = std::ldexp(double{factor->factor}, groups[k / 32].exponent >> 23);
       EXPECT_LE(std::abs(x[k] - one), 0.50001 * step);
       EXPECT_LE(std::abs(x[k] - two), 0.501 / 254 * step);
     }

@@ -8,12 +8,6 @@ namespace quern::cpu {
 // A row whose numbers are all below this counts as zero: no factor is ever denormal.
 inline constexpr float kSmallestActivation = 0x1p-60f;
 
-// The largest magnitude of 32 numbers.
-template <class V>
-QUERN_SIMD float largest_of(typename V::F32x16 low, typename V::F32x16 high) {
-  return V::largest(V::max(V::abs(low), V::abs(high)));
-}
-
 // floor(log2(most / largest)) for largest <= most, both normal and positive; at most the range of
 // the exponents. A larger power of two would not let the group's largest number fit.
 inline int finer_by(float most, float largest) {
@@ -71,15 +65,47 @@ QUERN_SIMD void load_group(const float* x, int64_t n_in, int64_t g, typename V::
   high = V::load_part(at + (left > 16 ? 16 : 0), left > 16 ? left - 16 : 0);
 }
 
+// The largest magnitude of a row; that of each group is left in its scaled_sum.
 template <class V>
-QUERN_SIMD float largest_of_row(const float* x, int64_t n_in) {
-  auto most = V::fill(0.0f);
-  for (int64_t g = 0; g < (n_in + kGroup - 1) / kGroup; ++g) {
+QUERN_SIMD float find_largest(const float* x, int64_t n_in, int64_t n_groups,
+                              ActivationGroup* groups) {
+  float most = 0;
+  for (int64_t g = 0; g < n_groups; ++g) {
     typename V::F32x16 low, high;
     load_group<V>(x, n_in, g, low, high);
-    most = V::max(V::max(V::abs(low), V::abs(high)), most);
+    const float largest = V::largest(V::max(V::abs(low), V::abs(high)));
+    groups[g].scaled_sum = largest;
+    most = largest > most ? largest : most;
   }
-  return V::largest(most);
+  return most;
+}
+
+// What to multiply the row's largest number by (at least 1, below 2), so that steps which are
+// powers of two apart fit the groups best: the sum of squared steps is least. A group's step is its
+// largest number times the mantissa of (factor * most / largest), so all 16 factors are tried at
+// once.
+template <class V>
+QUERN_SIMD float best_stretch(float most, int64_t n_groups, const ActivationGroup* groups) {
+  alignas(64) static constexpr float kStretches[16] = {
+      1.0f,        1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f,
+      1.29683955f, 1.35425555f, 1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
+      1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};  // 2^(i / 16)
+  const auto stretches = V::load(kStretches);
+  auto sum = V::fill(0.0f);
+  for (int64_t g = 0; g < n_groups; ++g) {
+    const float largest = groups[g].scaled_sum;
+    if (!(largest >= kSmallestActivation)) continue;
+    const auto ratio = V::mul(stretches, V::fill(most / largest));
+    const auto mantissa = V::as_float(
+        V::bit_or(V::bit_and(V::as_int(ratio), V::fill_i32(0x7fffff)), V::fill_i32(0x3f800000)));
+    const auto step = V::mul(mantissa, V::fill(largest / most));
+    sum = V::fma(step, step, sum);
+  }
+  alignas(64) float sums[16];
+  V::store(sums, sum);
+  int best = 0;
+  for (int i = 1; i < 16; ++i) best = sums[i] < sums[best] ? i : best;
+  return kStretches[best];
 }
 
 template <class V>
@@ -89,13 +115,14 @@ void quantize_row(const float* x, int64_t n_in, int terms, std::byte* records) {
   auto* groups = reinterpret_cast<ActivationGroup*>(records);
   auto* rest = reinterpret_cast<ActivationGroup*>(records + n_groups * sizeof(ActivationGroup) +
                                                   sizeof(ActivationFactor));
-  const float most = largest_of_row<V>(x, n_in);
+  float most = find_largest<V>(x, n_in, n_groups, groups);
   const bool zero = !(most >= kSmallestActivation);
+  if (!zero) most *= best_stretch<V>(most, n_groups, groups);
   const float step = zero ? 0.0f : most / 127.0f, inverse = zero ? 0.0f : 127.0f / most;
   for (int64_t g = 0; g < n_groups; ++g) {
     typename V::F32x16 low, high;
     load_group<V>(x, n_in, g, low, high);
-    const float largest = largest_of<V>(low, high);
+    const float largest = groups[g].scaled_sum;
     const int n =
         largest >= kSmallestActivation ? finer_by(most, largest) : kMostExponent - kLeastExponent;
     const int exponent = kMostExponent - n;
