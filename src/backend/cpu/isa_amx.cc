@@ -2,6 +2,7 @@
 // speed up is as in avx512vnni: the vector bf16 dot product is slow on these processors.
 #include "backend/cpu/attention_amx.h"
 #include "backend/cpu/kernel_table.h"
+#include "backend/cpu/linear_amx.h"
 
 namespace quern::cpu {
 
@@ -20,6 +21,8 @@ int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows) {
                                     : kAvx512VnniFastAttention.scratch_bytes(shape, n_rows);
 }
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
+constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply,
+                                     TileLinear::scratch_bytes};
 
 }  // namespace
 
@@ -37,6 +40,7 @@ constinit const Kernels kAmxKernels = {
     .fast_attention = kAvx512VnniFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
     .prompt_attention = &kPromptAttention,
+    .bf16_linear = &kBf16Linear,
 };
 
 }  // namespace quern::cpu

@@ -24,6 +24,8 @@ struct Kernels {
   const AttentionKernels &fast_attention, &exact_attention;
   // Of rows of prompts over fast_attention's cache; null: as other rows.
   const PromptAttention* prompt_attention = nullptr;
+  // Products of rows of prompts; null: as other rows.
+  const Bf16Kernels* bf16_linear = nullptr;
 };
 
 // Every ISA compiled into this build, slowest first; the first is the scalar specification.

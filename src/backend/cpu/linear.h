@@ -88,4 +88,21 @@ struct LinearKernels {
 };
 int64_t exact_scratch_bytes(int64_t n_in);
 
+// Products of bf16 activations with weights rounded to bf16, sums in f32: for prompt rows, on ISAs
+// that have tiles. Closer to the exact path than one term of int8, but its bits are this
+// instruction's: within an ISA they depend on row and column alone, as everywhere.
+struct Bf16Kernels {
+  // x (n_in) f32 -> a record of activation_bytes(n_in) that holds the row in bf16, rounded to
+  // nearest even; inputs past n_in are zero.
+  void (*round_row)(const float* x, int64_t n_in, std::byte* record);
+  // Panels [first, last) of the product of n_rows such records, record_stride bytes apart (best an
+  // odd multiple of 64, which spreads rows over the cache), with a packed matrix of any layout.
+  // scratch: scratch_bytes(n_in, n_rows) of the calling thread, aligned to 64. Activations are read
+  // anew for every call: it is worth having many panels in one.
+  void (*multiply)(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
+                   int n_rows, int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
+                   std::byte* scratch);
+  int64_t (*scratch_bytes)(int64_t n_in, int n_rows);
+};
+
 }  // namespace quern::cpu

@@ -16,12 +16,15 @@ struct Tiles {
   static constexpr int kRows = 16, kBytes = 64;  // of every register
 
   // All registers full size, contents undefined.
-  QUERN_SIMD void configure() {
-    struct alignas(64) {
+  QUERN_SIMD void configure() { configure_rows(kRows); }
+  // Registers 0 to 5 have n rows (1 to 16), for sums and left operands; 6 and 7 are full size.
+  QUERN_SIMD void configure_rows(int n) {
+    const auto r = static_cast<uint8_t>(n);
+    const struct alignas(64) {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t row_bytes[16] = {kBytes, kBytes, kBytes, kBytes, kBytes, kBytes, kBytes, kBytes};
-      uint8_t rows[16] = {kRows, kRows, kRows, kRows, kRows, kRows, kRows, kRows};
-    } config;
+      uint8_t rows[16];
+    } config = {.rows = {r, r, r, r, r, r, kRows, kRows}};
     asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
   }
   QUERN_SIMD void release() { asm volatile("tilerelease" : : : "memory"); }
