@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "quern/model.h"
@@ -31,6 +33,19 @@ struct Batch {
   std::span<const int32_t> tokens;  // (n_rows), each in [0, n_vocab)
   std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence
   std::span<const int32_t> used;    // rows whose logits are wanted, ascending, all of Role::used
+};
+
+// When one thread worked on one step of a pass, by a steady clock.
+struct StepTime {
+  int step, thread;
+  int64_t begin_ns, end_ns;
+};
+
+// One pass, for whoever looks for its time.
+struct PassProfile {
+  std::span<const std::string> steps;  // what each does; equal work has equal names
+  std::vector<StepTime> times;         // of every thread and step, thread by thread
+  int n_rows;
 };
 
 // One per loaded model; forward is called by one thread at a time. A row's bits depend on the

@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
+#include "cli/profile.h"
 #include "cli/progress.h"
 #include "cli/readable.h"
 #include "cli/signals.h"
@@ -47,6 +48,8 @@ struct Flags {
   std::string shape, quant, head_quant;
   std::vector<int> n_prompt{512}, n_gen{128};
   int repetitions = 5, batch = 512;
+  bool profile = false;
+  std::optional<std::string> trace;
   bool json = false;
 };
 
@@ -73,7 +76,8 @@ std::vector<SpeedTest> tests_of(const Flags& flags) {
 }
 
 Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> source,
-                                        const Flags& flags, const std::vector<SpeedTest>& tests) {
+                                        const Flags& flags, const std::vector<SpeedTest>& tests,
+                                        ProfileCollector& profile) {
   int longest = 1;
   for (const SpeedTest& test : tests) longest = std::max({longest, test.n_prompt, test.n_gen});
   Progress bar;
@@ -83,6 +87,8 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   options.max_rows = flags.batch;
   options.n_pages = longest / 64 + 1;
   options.isa = flags.model.isa;
+  if (flags.profile || flags.trace)
+    options.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
   options.dump = flags.model.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
@@ -187,6 +193,10 @@ void add_flags(Arguments& args, Flags& flags) {
   args.integer("-r,--repetitions", flags.repetitions, 1, 1000,
                "Runs that count, after one to warm up [5]");
   args.integer("-b,--batch", flags.batch, 1, 1 << 16, "Tokens of a prompt in one pass [512]");
+  args.flag("--profile", flags.profile,
+            "Print where the time of a pass goes, by kind of step, to stderr");
+  args.text("--trace", flags.trace,
+            "Write the last passes, step by step, for chrome://tracing or ui.perfetto.dev", "FILE");
   args.flag("--json", flags.json, "Print an array, one object a test, with llama-bench's names");
   add_machine_flags(args, flags.model);
   args.exclusive({"MODEL", "--shape"});
@@ -211,9 +221,12 @@ Result<int> run_bench(int argc, const char* const* argv) {
 
   catch_interrupts();
   TRY(const auto source, open_source(flags));
-  TRY(const auto executor, build(source, flags, tests));
+  ProfileCollector profile(flags.trace.has_value());
+  TRY(const auto executor, build(source, flags, tests, profile));
   TRY(const auto rows, measure_all(*executor, tests, work_of(*source), flags));
   TRY(const cpu::MachineLimits limits, cpu::measure_limits(threads_in_use(flags.model)));
+  if (flags.profile) fmt::print(stderr, "{}", profile.tables());
+  if (flags.trace) TRY_OK(write_trace(*flags.trace, profile.passes()));
   if (!flags.json) {
     print_table(rows, *source, flags, limits);
     return kDone;

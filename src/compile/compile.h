@@ -19,6 +19,8 @@ struct CompileOptions {
   int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
   std::string isa;     // empty: the best one here
   std::function<void(double done, std::string_view what)> progress;
+  // Called after every pass with the times of its steps; empty: none are taken.
+  std::function<void(const PassProfile&)> profile;
   // After the step of this name its result is written to `dump_out` as text; empty: nothing. "all":
   // every step.
   std::string dump;

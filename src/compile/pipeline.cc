@@ -88,8 +88,9 @@ Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> so
     TRY_OK(verify(c.graph));
     dump(c, step.name);
   }
-  return cpu::make_executor(std::move(c.program), *kernels, std::move(pool), options.n_pages,
-                            source);
+  return cpu::make_executor(
+      std::move(c.program), *kernels, std::move(pool),
+      {.n_pages = options.n_pages, .owner = source, .profile = options.profile});
 }
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backend/cpu/pass.h"
+#include "backend/cpu/timeline.h"
 
 namespace quern::cpu {
 namespace {
@@ -16,21 +17,24 @@ int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 class CpuExecutor final : public Executor {
  public:
   CpuExecutor(Program program, const Kernels& kernels, std::unique_ptr<ThreadPool> pool,
-              int n_pages, std::shared_ptr<const void> owner)
-      : owner_(std::move(owner)),
+              ExecutorOptions options)
+      : options_(std::move(options)),
         program_(std::move(program)),
         kernels_(kernels),
         pool_(std::move(pool)),
-        n_pages_(n_pages),
         next_item_(program_.steps.size()),
-        queues_(pool_->n_threads()) {}
+        queues_(pool_->n_threads()),
+        timeline_(pool_->n_threads(), options_.profile ? std::ssize(program_.steps) : 0) {
+    if (!options_.profile) return;
+    for (const Step& step : program_.steps) step_names_.push_back(describe(step));
+  }
 
   Result<> allocate();
 
   int n_vocab() const override { return program_.n_vocab; }
   int max_rows() const override { return program_.max_rows; }
   int page_tokens() const override { return kPageTokens; }
-  int n_pages() const override { return n_pages_; }
+  int n_pages() const override { return options_.n_pages; }
   int64_t page_bytes() const override;
   Result<> forward(const Batch& batch, std::span<float> logits) override;
 
@@ -39,11 +43,10 @@ class CpuExecutor final : public Executor {
   void place_rows(const Batch& batch);
   void copy_logits(int n_used, std::span<float> logits) const;
 
-  std::shared_ptr<const void> owner_;
+  ExecutorOptions options_;
   Program program_;
   const Kernels& kernels_;
   std::unique_ptr<ThreadPool> pool_;
-  int n_pages_;
   WeightMemory arena_, scratch_, pages_;
   int64_t scratch_stride_ = 0;
   std::vector<LayerCache> caches_;
@@ -52,6 +55,8 @@ class CpuExecutor final : public Executor {
   std::vector<std::vector<float>> rope_angles_;
   std::vector<std::atomic<int>> next_item_;
   WorkQueues queues_;
+  Timeline timeline_;
+  std::vector<std::string> step_names_;
 };
 
 int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
@@ -71,12 +76,12 @@ Result<> CpuExecutor::allocate() {
   TRY(arena_, WeightMemory::allocate(program_.arena_bytes));
   scratch_stride_ = padded(scratch_bytes(program_, kernels_)) + kAlign * 2;
   TRY(scratch_, WeightMemory::allocate(scratch_stride_ * pool_->n_threads()));
-  TRY(pages_, WeightMemory::allocate(page_bytes() * n_pages_));
+  TRY(pages_, WeightMemory::allocate(page_bytes() * options_.n_pages));
   std::byte* base = pages_.data();
   for (size_t i = 0; i < program_.layers.size(); ++i) {
     const int64_t stride = layer_page_bytes(program_, kernels_, static_cast<int>(i));
     caches_.push_back({base, stride});
-    base += stride * n_pages_;
+    base += stride * options_.n_pages;
   }
   places_.resize(program_.max_rows);
   for (const RopeTable& table : program_.rope_tables)
@@ -101,7 +106,7 @@ void CpuExecutor::check(const Batch& batch, std::span<float> logits) const {
     CHECK(static_cast<int64_t>(chunk.pages.size()) * kPageTokens >= end,
           "a chunk's pages hold its tokens");
     for (int32_t page : chunk.pages)
-      CHECK(page >= 0 && page < n_pages_, "page ids are below n_pages");
+      CHECK(page >= 0 && page < options_.n_pages, "page ids are below n_pages");
   }
   CHECK(row == n_rows, "chunks cover all rows");
   for (size_t i = 0; i < batch.used.size(); ++i)
@@ -157,11 +162,15 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
     compute_angles(pass, worker);
     pool_->barrier();
     for (int i = 0; i < n_steps; ++i) {
+      const int64_t begin = options_.profile ? Timeline::now() : 0;
       open_step(pass, worker, i + 1);
       run_step(pass, worker, i);
+      if (options_.profile) timeline_.note(thread, i, begin);
       if (i + 1 < n_steps) pool_->barrier();
     }
   });
+  if (options_.profile)
+    options_.profile({step_names_, timeline_.times(), static_cast<int>(batch.tokens.size())});
   copy_logits(static_cast<int>(batch.used.size()), logits);
   return Ok{};
 }
@@ -186,10 +195,10 @@ Result<WeightMemory> WeightMemory::allocate(int64_t bytes) {
 }
 
 Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
-                                                std::unique_ptr<ThreadPool> pool, int n_pages,
-                                                std::shared_ptr<const void> owner) {
+                                                std::unique_ptr<ThreadPool> pool,
+                                                ExecutorOptions options) {
   auto executor = std::make_unique<CpuExecutor>(std::move(program), kernels, std::move(pool),
-                                                n_pages, std::move(owner));
+                                                std::move(options));
   TRY_OK(executor->allocate());
   return std::unique_ptr<Executor>(std::move(executor));
 }

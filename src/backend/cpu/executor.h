@@ -1,5 +1,6 @@
 // Runs a Program on this machine's cores.
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "backend/cpu/kernels.h"
@@ -9,10 +10,16 @@
 
 namespace quern::cpu {
 
-// owner keeps alive what the program points into (the model file). n_pages: of the key/value cache;
-// their memory is taken from the system when first written. Errors: out_of_memory.
+struct ExecutorOptions {
+  int n_pages;  // of the key/value cache; their memory is taken from the system when first written
+  std::shared_ptr<const void> owner;  // keeps alive what the program points into (the model file)
+  std::function<void(const PassProfile&)>
+      profile;  // called after every pass; empty: no times taken
+};
+
+// Errors: out_of_memory.
 Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
-                                                std::unique_ptr<ThreadPool> pool, int n_pages,
-                                                std::shared_ptr<const void> owner);
+                                                std::unique_ptr<ThreadPool> pool,
+                                                ExecutorOptions options);
 
 }  // namespace quern::cpu

@@ -46,7 +46,25 @@ struct StepPrinter {
   }
 };
 
+struct StepDescriber {
+  std::string operator()(const RowStep& step) const {
+    std::string all;
+    for (const RowOp& op : step.ops)
+      all += (all.empty() ? "" : ", ") + std::string(kRowNames[static_cast<int>(op.kind)]);
+    return all;
+  }
+  std::string operator()(const ProductStep& step) const {
+    int64_t n_out = 0;
+    for (const ProductPart& part : step.parts) n_out += part.source.n_rows;
+    return "product " + std::to_string(n_out) + " x " + std::to_string(step.n_in) + " " +
+           std::string(info(step.parts[0].source.dtype).name);
+  }
+  std::string operator()(const AttendStep&) const { return "attention"; }
+};
+
 }  // namespace
+
+std::string describe(const Step& step) { return std::visit(StepDescriber{}, step); }
 
 std::string print(const Program& program) {
   std::string all = std::to_string(program.weights.bytes()) + " bytes of packed weights, " +

@@ -142,6 +142,8 @@ struct Program {
   std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
 };
 
+// What a step does, for profiles: the same for steps that do the same on other weights.
+std::string describe(const Step& step);
 std::string print(const Program& program);  // buffers and steps, one line each
 
 }  // namespace quern::cpu
