@@ -8,7 +8,7 @@
 
 #include "api/known_models.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/probe.h"
+#include "backend/cpu/limits.h"
 #include "base/cpu_features.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"

@@ -1,10 +1,15 @@
-// AVX-512 with VNNI and bf16 dot products. All but attention is as without bf16.
+// AVX-512 with VNNI and bf16 dot products. Products are as without bf16.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/avx512bf16.h"
 
 namespace quern::cpu {
 
 namespace {
+constexpr ProbeKernels with_bf16(ProbeKernels probe) {
+  probe.bf16_dots = probe_bf16_dots<Avx512Bf16>;
+  return probe;
+}
+constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>());
 constexpr AttentionKernels kFastAttention = FastAttention<Avx512Bf16>::kernels();
 }  // namespace
 
@@ -22,7 +27,7 @@ constinit const Kernels kAvx512Bf16Kernels = {
     .worthwhile = [](const CpuFeatures& f) { return !f.amx_bf16; },
     .linear = kAvx512VnniLinear,
     .rows = kAvx512VnniRows,
-    .probe = kAvx512VnniProbe,
+    .probe = kProbe,
     .fast_attention = kFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
 };

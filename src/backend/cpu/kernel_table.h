@@ -25,7 +25,7 @@ constexpr RowKernels row_kernels() {
 
 template <class V>
 constexpr ProbeKernels probe_kernels() {
-  return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V>};
+  return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V, true>, probe_read<V, false>};
 }
 
 // Tables that other instruction sets share.

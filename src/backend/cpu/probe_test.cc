@@ -16,20 +16,15 @@ TEST(Probe, ReadsEveryByteAlikeOnEveryInstructionSet) {
   for (const Kernels* kernels : all_kernels()) {
     if (!kernels->supported(features)) continue;
     EXPECT_EQ(kernels->probe.read(data.data(), 2048), want) << kernels->isa;
+    EXPECT_EQ(kernels->probe.read_cached(data.data(), 2048), want) << kernels->isa;
     EXPECT_GT(kernels->probe.int8_dots(3), 0);
     EXPECT_GT(kernels->probe.f32_fmas(3), 0);
+    if (kernels->probe.bf16_dots) {
+      EXPECT_GT(kernels->probe.bf16_dots(3), 0);
+    }
   }
   data.data()[2047] ^= std::byte{1};
   EXPECT_NE(all_kernels().front()->probe.read(data.data(), 2048), want);
-}
-
-TEST(Probe, MeasuresAllLimits) {
-  const auto limits = measure_limits(2);
-  ASSERT_TRUE(limits);
-  EXPECT_GT(limits->dram_gbps, 0);
-  EXPECT_GT(limits->int8_gops, 0);
-  EXPECT_GT(limits->f32_gflops, 0);
-  EXPECT_FALSE(measure_limits(0));
 }
 
 }  // namespace
