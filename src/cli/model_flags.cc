@@ -20,6 +20,10 @@ void add_model(Arguments& args, std::string& model) {
 void add_machine_flags(Arguments& args, ModelFlags& flags) {
   args.integer("--threads", flags.threads, 1, ThreadPool::kMaxThreads,
                "Threads that compute [one per core this process may use]");
+  add_compute_flags(args, flags);
+}
+
+void add_compute_flags(Arguments& args, ModelFlags& flags) {
   args.text("--numerics", flags.numerics,
             "exact: f32 throughout, slow, the reference; fine: int8 in two terms, as good as f32; "
             "fast: int8 in one term; auto: prompts in one, keys, values and answers in two [auto]",

@@ -18,8 +18,10 @@ struct ModelFlags {
 
 // MODEL as the first positional (or -m). Every verb that reads a model file has it.
 void add_model(Arguments& args, std::string& model);
-// --threads, --numerics, --isa, --dump; --exact too.
+// --threads, and the compute flags.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
+// --numerics, --isa, --dump; --exact too.
+void add_compute_flags(Arguments& args, ModelFlags& flags);
 
 // Errors: invalid_argument (no such numerics: names those there are).
 Result<Numerics> numerics_of(const ModelFlags& flags);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
 namespace quern::cli {
@@ -10,57 +11,140 @@ namespace {
 // Writes down what it is asked to do.
 class Recorder : public Executor {
  public:
+  struct Pass {
+    int position, rows, seqs, used;
+    std::vector<int32_t> first_pages;  // of each sequence
+    bool operator==(const Pass&) const = default;
+  };
   int n_vocab() const override { return 10; }
   int max_rows() const override { return 8; }
   int page_tokens() const override { return 4; }
-  int n_pages() const override { return 5; }
+  int n_pages() const override { return 12; }
   int64_t page_bytes() const override { return 1; }
   Result<> forward(const Batch& batch, std::span<float> logits) override {
-    EXPECT_EQ(batch.chunks.size(), 1u);
-    EXPECT_EQ(logits.size(), 10u);
-    const Chunk& chunk = batch.chunks[0];
-    EXPECT_EQ(chunk.n_rows, std::ssize(batch.tokens));
-    EXPECT_EQ(std::ssize(chunk.pages), (chunk.position + chunk.n_rows + 3) / 4);
-    EXPECT_EQ(batch.used[0], chunk.n_rows - 1);
+    EXPECT_EQ(logits.size(), 10 * batch.used.size());
+    Pass pass{batch.chunks[0].position,
+              batch.chunks[0].n_rows,
+              static_cast<int>(batch.chunks.size()),
+              static_cast<int>(batch.used.size()),
+              {}};
+    for (size_t i = 0; i < batch.chunks.size(); ++i) {
+      const Chunk& chunk = batch.chunks[i];
+      EXPECT_EQ(chunk.first_row, static_cast<int>(i) * pass.rows);
+      EXPECT_EQ(chunk.position, pass.position);
+      EXPECT_EQ(std::ssize(chunk.pages), (chunk.position + chunk.n_rows + 3) / 4);
+      for (size_t j = 1; j < chunk.pages.size(); ++j)
+        EXPECT_EQ(chunk.pages[j], chunk.pages[j - 1] + 1);
+      EXPECT_LT(chunk.pages.back(), n_pages());
+      EXPECT_EQ(chunk.n_used, batch.used.empty() ? 0 : 1);
+      if (!batch.used.empty()) {
+        EXPECT_EQ(batch.used[i], chunk.first_row + pass.rows - 1);
+      }
+      pass.first_pages.push_back(chunk.pages[0]);
+    }
+    EXPECT_EQ(std::ssize(batch.tokens), pass.rows * pass.seqs);
     for (const int32_t token : batch.tokens) EXPECT_TRUE(token >= 0 && token < 10);
-    passes.push_back({chunk.position, chunk.n_rows});
+    passes.push_back(pass);
     return Ok{};
   }
-  std::vector<std::pair<int, int>> passes;  // position, rows
+  std::vector<Pass> passes;
 };
 
 const auto kAlways = [](int) { return true; };
+const auto kNoProbe = [] { return Moment{}; };
 
-TEST(Speed, FeedsAPromptInPasses) {
+std::vector<Recorder::Pass> passes(const std::vector<SpeedTest>& tests, int rows, int repetitions) {
   Recorder recorder;
-  const auto speed = measure(recorder, {.n_prompt = 20}, 100, 1, kAlways);
-  ASSERT_TRUE(speed);
-  EXPECT_EQ(speed->samples.size(), 1u);
-  const std::vector<std::pair<int, int>> once{{0, 8}, {8, 8}, {16, 4}};
-  std::vector<std::pair<int, int>> twice = once;  // one run to warm up
+  Speedometer speedometer(recorder, rows, kNoProbe);
+  for (const SpeedTest& test : tests) {
+    const auto samples = speedometer.measure(test, repetitions, kAlways);
+    EXPECT_TRUE(samples);
+    EXPECT_EQ(std::ssize(*samples), repetitions);
+  }
+  return recorder.passes;
+}
+
+using Passes = std::vector<Recorder::Pass>;
+
+TEST(Speed, FeedsAPromptInPassesAndWantsTheLastLogits) {
+  const Passes once{{0, 8, 1, 0, {0}}, {8, 8, 1, 0, {0}}, {16, 4, 1, 1, {0}}};
+  Passes twice = once;  // one run to warm up
   twice.insert(twice.end(), once.begin(), once.end());
-  EXPECT_EQ(recorder.passes, twice);
+  EXPECT_EQ(passes({{.n_prompt = 20}}, 100, 1), twice);
 }
 
 TEST(Speed, GeneratesOneTokenAPass) {
-  Recorder recorder;
-  ASSERT_TRUE(measure(recorder, {.n_gen = 3}, 8, 2, kAlways));
-  EXPECT_EQ(recorder.passes.size(), 9u);
-  EXPECT_EQ(recorder.passes[4], (std::pair{1, 1}));
+  const Passes want{{0, 1, 1, 1, {0}}, {1, 1, 1, 1, {0}}};
+  EXPECT_EQ(passes({{.n_gen = 2}}, 8, 0), want);
+}
+
+TEST(Speed, FillsTheCacheOnceBeforeADeepTest) {
+  // The second test finds the first one's tokens in the cache.
+  const Passes want{{0, 5, 1, 0, {0}}, {5, 1, 1, 0, {0}},  {6, 3, 1, 1, {0}}, {6, 3, 1, 1, {0}},
+                    {9, 1, 1, 0, {0}}, {10, 1, 1, 1, {0}}, {10, 1, 1, 1, {0}}};
+  EXPECT_EQ(passes({{.n_prompt = 3, .n_depth = 6}, {.n_gen = 1, .n_depth = 10}}, 5, 1), want);
+}
+
+TEST(Speed, SequencesHaveTheirOwnPages) {
+  // 5 + 2 tokens are two pages; prompts one by one, then all in one batch.
+  const Passes want{{0, 5, 1, 0, {0}},
+                    {0, 5, 1, 0, {2}},
+                    {0, 5, 1, 0, {4}},
+                    {5, 1, 3, 3, {0, 2, 4}},
+                    {6, 1, 3, 3, {0, 2, 4}}};
+  EXPECT_EQ(passes({{.n_prompt = 5, .n_gen = 2, .n_seqs = 3}}, 8, 0), want);
+  // What they wrote is not what a single long sequence has.
+  const Passes after = passes({{4, 1, 2, 0}, {.n_gen = 1, .n_depth = 5}}, 8, 0);
+  EXPECT_EQ(after[after.size() - 2], (Recorder::Pass{0, 5, 1, 0, {0}}));
 }
 
 TEST(Speed, CanBeStopped) {
   Recorder recorder;
-  const auto speed = measure(recorder, {.n_gen = 3}, 8, 5, [](int run) { return run < 1; });
-  ASSERT_FALSE(speed);
-  EXPECT_EQ(speed.error().code, Code::cancelled);
+  const auto samples =
+      Speedometer(recorder, 8, kNoProbe).measure({.n_gen = 3}, 5, [](int run) { return run < 1; });
+  ASSERT_FALSE(samples);
+  EXPECT_EQ(samples.error().code, Code::cancelled);
 }
 
-TEST(Speed, HasMeanAndDeviation) {
-  const Speed speed{{2, 4, 6}};
-  EXPECT_EQ(speed.mean(), 4);
-  EXPECT_EQ(speed.deviation(), 2);
-  EXPECT_EQ(Speed{{5}}.deviation(), 0);
+TEST(Speed, SamplesHaveTheLimitsAroundThem) {
+  Recorder recorder;
+  double probes = 0;
+  const auto probe = [&] {
+    ++probes;
+    return Moment{probes, 10 * probes};
+  };
+  const auto samples = Speedometer(recorder, 8, probe).measure({.n_gen = 3}, 2, kAlways);
+  ASSERT_TRUE(samples);
+  ASSERT_EQ(samples->size(), 2u);
+  EXPECT_EQ((*samples)[0].limits.dram_gbps, 1.5);  // after warming up, after the first
+  EXPECT_EQ((*samples)[1].limits.dram_gbps, 2.5);
+  EXPECT_EQ((*samples)[1].limits.int8_gops, 25);
+  EXPECT_GT((*samples)[0].tokens_per_second, 0);
+}
+
+TEST(Speed, HasMeanDeviationAndMedian) {
+  const std::vector<double> three{2, 9, 4}, two{1, 3}, none;
+  EXPECT_EQ(mean(three), 5);
+  EXPECT_DOUBLE_EQ(deviation(three), std::sqrt(13.0));
+  EXPECT_EQ(median(three), 4);
+  EXPECT_EQ(median(two), 2);
+  EXPECT_EQ(deviation(std::vector<double>{5}), 0);
+  EXPECT_EQ(median(none), 0);
+}
+
+constexpr Work kWork{.bytes = 100, .weights = 1000, .body_bytes = 70, .body_weights = 800};
+
+TEST(Traffic, OfAPromptCountsTheHeadOnce) {
+  const Traffic t = traffic_of({.n_prompt = 20}, 8, kWork, 0.5);
+  EXPECT_EQ(t.bytes, 70 + 70 + 100 + 0.5 * (8 + 16 + 20));
+  EXPECT_EQ(t.operations, 2 * 800 * 20);
+}
+
+TEST(Traffic, OfGenerationReadsWeightsOnceAndEverySequencesCache) {
+  const Traffic t =
+      traffic_of({.n_prompt = 5, .n_gen = 2, .n_seqs = 3, .n_depth = 10}, 8, kWork, 2);
+  EXPECT_EQ(t.bytes, 2 * 100 + 2 * 3 * (16 + 17));
+  EXPECT_EQ(t.operations, 2 * 1000 * 2 * 3);
 }
 
 class Weights : public WeightSource {
@@ -93,6 +177,7 @@ TEST(Work, CountsWhatATokenIsMultipliedWith) {
   EXPECT_EQ(untied.bytes, 8 + 16);
   EXPECT_EQ(untied.weights, 8 + 16);
   EXPECT_EQ(untied.body_weights, 8);
+  EXPECT_EQ(untied.body_bytes, 8);
   const Work tied = work_of(Weights({layer, norm, table}));
   EXPECT_EQ(tied.weights, 8 + 16);
   EXPECT_EQ(tied.body_weights, 8);

@@ -5,17 +5,20 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "api/known_models.h"
 #include "api/random_model.h"
-#include "backend/cpu/probe.h"
+#include "backend/cpu/limits.h"
+#include "base/thread_pool.h"
 #include "cli/arguments.h"
+#include "cli/bench_limits.h"
+#include "cli/bench_rows.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
 #include "cli/profile.h"
 #include "cli/progress.h"
-#include "cli/readable.h"
 #include "cli/signals.h"
 #include "cli/speed.h"
 #include "cli/verbs.h"
@@ -29,27 +32,38 @@ constexpr const char* kSummary =
     "Measure tokens per second of reading a prompt (pp) and of generating (tg), beside this "
     "machine's measured limits.\n"
     "W and B are the numbers and the bytes (as the file stores them) of all matrices a token is "
-    "multiplied with: not the\nembedding, unless it is the head too. A pass reads B once; a pass "
-    "of "
-    "tg is one token, one of pp is --batch tokens.\n"
-    "  gbps = B * passes per second / 1e9        share_dram = gbps / measured memory bandwidth\n"
-    "  gops = 2 * W * tokens per second / 1e9    share_int8 = gops / measured int8 dot products\n"
-    "(the head is computed for the last token of a prompt alone, so gops of pp leaves it out). The "
-    "limits are measured\nin the same run, on as many threads.";
+    "multiplied with: not the\nembedding, unless it is the head too. K are the bytes of keys and "
+    "values in the cache. A pass reads B and K once; a pass\nof tg is one token of each sequence, "
+    "one of pp is --batch tokens.\n"
+    "  GB/s  = (B + K) * passes per second / 1e9    of DRAM = GB/s over the measured memory "
+    "bandwidth\n"
+    "  GOP/s = 2 * W * tokens per second / 1e9      of int8 = GOP/s over the measured int8 dot "
+    "products\n"
+    "(the head is computed for the last token of a prompt alone, so pp leaves it out where it is "
+    "not). The limits are measured\non as many threads for 15 ms each before and after every run, "
+    "since shared machines change by the second; a share is the\nmedian of the runs' shares. "
+    "`quern bench limits` measures the limits alone.";
 
 constexpr const char* kExamples =
     "Examples:\n"
     "  quern bench\n"
-    "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 2 --json\n"
-    "  quern bench --shape llama-3.2-1b --quant q4_0 -n 32";
+    "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 1,2 --json > before.json\n"
+    "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 1,2 --compare before.json\n"
+    "  quern bench --shape llama-3.2-1b --quant q4_0 -n 32 -d 0,4096\n"
+    "  quern bench --seqs 8,16,32 -p 128 -n 32     # sequences at once, prompts of their own\n"
+    "  quern bench limits";
+
+// Of each probe of a limit; two of them between runs.
+constexpr double kProbeSeconds = 0.015;
 
 struct Flags {
   ModelFlags model;
   std::string shape, quant, head_quant;
-  std::vector<int> n_prompt{512}, n_gen{128};
+  std::vector<int> n_prompt{512}, n_gen{128}, n_seqs, n_depth{0}, threads;
   int repetitions = 5, batch = 512;
   bool profile = false;
   std::optional<std::string> trace;
+  std::optional<std::string> compare;
   bool json = false;
 };
 
@@ -66,117 +80,93 @@ Result<std::shared_ptr<const WeightSource>> open_source(const Flags& flags) {
   return std::shared_ptr<const WeightSource>(std::move(file));
 }
 
+// With --seqs, tests of sequences at once; otherwise prompts, then generation. 0 tokens: no test.
 std::vector<SpeedTest> tests_of(const Flags& flags) {
   std::vector<SpeedTest> tests;
-  for (const int n : flags.n_prompt)
-    if (n > 0) tests.push_back({.n_prompt = n});
-  for (const int n : flags.n_gen)
-    if (n > 0) tests.push_back({.n_gen = n});
+  const auto add = [&](SpeedTest test) {
+    if (test.timed() > 0) tests.push_back(test);
+  };
+  for (const int depth : flags.n_depth) {
+    for (const int seqs : flags.n_seqs)
+      for (const int prompt : flags.n_prompt)
+        for (const int gen : flags.n_gen)
+          if (gen > 0) add({prompt, gen, seqs, depth});
+    if (!flags.n_seqs.empty()) continue;
+    for (const int prompt : flags.n_prompt) add({.n_prompt = prompt, .n_depth = depth});
+    for (const int gen : flags.n_gen) add({.n_gen = gen, .n_depth = depth});
+  }
   return tests;
 }
 
 Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> source,
                                         const Flags& flags, const std::vector<SpeedTest>& tests,
-                                        ProfileCollector& profile) {
-  int longest = 1;
-  for (const SpeedTest& test : tests) longest = std::max({longest, test.n_prompt, test.n_gen});
+                                        int threads, ProfileCollector& profile) {
+  constexpr int kPageTokens = 64;
   Progress bar;
   CompileOptions options;
-  options.threads = threads_in_use(flags.model);
+  options.threads = threads;
   TRY(options.numerics, numerics_of(flags.model));
   options.max_rows = flags.batch;
-  options.n_pages = longest / 64 + 1;
+  options.n_pages = 1;
+  for (const SpeedTest& test : tests) {
+    options.max_rows = std::max(options.max_rows, test.n_seqs);
+    options.n_pages = std::max(options.n_pages, test.n_seqs * pages_of(test, kPageTokens));
+  }
   options.isa = flags.model.isa;
   if (flags.profile || flags.trace)
     options.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
   options.dump = flags.model.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
-  return compile(std::move(source), options);
+  TRY(auto executor, compile(std::move(source), options));
+  CHECK(executor->page_tokens() == kPageTokens, "pages are counted as the executor counts them");
+  return executor;
 }
 
-struct Row {
-  SpeedTest test;
-  Speed speed;
-  double gbps, gops;
-};
-
-// See kSummary.
-Row row_of(const SpeedTest& test, const Speed& speed, const Work& work, int batch) {
-  const double tokens = speed.mean();
-  const int n_tokens = std::max(test.n_prompt, test.n_gen);
-  const int passes = test.n_gen > 0 ? n_tokens : (n_tokens + batch - 1) / batch;
-  const double weights = static_cast<double>(test.n_gen > 0 ? work.weights : work.body_weights);
-  return {test, speed, static_cast<double>(work.bytes) * tokens * passes / n_tokens / 1e9,
-          2 * weights * tokens / 1e9};
-}
-
-Json row_json(const Row& row, const WeightSource& source, const Flags& flags,
-              const cpu::MachineLimits& limits) {
-  int64_t n_params = 0, bytes = 0;
+BenchSetup setup_of(const WeightSource& source, const Flags& flags, int threads) {
+  BenchSetup setup{.isa = isa_in_use(flags.model),
+                   .numerics = flags.model.exact ? "exact" : flags.model.numerics,
+                   .model = source.path(),
+                   .n_batch = flags.batch,
+                   .n_threads = threads};
   for (const Weight& weight : source.weights()) {
-    n_params += weight.n_rows() * weight.n_cols();
-    bytes += static_cast<int64_t>(weight.data.size());
+    setup.n_params += weight.n_rows() * weight.n_cols();
+    setup.model_bytes += static_cast<int64_t>(weight.data.size());
   }
-  return {{"backend", "cpu"},
-          {"isa", isa_in_use(flags.model)},
-          {"numerics", flags.model.exact ? "exact" : flags.model.numerics},
-          {"model_filename", source.path()},
-          {"model_size", bytes},
-          {"model_n_params", n_params},
-          {"n_batch", flags.batch},
-          {"n_threads", threads_in_use(flags.model)},
-          {"n_prompt", row.test.n_prompt},
-          {"n_gen", row.test.n_gen},
-          {"avg_ts", row.speed.mean()},
-          {"stddev_ts", row.speed.deviation()},
-          {"samples_ts", row.speed.samples},
-          {"gbps", row.gbps},
-          {"gops", row.gops},
-          {"share_dram", row.gbps / limits.dram_gbps},
-          {"share_int8", row.gops / limits.int8_gops},
-          {"dram_gbps", limits.dram_gbps},
-          {"int8_gops", limits.int8_gops}};
+  return setup;
 }
 
-void print_table(const std::vector<Row>& rows, const WeightSource& source, const Flags& flags,
-                 const cpu::MachineLimits& limits) {
-  fmt::print("{}\n{} threads, {}{}; this machine: {:.1f} GB/s, {:.0f} int8 GOP/s\n\n",
-             shown(source.path()), threads_in_use(flags.model), isa_in_use(flags.model),
-             flags.model.exact                ? ", exact"
-             : flags.model.numerics == "auto" ? ""
-                                              : ", " + flags.model.numerics,
-             limits.dram_gbps, limits.int8_gops);
-  fmt::print("{:<8} {:>10} {:>8} {:>8} {:>7} {:>9} {:>7}\n", "test", "tokens/s", "+-", "GB/s",
-             "of DRAM", "GOP/s", "of int8");
-  for (const Row& row : rows) {
-    const SpeedTest& test = row.test;
-    const std::string name =
-        test.n_gen > 0 ? fmt::format("tg{}", test.n_gen) : fmt::format("pp{}", test.n_prompt);
-    fmt::print("{:<8} {:>10.2f} {:>8.2f} {:>8.2f} {:>6.1f}% {:>9.1f} {:>6.1f}%\n", name,
-               row.speed.mean(), row.speed.deviation(), row.gbps, 100 * row.gbps / limits.dram_gbps,
-               row.gops, 100 * row.gops / limits.int8_gops);
-  }
-}
-
-Result<std::vector<Row>> measure_all(Executor& executor, const std::vector<SpeedTest>& tests,
-                                     const Work& work, const Flags& flags) {
-  std::vector<Row> rows;
+// All tests on one number of threads; rows are added to the list.
+Result<> measure_all(const std::shared_ptr<const WeightSource>& source, const Flags& flags,
+                     const std::vector<SpeedTest>& tests, int threads, Json& rows) {
+  ProfileCollector profile(flags.trace.has_value());
+  TRY(const auto executor, build(source, flags, tests, threads, profile));
+  TRY(const auto probe, cpu::Probe::start(threads));
+  Speedometer speedometer(*executor, flags.batch, [&] {
+    return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
+  });
+  const Work work = work_of(*source);
+  const BenchSetup setup = setup_of(*source, flags, threads);
+  const double cache_bytes = static_cast<double>(executor->page_bytes()) / executor->page_tokens();
   Progress bar;
   const double runs = static_cast<double>(tests.size()) * (flags.repetitions + 1);
+  double done = 0;
   for (const SpeedTest& test : tests) {
-    const auto keep_going = [&](int run) {
-      const double done = static_cast<double>(rows.size()) * (flags.repetitions + 1) + run;
-      bar.update(done / runs, "measuring");
+    const auto keep_going = [&](int) {
+      bar.update(done++ / runs, fmt::format("measuring on {} threads", threads));
       return !interrupted();
     };
-    TRY(const Speed speed, measure(executor, test, flags.batch, flags.repetitions, keep_going));
-    rows.push_back(row_of(test, speed, work, flags.batch));
+    TRY(const auto samples, speedometer.measure(test, flags.repetitions, keep_going));
+    rows.push_back(
+        bench_row(setup, test, traffic_of(test, flags.batch, work, cache_bytes), samples));
   }
-  return rows;
+  bar.clear();
+  if (flags.profile) fmt::print(stderr, "{}", profile.tables());
+  if (flags.trace) TRY_OK(write_trace(*flags.trace, profile.passes()));
+  return Ok{};
 }
 
-void add_flags(Arguments& args, Flags& flags) {
+void add_source_flags(Arguments& args, Flags& flags) {
   add_model(args, flags.model.model);
   std::string shapes, formats;
   for (const auto name : shape_names()) shapes += fmt::format(" {}", name);
@@ -186,10 +176,19 @@ void add_flags(Arguments& args, Flags& flags) {
   args.text("--quant", flags.quant, "Their number format [q4_0]:" + formats, "NAME");
   args.text("--head-quant", flags.head_quant,
             "That of the vocabulary matrices [as --quant; q6_k where that is ternary]", "NAME");
+  args.exclusive({"MODEL", "--shape"});
+}
+
+void add_test_flags(Arguments& args, Flags& flags) {
   args.integers("-p,--n-prompt", flags.n_prompt, 0, 1 << 20,
                 "Prompt tokens; a list with commas; 0: no such test [512]");
   args.integers("-n,--n-gen", flags.n_gen, 0, 1 << 20,
                 "Tokens to generate; a list with commas; 0: no such test [128]");
+  args.integers("--seqs", flags.n_seqs, 1, 1 << 12,
+                "Instead: this many sequences at once, each generates -n tokens after a prompt of "
+                "-p tokens of its own, which is not timed; a list with commas");
+  args.integers("-d,--depth", flags.n_depth, 0, 1 << 20,
+                "Tokens in the cache before each test, not timed; a list with commas [0]");
   args.integer("-r,--repetitions", flags.repetitions, 1, 1000,
                "Runs that count, after one to warm up [5]");
   args.integer("-b,--batch", flags.batch, 1, 1 << 16, "Tokens of a prompt in one pass [512]");
@@ -197,43 +196,63 @@ void add_flags(Arguments& args, Flags& flags) {
             "Print where the time of a pass goes, by kind of step, to stderr");
   args.text("--trace", flags.trace,
             "Write the last passes, step by step, for chrome://tracing or ui.perfetto.dev", "FILE");
+  args.integers("-t,--threads", flags.threads, 1, ThreadPool::kMaxThreads,
+                "Threads that compute; a list with commas [one per core this process may use]");
+  args.text("--compare", flags.compare,
+            "Also print how these speeds stand to those of an earlier --json", "FILE");
   args.flag("--json", flags.json, "Print an array, one object a test, with llama-bench's names");
-  add_machine_flags(args, flags.model);
-  args.exclusive({"MODEL", "--shape"});
 }
 
-}  // namespace
-
-Result<int> run_bench(int argc, const char* const* argv) {
-  Flags flags;
-  Arguments args("bench", kSummary, kExamples);
-  add_flags(args, flags);
-  TRY(const bool go, args.parse(argc, argv));
-  if (!go) return kDone;
+Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
   if (flags.shape.empty() && !(flags.quant.empty() && flags.head_quant.empty()))
     return Error{Code::invalid_argument,
                  std::string(flags.quant.empty() ? "--head-quant" : "--quant") + " needs --shape",
                  {},
                  "a file's format is what it is; name a shape for random weights"};
-  const std::vector<SpeedTest> tests = tests_of(flags);
+  if (tests.empty() && !flags.n_seqs.empty())
+    return Error{Code::invalid_argument, "--seqs with -n 0: nothing to measure", {}, {}};
   if (tests.empty())
     return Error{Code::invalid_argument, "-p and -n are both 0: nothing to measure", {}, {}};
+  for (const SpeedTest& test : tests)
+    if (int64_t{test.length()} * test.n_seqs > int64_t{1} << 28)
+      return Error{Code::invalid_argument,
+                   fmt::format("{} sequences of {} tokens", test.n_seqs, test.length()),
+                   {},
+                   "choose fewer or shorter ones: at most 2^28 tokens together"};
+  return Ok{};
+}
+
+}  // namespace
+
+Result<int> run_bench(int argc, const char* const* argv) {
+  if (argc > 1 && argv[1] == std::string_view("limits"))
+    return run_bench_limits(argc - 1, argv + 1);
+  Flags flags;
+  Arguments args("bench", kSummary, kExamples);
+  add_source_flags(args, flags);
+  add_test_flags(args, flags);
+  add_compute_flags(args, flags.model);
+  TRY(const bool go, args.parse(argc, argv));
+  if (!go) return kDone;
+  const std::vector<SpeedTest> tests = tests_of(flags);
+  TRY_OK(check_flags(flags, tests));
+  TRY_OK(numerics_of(flags.model));
+  Json earlier;
+  if (flags.compare) {
+    TRY(earlier, read_rows(*flags.compare));
+  }
+  if (flags.threads.empty()) flags.threads = {threads_in_use(flags.model)};
 
   catch_interrupts();
   TRY(const auto source, open_source(flags));
-  ProfileCollector profile(flags.trace.has_value());
-  TRY(const auto executor, build(source, flags, tests, profile));
-  TRY(const auto rows, measure_all(*executor, tests, work_of(*source), flags));
-  TRY(const cpu::MachineLimits limits, cpu::measure_limits(threads_in_use(flags.model)));
-  if (flags.profile) fmt::print(stderr, "{}", profile.tables());
-  if (flags.trace) TRY_OK(write_trace(*flags.trace, profile.passes()));
-  if (!flags.json) {
-    print_table(rows, *source, flags, limits);
-    return kDone;
+  Json rows = Json::array();
+  for (const int threads : flags.threads) TRY_OK(measure_all(source, flags, tests, threads, rows));
+  if (flags.compare) compare(rows, earlier);
+  if (flags.json) {
+    print_json(rows, 2);
+  } else {
+    fmt::print("{}", bench_table(rows));
   }
-  Json list = Json::array();
-  for (const Row& row : rows) list.push_back(row_json(row, *source, flags, limits));
-  print_json(list, 2);
   return kDone;
 }
 
