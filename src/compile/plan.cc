@@ -14,8 +14,9 @@ int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 int64_t row_bytes(const Compilation& c, NodeId id) {
   const Shape& shape = c.graph.nodes[id].shape;
   if (shape.element == Element::int8) {
-    const auto widest = std::ranges::max(c.forms[id][0].of);
-    return cpu::n_terms(widest) * cpu::activation_bytes(shape.width);
+    int terms = 1;
+    for (const cpu::RowForm form : c.forms[id][0].of) terms = std::max(terms, cpu::n_terms(form));
+    return terms * cpu::activation_bytes(shape.width);
   }
   return padded(shape.width, cpu::kPanelRows) * static_cast<int64_t>(sizeof(float));
 }

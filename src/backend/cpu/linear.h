@@ -52,9 +52,9 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
 int64_t activation_bytes(int64_t n_in);
 
 // What a row of activations is turned into before a product reads it. A reader of `one_term` may be
-// given two.
-enum class RowForm : uint8_t { none, one_term, two_terms };
-constexpr int n_terms(RowForm form) { return static_cast<int>(form); }
+// given two. rounded: to bf16, for Bf16Kernels.
+enum class RowForm : uint8_t { none, one_term, two_terms, rounded };
+constexpr int n_terms(RowForm form) { return form == RowForm::two_terms ? 2 : 1; }
 
 // What happens to a product before it is stored.
 struct Epilogue {

@@ -65,6 +65,7 @@ float* row_floats(const Pass& pass, const Worker& worker, const View& view, int 
 int64_t stride_floats(const Pass& pass, const View& view);
 
 int64_t n_panels(const ProductStep& step);  // of all its parts
+int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kernels);
 void run(const Pass& pass, const Worker& worker, int step_index, const ProductStep& step);
 
 }  // namespace quern::cpu

@@ -11,8 +11,19 @@ namespace {
 // next rows and to leave nobody waiting at the end. With many rows each panel takes long: fewer.
 constexpr int64_t kChunkBytes = 256 << 10;
 constexpr int64_t kManyRows = 16;
+// Where rows go through tiles, each take reads all of them anew: fewer takes.
+constexpr int64_t kTilePanels = 16;
+
+bool uses_tiles(const ProductStep& step) {
+  const auto rounded = [](const ProductPart& part) {
+    return part.forms[Role::prompt] == RowForm::rounded;
+  };
+  return std::ranges::any_of(step.parts, rounded);
+}
 
 int64_t panels_at_once(const ProductStep& step, int n_rows, int n_threads) {
+  if (uses_tiles(step) && n_rows > kManyRows)
+    return std::clamp<int64_t>(n_panels(step) / n_threads / 4, 1, kTilePanels);
   const ProductPart& part = step.parts[0];
   const int64_t bytes = step.kind == ProductKind::exact
                             ? kPanelRows * step.n_in * static_cast<int64_t>(sizeof(float))
@@ -45,6 +56,10 @@ void multiply_quantized(const Pass& pass, const Worker& worker, const ProductSte
   float* const out = epilogue.out;
   each_run(pass, step, part, [&](int first, int n_rows, RowForm form) {
     epilogue.out = out + first * epilogue.out_stride;
+    if (form == RowForm::rounded)
+      return pass.kernels.bf16_linear->multiply(
+          part.packed, row_bytes(pass, worker, step.in, first), stride, n_rows, panels.first,
+          panels.last, epilogue, worker.scratch);
     pass.kernels.linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, first),
                                            stride, n_rows, n_terms(form), panels.first, panels.last,
                                            epilogue);
@@ -79,6 +94,11 @@ int64_t n_panels(const ProductStep& step) {
   int64_t n = 0;
   for (const ProductPart& part : step.parts) n += part.n_panels;
   return n;
+}
+
+int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kernels) {
+  if (step.kind == ProductKind::exact) return exact_scratch_bytes(step.n_in);
+  return uses_tiles(step) ? kernels.bf16_linear->scratch_bytes(step.n_in, max_rows) : 0;
 }
 
 // The panels of all parts stand in one line.

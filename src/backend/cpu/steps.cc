@@ -74,8 +74,11 @@ void run_append(const RowContext& c, const RowOp& op) {
 void run_quantize(const RowContext& c, const RowOp& op) {
   // Rows of a step over used rows are numbered by themselves.
   const Role role = c.rows == Rows::used ? Role::used : c.pass.places[c.row].role;
-  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, n_terms(op.forms[role]),
-                                     row_bytes(c.pass, c.worker, op.out, c.row));
+  const RowForm form = op.forms[role];
+  std::byte* out = row_bytes(c.pass, c.worker, op.out, c.row);
+  if (form == RowForm::rounded)
+    return c.pass.kernels.bf16_linear->round_row(c.floats(op.in), op.width, out);
+  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, n_terms(form), out);
 }
 
 void run_copy(const RowContext& c, const RowOp& op) {
@@ -158,9 +161,8 @@ int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
   for (const AttentionShape& shape : program.layers)
     bytes = std::max(bytes, attention.scratch_bytes(shape, kAttendRows));
   for (const Step& step : program.steps)
-    if (const auto* product = std::get_if<ProductStep>(&step);
-        product && product->kind == ProductKind::exact)
-      bytes = std::max(bytes, exact_scratch_bytes(product->n_in));
+    if (const auto* product = std::get_if<ProductStep>(&step))
+      bytes = std::max(bytes, scratch_bytes(*product, program.max_rows, kernels));
   return (bytes + 63) / 64 * 64;
 }
 
