@@ -6,21 +6,22 @@ namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<Avx2>();
-constexpr RowKernels kRows = row_kernels<Avx2>();
 constexpr ProbeKernels kProbe = probe_kernels<Avx2>();
-constexpr AttentionKernels kFastAttention = FastAttention<Avx2>::kernels();
-constexpr AttentionKernels kExactAttention = ExactAttention<Avx2>::kernels();
 }  // namespace
+
+constexpr RowKernels kAvx2Rows = row_kernels<Avx2>();
+constexpr AttentionKernels kAvx2FastAttention = FastAttention<Avx2>::kernels();
+constexpr AttentionKernels kAvx2ExactAttention = ExactAttention<Avx2>::kernels();
 
 extern const Kernels kAvx2Kernels;
 constinit const Kernels kAvx2Kernels = {
     .isa = "avx2",
     .supported = [](const CpuFeatures& f) { return f.avx2 && f.fma && f.f16c; },
     .linear = kLinear,
-    .rows = kRows,
+    .rows = kAvx2Rows,
     .probe = kProbe,
-    .fast_attention = kFastAttention,
-    .exact_attention = kExactAttention,
+    .fast_attention = kAvx2FastAttention,
+    .exact_attention = kAvx2ExactAttention,
 };
 
 }  // namespace quern::cpu

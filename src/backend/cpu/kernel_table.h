@@ -29,6 +29,8 @@ constexpr ProbeKernels probe_kernels() {
 }
 
 // Tables that other instruction sets share.
+extern const RowKernels kAvx2Rows;
+extern const AttentionKernels kAvx2FastAttention, kAvx2ExactAttention;
 extern const LinearKernels kAvx512VnniLinear;
 extern const RowKernels kAvx512VnniRows;
 extern const ProbeKernels kAvx512VnniProbe;

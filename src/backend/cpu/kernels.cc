@@ -4,7 +4,8 @@ namespace quern::cpu {
 
 extern const Kernels kScalarKernels;
 #if QUERN_X86
-extern const Kernels kAvx2Kernels, kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
+extern const Kernels kAvx2Kernels, kAvxVnniKernels;
+extern const Kernels kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
 #endif
 
 namespace {
@@ -12,10 +13,7 @@ namespace {
 constexpr const Kernels* kAll[] = {
     &kScalarKernels,
 #if QUERN_X86
-    &kAvx2Kernels,
-    &kAvx512VnniKernels,
-    &kAvx512Bf16Kernels,
-    &kAmxKernels,
+    &kAvx2Kernels,   &kAvxVnniKernels, &kAvx512VnniKernels, &kAvx512Bf16Kernels, &kAmxKernels,
 #endif
 };
 

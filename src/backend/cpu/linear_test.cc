@@ -412,9 +412,12 @@ TEST(Kernels, TheBestAreTheLastThatRunAndAreWorthwhile) {
   CpuFeatures features;
   features.avx2 = features.fma = features.f16c = true;
   EXPECT_EQ(best_kernels(features).isa, "avx2");
+  features.avxvnni = true;
+  EXPECT_EQ(best_kernels(features).isa, "avxvnni");
+  features.avxvnni = false;
   features.avx512f = features.avx512bw = features.avx512vl = features.avx512dq = true;
   EXPECT_EQ(best_kernels(features).isa, "avx2");
-  features.avx512vnni = true;
+  features.avx512vnni = features.avxvnni = true;
   EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
   features.avx512bf16 = true;
   EXPECT_EQ(best_kernels(features).isa, "avx512bf16");

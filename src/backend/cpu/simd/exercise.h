@@ -52,6 +52,7 @@ void exercise(const float* a, const float* b, int32_t* out) {
 
 // False where this build has no such instruction set; call only where the processor has it.
 bool exercise_avx2(const float* a, const float* b, int32_t* out);
+bool exercise_avxvnni(const float* a, const float* b, int32_t* out);
 bool exercise_avx512vnni(const float* a, const float* b, int32_t* out);
 
 }  // namespace quern::cpu

@@ -17,6 +17,7 @@ struct Vocabulary {
 };
 constexpr Vocabulary kVocabularies[] = {
     {"avx2", exercise_avx2},
+    {"avxvnni", exercise_avxvnni},
     {"avx512vnni", exercise_avx512vnni},
 };
 
