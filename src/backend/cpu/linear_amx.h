@@ -18,8 +18,8 @@ namespace quern::cpu {
 // is decoded at a time.
 struct TileCut {
   static constexpr int kBlockSteps = 64;
-  static constexpr int kMostTiles = 8;               // of 16 rows, in a block of rows
-  static constexpr int64_t kCacheBytes = 512 << 10;  // of activations
+  static constexpr int kMostTiles = 16;               // of 16 rows, in a block of rows
+  static constexpr int64_t kCacheBytes = 1024 << 10;  // of activations
   static constexpr int kPanelsKept = 8;
 
   int64_t n_steps, stretch;  // steps of all inputs, and of a stretch
