@@ -3,6 +3,7 @@
 #include "backend/cpu/attention_amx.h"
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/linear_amx.h"
+#include "backend/cpu/probe_amx.h"
 
 namespace quern::cpu {
 
@@ -21,6 +22,11 @@ int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows) {
                                     : kAvx512VnniFastAttention.scratch_bytes(shape, n_rows);
 }
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
+constexpr ProbeKernels with_tiles(ProbeKernels probe) {
+  probe.bf16_dots = probe_tile_products;
+  return probe;
+}
+constexpr ProbeKernels kProbe = with_tiles(probe_kernels<Avx512Vnni>());
 constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply,
                                      TileLinear::scratch_bytes};
 
@@ -36,7 +42,7 @@ constinit const Kernels kAmxKernels = {
         },
     .linear = kAvx512VnniLinear,
     .rows = kAvx512VnniRows,
-    .probe = kAvx512VnniProbe,
+    .probe = kProbe,
     .fast_attention = kAvx512VnniFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
     .prompt_attention = &kPromptAttention,

@@ -18,7 +18,7 @@ struct MachineLimits {
   double l3_gbps = 0;      // from the third; 0: its size is not known
   double int8_gops = 0;    // 10^9 operations per second with the kernels that best_kernels() picks
   double f32_gflops = 0;   // likewise, of fused multiply-adds
-  double bf16_gflops = 0;  // of bf16 dot products, the best of all kernels; 0: no such instruction
+  double bf16_gflops = 0;  // of bf16 dot products or tiles, the best of all kernels; 0: none
 };
 
 // Measures as often as asked: what a shared machine can do changes by the second. Every measurement

@@ -97,8 +97,8 @@ struct Bf16Kernels {
   void (*round_row)(const float* x, int64_t n_in, std::byte* record);
   // Panels [first, last) of the product of n_rows such records, record_stride bytes apart (best an
   // odd multiple of 64, which spreads rows over the cache), with a packed matrix of any layout.
-  // scratch: scratch_bytes(n_in, n_rows) of the calling thread, aligned to 64. Activations are read
-  // anew for every call: it is worth having many panels in one.
+  // scratch: scratch_bytes(n_in, n_rows or more) of the calling thread, aligned to 64. Activations
+  // are read anew for every call: it is worth having many panels in one.
   void (*multiply)(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
                    int n_rows, int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
                    std::byte* scratch);

@@ -31,12 +31,19 @@ struct TileCut {
     const int blocks = (n_tiles + kMostTiles - 1) / kMostTiles;
     const int pairs = ((n_tiles + blocks - 1) / blocks + 1) / 2;  // blocks of equal size
     row_tiles = 2 * pairs;
-    stretch = kCacheBytes / (row_tiles * kTileBytes) / kBlockSteps * kBlockSteps;
-    if (stretch >= n_steps) stretch = n_steps;
+    stretch = stretch_of(row_tiles);
     panels = stretch < n_steps ? kPanelsKept : 1;
   }
   int64_t weight_bytes() const { return smaller(n_steps, kBlockSteps) * kStepBytes; }
-  int64_t sums_bytes() const { return int64_t{panels} * row_tiles * kStepBytes; }
+  // Enough for fewer rows too, although blocks of equal size may be larger for those.
+  int64_t sums_bytes() const {
+    const int64_t most = smaller((n_tiles + 1) / 2 * 2, kMostTiles);
+    return (stretch_of(most) < n_steps ? kPanelsKept : 1) * most * kStepBytes;
+  }
+  int64_t stretch_of(int64_t tiles) const {
+    const int64_t whole_blocks = kCacheBytes / (tiles * kTileBytes) / kBlockSteps;
+    return smaller(whole_blocks * kBlockSteps, n_steps);
+  }
   static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 };
 

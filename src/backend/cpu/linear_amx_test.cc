@@ -219,6 +219,15 @@ TEST_F(Bf16Linear, GivesTheSameBitsForAnyRowsPanelsAndPlaces) {
   }
 }
 
+TEST_F(Bf16Linear, NeedsNoMoreScratchForFewerRows) {
+  for (const int64_t n_in : {32, 576, 2048, 8192, 30000}) {
+    for (int n = 2; n <= 1100; ++n) {
+      EXPECT_GE(bf16_kernels()->scratch_bytes(n_in, n), bf16_kernels()->scratch_bytes(n_in, n - 1))
+          << n_in << " " << n;
+    }
+  }
+}
+
 TEST_F(Bf16Linear, AddsBiasAndResidualOnce) {
   const Product p(Dtype::q4_0, 64, 96, 21);
   const std::vector<float> product = p.multiply_all();
