@@ -2,6 +2,7 @@
 #include "quern/model.h"
 
 #include <algorithm>
+#include <future>
 
 #include "api/load_text.h"
 #include "api/vocabulary_from_gguf.h"
@@ -82,18 +83,24 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY(std::shared_ptr<const WeightSource> source, open_model(path));
   TRY(const Config config, read_config(*source));
   TRY(const CompileOptions for_compiler, compile_options(options, config));
-  const Result<Vocabulary> vocabulary = read_vocabulary(*source);
-  if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
-  auto state = std::make_shared<State>(describe(*source, config), *source, vocabulary);
+  // A large vocabulary takes as long as packing the weights: both at once.
+  auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
+    const Result<Vocabulary> vocabulary = read_vocabulary(*source);
+    if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
+    return std::make_shared<State>(describe(*source, config), *source, vocabulary);
+  });
+  auto compiled = compile(source, for_compiler);
+  TRY(const std::shared_ptr<State> state, text.get());
+  if (!compiled) return compiled.error();
+  state->executor = std::move(*compiled);
   state->info.has_chat_template = static_cast<bool>(state->chat_template);
-  TRY(state->executor, compile(source, for_compiler));
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
     return tokenizer ? tokenizer->bytes(id, false) : std::string();
   };
   state->engine = std::make_unique<SharedEngine>(
       *state->executor,
       EngineOptions{.end_ids = state->ends, .token_bytes = bytes, .context = config.context});
-  return Model(std::move(state));
+  return Model(state);
 }
 
 const ModelInfo& Model::info() const { return state_->info; }

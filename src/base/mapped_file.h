@@ -23,6 +23,9 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return bytes_; }  // starts at a page boundary
+  // Gives the memory of a part back to the system; what is read of it later comes from the file
+  // again.
+  void give_back(std::span<const std::byte> part) const;
   const std::string& path() const { return path_; }
 
  private:

@@ -25,6 +25,18 @@ TEST(MappedFile, LendsTheBytesAndMoves) {
   EXPECT_EQ(file.path(), path);
 }
 
+TEST(MappedFile, WhatWasGivenBackCanStillBeRead) {
+  const std::string path = temporary("given_back");
+  std::ofstream(path) << std::string(100000, 'x');
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  file->give_back(file->bytes());
+  file->give_back(file->bytes().subspan(5000, 3));  // less than a page: nothing happens
+  file->give_back(file->bytes().last(1));
+  for (const std::byte b : file->bytes()) ASSERT_EQ(b, std::byte{'x'});
+  ::unlink(path.c_str());
+}
+
 TEST(MappedFile, AnEmptyFileIsAnEmptySpan) {
   const std::string path = temporary("empty");
   std::ofstream(path).close();

@@ -50,6 +50,7 @@ Result<> pack(Compilation& c) {
     c.pool.run([&](int thread, int n_threads) {
       cpu::pack(w.matrix, n_panels * thread / n_threads, n_panels * (thread + 1) / n_threads, out);
     });
+    c.source.give_back(w.matrix.data);
     if (c.options.progress)
       c.options.progress(static_cast<double>(job.offset + job.bytes) / static_cast<double>(total),
                          "packing weights");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 
 #include "base/mapped_file.h"
 #include "base/utf8.h"
@@ -30,6 +31,12 @@ class GgufSource : public WeightSource {
   const Metadata& metadata() const override { return file_.metadata; }
   std::span<const Weight> weights() const override { return file_.weights; }
   int64_t file_bytes() const override { return file_bytes_; }
+  void give_back(std::span<const std::byte> data) const override {
+    for (const MappedFile& map : maps_)
+      if (std::less_equal{}(map.bytes().data(), data.data()) &&
+          std::less{}(data.data(), map.bytes().data() + map.bytes().size()))
+        map.give_back(data);
+  }
 
  private:
   std::string path_;

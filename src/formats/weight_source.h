@@ -43,6 +43,9 @@ class WeightSource {
   virtual const Metadata& metadata() const = 0;
   virtual std::span<const Weight> weights() const = 0;  // sorted by name
   virtual int64_t file_bytes() const = 0;               // all shards together
+  // A hint that these bytes of a weight will hardly be read again: a mapped file gives their memory
+  // back to the system. They stay readable.
+  virtual void give_back(std::span<const std::byte> /*data*/) const {}
 
   const Weight* find(std::string_view name) const;  // null where absent; O(log n)
 };

@@ -76,7 +76,8 @@ Result<> CpuExecutor::allocate() {
   TRY(arena_, WeightMemory::allocate(program_.arena_bytes));
   scratch_stride_ = padded(scratch_bytes(program_, kernels_)) + kAlign * 2;
   TRY(scratch_, WeightMemory::allocate(scratch_stride_ * pool_->n_threads()));
-  TRY(pages_, WeightMemory::allocate(page_bytes() * options_.n_pages));
+  // Layers lie far apart: with large pages each would take 2 MiB for its first token.
+  TRY(pages_, WeightMemory::allocate(page_bytes() * options_.n_pages, false));
   std::byte* base = pages_.data();
   for (size_t i = 0; i < program_.layers.size(); ++i) {
     const int64_t stride = layer_page_bytes(program_, kernels_, static_cast<int>(i));
@@ -179,8 +180,7 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
 
 void FreePages::operator()(std::byte* p) const { munmap(p, bytes); }
 
-// Anonymous memory: zero when first read, taken from the system page by page as it is written.
-Result<WeightMemory> WeightMemory::allocate(int64_t bytes) {
+Result<WeightMemory> WeightMemory::allocate(int64_t bytes, bool large_pages) {
   WeightMemory memory;
   if (bytes <= 0) return memory;
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
@@ -188,7 +188,7 @@ Result<WeightMemory> WeightMemory::allocate(int64_t bytes) {
   if (p == MAP_FAILED)
     return Error{Code::out_of_memory, std::to_string(bytes) + " bytes of memory were refused", "",
                  "use a smaller model or context, or close other programs"};
-  madvise(p, bytes, MADV_HUGEPAGE);
+  if (large_pages) madvise(p, bytes, MADV_HUGEPAGE);
   memory.memory_ = {static_cast<std::byte*>(p), FreePages{bytes}};
   memory.bytes_ = bytes;
   return memory;

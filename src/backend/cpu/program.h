@@ -24,10 +24,11 @@ struct FreePages {
   void operator()(std::byte* p) const;
 };
 
-// Memory for weights: aligned to 64 bytes, in large pages where the system offers them.
+// Memory from the system: aligned to 64 bytes, zero when first read, taken page by page as it is
+// written. large_pages: where the system offers them.
 class WeightMemory {
  public:
-  static Result<WeightMemory> allocate(int64_t bytes);
+  static Result<WeightMemory> allocate(int64_t bytes, bool large_pages = true);
   std::byte* data() const { return memory_.get(); }
   int64_t bytes() const { return bytes_; }
 
