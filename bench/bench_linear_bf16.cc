@@ -1,8 +1,9 @@
-// Speed of products by bf16 tiles beside those of one term of int8 on the same packed weights, and
-// the least number of rows from which tiles win over one and two terms.
+// Speed of products by bf16 tiles beside those of int8 in one and two terms on the same packed
+// weights.
 //   bench_linear_bf16 [format] [n_threads] [megabytes of weights]
-// Prints the middle of the better half of runs, for each kind a run in turn: other work on the
-// machine, above all on a core's other thread, moves both.
+// Runs of the three kinds take turns. Work on a core's other hardware thread more than halves the
+// rate of tiles, and on a virtual machine that work may be anyone's: so the median is printed, and
+// the best of twenty in parentheses, which is about what a core of one's own gives.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -51,10 +52,11 @@ struct Copies {
   }
 };
 
-// Seconds of the middle run of the better half.
-double typical(std::vector<double>& times) {
-  std::nth_element(times.begin(), times.begin() + times.size() / 4, times.end());
-  return times[times.size() / 4];
+// GOP/s of the run at this place among all, the fastest first.
+double gops_at(double place, double ops, std::vector<double>& times) {
+  const auto at = times.begin() + static_cast<int64_t>(place * static_cast<double>(times.size()));
+  std::nth_element(times.begin(), at, times.end());
+  return 1e-9 * ops / *at;
 }
 
 // Every call takes another matrix, its panels shared by the threads.
@@ -103,7 +105,7 @@ void measure(const Setup& setup, const Copies& copies, int n_rows, double peak) 
   Aligned<std::byte> scratch(scratch_bytes * setup.pool->n_threads());
   std::vector<double> times[3];
   const auto begin = Clock::now();
-  for (size_t i = 0; i < 5 || Clock::now() - begin < std::chrono::milliseconds(400); ++i) {
+  for (size_t i = 0; i < 5 || Clock::now() - begin < std::chrono::milliseconds(1000); ++i) {
     const PackedMatrix& w = copies.matrices[i % copies.matrices.size()];
     times[0].push_back(timed(setup, w, [&](int thread, int64_t from, int64_t to) {
       bf16.multiply(w, rounded.data(), stride, n_rows, from, to, epilogue,
@@ -116,14 +118,14 @@ void measure(const Setup& setup, const Copies& copies, int n_rows, double peak) 
       }));
     }
   }
-  const double ops = 2e-9 * n_rows * static_cast<double>(first.n_out * n_in);
-  const double tiles = ops / typical(times[0]);
-  std::printf(
-      "%-8s %5lld x %-5lld %4d rows: bf16 tiles %7.1f GOP/s %5.1f %% of peak; "
-      "int8, one term %6.1f, two terms %6.1f GOP/s\n",
-      info(setup.format->dtype).name.data(), static_cast<long long>(first.n_out),
-      static_cast<long long>(n_in), n_rows, tiles, 100 * tiles / peak, ops / typical(times[1]),
-      ops / typical(times[2]));
+  const double ops = 2.0 * n_rows * static_cast<double>(first.n_out * n_in);
+  std::printf("%-6s %5lld x %-5lld %4d rows", info(setup.format->dtype).name.data(),
+              static_cast<long long>(first.n_out), static_cast<long long>(n_in), n_rows);
+  for (std::vector<double>& t : times) {
+    std::printf(" | %6.0f (%6.0f)", gops_at(0.5, ops, t), gops_at(0.05, ops, t));
+  }
+  std::printf(" | %2.0f (%2.0f) %% of peak\n", 100 * gops_at(0.5, ops, times[0]) / peak,
+              100 * gops_at(0.05, ops, times[0]) / peak);
 }
 
 int run(std::string_view format, int n_threads, int64_t megabytes) {
@@ -139,7 +141,10 @@ int run(std::string_view format, int n_threads, int64_t megabytes) {
   }
   const Setup setup{&kernels, found, pool->get(), megabytes << 20};
   const double peak = peak_gflops(setup);
-  std::printf("bf16 tile peak %.0f GFLOP/s on %d threads\n", peak, n_threads);
+  std::printf(
+      "bf16 tile peak %.0f GFLOP/s on %d threads. GOP/s: bf16 tiles | int8 in one term | in "
+      "two terms\n",
+      peak, n_threads);
   const bool large = info(found->dtype).block > 32;
   for (const auto& [n_out, n_in] :
        {std::pair{1536, large ? 512 : 576}, {2048, 8192}, {8192, 2048}}) {
