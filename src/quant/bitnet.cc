@@ -18,8 +18,9 @@ namespace {
 
 constexpr int kBlock = 128, kBlockBytes = 32;
 
-int field(const std::byte* block, int i) {  // weight i of a block
-  return std::to_integer<int>(block[i % 32]) >> (6 - i / 32 * 2) & 3;
+int field(const std::byte* block, int i) {  // code of weight i of a block; 3 is not used: a zero
+  const int code = std::to_integer<int>(block[i % 32]) >> (6 - i / 32 * 2) & 3;
+  return code == 3 ? 1 : code;
 }
 
 void split(const QuantMatrix& m, int64_t first, int64_t n, int8_t* codes, float* scales, float*) {
@@ -55,8 +56,11 @@ void encode(const float* in, int64_t n, std::byte* out) {
 
 }  // namespace
 
-extern const Format kI2S = {
-    Dtype::i2_s, decode, encode, {.group = 32, .bits = 4, .zero_point = 1}, split};
+extern const Format kI2S = {Dtype::i2_s,
+                            decode,
+                            encode,
+                            {.group = 32, .bits = 2, .zero_point = 1, .scales = ScaleKind::one},
+                            split};
 
 int64_t bitnet_scale_at(Dtype dtype, int64_t n_rows, int64_t n_cols) {
   int64_t n = 0;

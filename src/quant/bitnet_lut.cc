@@ -155,7 +155,7 @@ void decode(const QuantMatrix& m, int64_t first, int64_t n, float* out) {
   }
 }
 
-constexpr IntegerForm kForm{.group = 32, .bits = 4, .zero_point = 1};
+constexpr IntegerForm kForm{.group = 32, .bits = 2, .zero_point = 1, .scales = ScaleKind::one};
 
 }  // namespace
 

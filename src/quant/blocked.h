@@ -18,7 +18,22 @@ static_assert(std::endian::native == std::endian::little,
 //   static constexpr IntegerForm kForm;
 //   void unpack(int8_t* codes, float* scales, float* offsets) const;
 // unpack writes kWeights codes, kWeights / kForm.group scales and, where kForm.has_offset, as many
-// offsets (otherwise offsets must not be touched).
+// offsets (otherwise offsets must not be touched). With ScaleKind::steps the block has
+//   SuperScale super() const;
+// as well, and unpack writes scales and offsets by spread().
+
+// Scales and offsets of a block with ScaleKind::steps.
+template <class Block>
+void spread(const Block& block, float* scales, float* offsets) {
+  constexpr IntegerForm form = Block::kForm;
+  const SuperScale super = block.super();
+  for (int g = 0; g < SuperScale::kWeights / form.group; ++g) {
+    scales[g] = f16_to_f32(super.d) * form.step_unit * static_cast<float>(super.scale_steps[g]);
+    if (form.has_offset)
+      offsets[g] = -(f16_to_f32(super.dmin) * static_cast<float>(super.offset_steps[g]));
+  }
+}
+
 template <class Block>
 struct Blocked {
   static constexpr int kGroups = Block::kWeights / Block::kForm.group;
@@ -31,6 +46,10 @@ struct Blocked {
       scales += kGroups;
       if (Block::kForm.has_offset) offsets += kGroups;
     });
+  }
+
+  static void split_steps(const QuantMatrix& m, int64_t first, int64_t n, SuperScale* out) {
+    for_each_block(m, first, n, [&](const Block& block) { *out++ = block.super(); });
   }
 
   static void decode(const QuantMatrix& m, int64_t first, int64_t n, float* out) {
@@ -86,6 +105,8 @@ template <class Block>
 constexpr Format blocked_format(Dtype dtype) {
   Format format{dtype, Blocked<Block>::decode, nullptr, Block::kForm, Blocked<Block>::split};
   if constexpr (requires(const float* w) { Block::pack(w); }) format.encode = encode_blocks<Block>;
+  if constexpr (Block::kForm.scales == ScaleKind::steps)
+    format.split_steps = Blocked<Block>::split_steps;
   return format;
 }
 

@@ -19,11 +19,11 @@ void unpack_nibbles(const uint8_t (&nibbles)[16], int8_t* codes) {
   }
 }
 
-// Adds the fifth bits: codes become 0..31 - bias.
-void add_high_bits(const uint8_t (&high)[4], int bias, int8_t* codes) {
+// Adds the fifth bits: codes become 0..31.
+void add_high_bits(const uint8_t (&high)[4], int8_t* codes) {
   for (int i = 0; i < kBlock; ++i) {
     const int bit = high[i / 8] >> (i % 8) & 1;
-    codes[i] = static_cast<int8_t>((codes[i] | bit << 4) - bias);
+    codes[i] = static_cast<int8_t>(codes[i] | bit << 4);
   }
 }
 
@@ -70,7 +70,8 @@ struct Q4_0 {
   uint8_t nibbles[16];
 
   static constexpr int kWeights = kBlock;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 4, .zero_point = 8, .f16_scales = true};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 4, .zero_point = 8, .scales = ScaleKind::f16};
   void unpack(int8_t* codes, float* scales, float*) const {
     scales[0] = f16_to_f32(scale);
     unpack_nibbles(nibbles, codes);
@@ -91,7 +92,7 @@ struct Q4_1 {
 
   static constexpr int kWeights = kBlock;
   static constexpr IntegerForm kForm{
-      .group = 32, .bits = 4, .has_offset = true, .f16_scales = true};
+      .group = 32, .bits = 4, .has_offset = true, .scales = ScaleKind::f16};
   void unpack(int8_t* codes, float* scales, float* offsets) const {
     scales[0] = f16_to_f32(scale);
     offsets[0] = f16_to_f32(minimum);
@@ -115,11 +116,12 @@ struct Q5_0 {
   uint8_t nibbles[16];
 
   static constexpr int kWeights = kBlock;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .f16_scales = true};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 5, .zero_point = 16, .scales = ScaleKind::f16};
   void unpack(int8_t* codes, float* scales, float*) const {
     scales[0] = f16_to_f32(scale);
     unpack_nibbles(nibbles, codes);
-    add_high_bits(high, 16, codes);
+    add_high_bits(high, codes);
   }
   static Q5_0 pack(const float* weights) {
     Q5_0 block;
@@ -139,12 +141,12 @@ struct Q5_1 {
 
   static constexpr int kWeights = kBlock;
   static constexpr IntegerForm kForm{
-      .group = 32, .bits = 8, .has_offset = true, .f16_scales = true};
+      .group = 32, .bits = 5, .has_offset = true, .scales = ScaleKind::f16};
   void unpack(int8_t* codes, float* scales, float* offsets) const {
     scales[0] = f16_to_f32(scale);
     offsets[0] = f16_to_f32(minimum);
     unpack_nibbles(nibbles, codes);
-    add_high_bits(high, 0, codes);
+    add_high_bits(high, codes);
   }
   static Q5_1 pack(const float* weights) {
     Q5_1 block;
@@ -164,7 +166,7 @@ struct Q8_0 {
   int8_t codes[kBlock];
 
   static constexpr int kWeights = kBlock;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .f16_scales = true};
+  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .scales = ScaleKind::f16};
   void unpack(int8_t* out, float* scales, float*) const {
     scales[0] = f16_to_f32(scale);
     std::memcpy(out, codes, sizeof codes);

@@ -18,16 +18,36 @@ struct QuantMatrix {
   std::span<const std::byte> data;
 };
 
+// Where the scales of an integer form come from.
+enum class ScaleKind : uint8_t {
+  f32,    // any number
+  f16,    // every scale and offset is exactly an f16 number
+  power,  // a power of two, without offsets
+  steps,  // SuperScale: small integers times one or two f16 numbers per 256 weights
+  one,    // one f32 for the whole matrix
+};
+
+// Scales and offsets of 256 weights in groups: scale = d * step_unit * scale_steps[g], offset =
+// -(dmin * offset_steps[g]), all exact in f32.
+struct SuperScale {
+  static constexpr int kWeights = 256;
+  uint16_t d = 0, dmin = 0;                            // f16
+  int8_t scale_steps[16] = {}, offset_steps[16] = {};  // offset steps are at least 0
+};
+
 // The integer form: weight[i] = scale[g] * (code[i] - zero_point) + offset[g] with g = i / group,
 // computed in f32 in that order (difference exact, product rounded, then sum), which is bit for bit
 // what `decode` gives. Without offsets nothing is added, so that a zero keeps its sign.
 struct IntegerForm {
   int group = 0;  // weights that share scale and offset, 16 or 32 (a divisor of the block); 0: no
                   // integer form
-  int bits = 0;   // 4: codes are in [0, 15]; 8: codes are in [-128, 127]
+  int bits = 0;   // 2..6: codes are in [0, 2^bits); 8: codes are in [-128, 127]
   int zero_point = 0;       // the code that means 0 (before the offset), e.g. 8 for q4_0
   bool has_offset = false;  // false: every offset is 0
-  bool f16_scales = false;  // true: every scale and offset is exactly an f16 number
+  ScaleKind scales = ScaleKind::f32;
+  float step_unit = 1;             // of ScaleKind::steps: a power of two
+  int step_bits = 8;               // 4: scale and offset steps are in [0, 15]; 0: scale steps are 1
+  const int8_t* values = nullptr;  // of 8-bit codes: if not null, each is one of these 16
 };
 
 struct Format {
@@ -47,6 +67,9 @@ struct Format {
   // integer.group == 0.
   void (*split)(const QuantMatrix& m, int64_t first, int64_t n, int8_t* codes, float* scales,
                 float* offsets);
+  // Of ScaleKind::steps, otherwise null: the scales that `split` gives, as they are made, (n,
+  // n_cols / 256).
+  void (*split_steps)(const QuantMatrix& m, int64_t first, int64_t n, SuperScale* out) = nullptr;
 };
 
 // Null for types that hold no weights (i8..i64, f64).

@@ -2,6 +2,8 @@
 // against its decoder.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -126,7 +128,7 @@ TEST_P(IntegerFormat, IntegerFormGivesTheBitsOfDecode) {
   const IntegerForm form = format.integer;
   ASSERT_NE(format.split, nullptr);
   ASSERT_TRUE(form.group == 16 || form.group == 32);
-  ASSERT_TRUE(form.bits == 4 || form.bits == 8);
+  ASSERT_TRUE(form.bits == 8 || (form.bits >= 2 && form.bits <= 6));
   // A shape that tl1 and tl2 know, too.
   const int64_t n_rows = is_bitnet(format) ? 1536 : 64, n_cols = is_bitnet(format) ? 4096 : 512;
   const auto data = random_matrix(format, n_rows, n_cols);
@@ -138,9 +140,12 @@ TEST_P(IntegerFormat, IntegerFormGivesTheBitsOfDecode) {
                form.has_offset ? offsets.data() : nullptr);
   format.decode(m, first, n, decoded.data());
   for (int64_t i = 0; i < n * n_cols; ++i) {
-    if (form.bits == 4) {
+    if (form.bits < 8) {
       ASSERT_GE(codes[i], 0);
-      ASSERT_LE(codes[i], 15);
+      ASSERT_LT(codes[i], 1 << form.bits);
+    }
+    if (form.values) {
+      ASSERT_NE(std::find(form.values, form.values + 16, codes[i]), form.values + 16);
     }
     const int64_t g = i / form.group;
     float weight = scales[g] * static_cast<float>(codes[i] - form.zero_point);
@@ -150,9 +155,52 @@ TEST_P(IntegerFormat, IntegerFormGivesTheBitsOfDecode) {
     } else {
       ASSERT_EQ(std::bit_cast<uint32_t>(weight), std::bit_cast<uint32_t>(decoded[i])) << i;
     }
-    if (form.f16_scales && !std::isnan(scales[g]) && !std::isnan(offsets[g])) {
+    if (form.scales == ScaleKind::f16 && !std::isnan(scales[g]) && !std::isnan(offsets[g])) {
       ASSERT_EQ(f16_to_f32(f32_to_f16(scales[g])), scales[g]);
       ASSERT_EQ(f16_to_f32(f32_to_f16(offsets[g])), offsets[g]);
+    }
+  }
+}
+
+TEST_P(IntegerFormat, ScalesAreOfTheKindItSays) {
+  const Format& format = *GetParam();
+  const IntegerForm form = format.integer;
+  const bool has_steps = form.scales == ScaleKind::steps;
+  ASSERT_EQ(format.split_steps != nullptr, has_steps);
+  const int64_t n_rows = is_bitnet(format) ? 1536 : 64, n_cols = is_bitnet(format) ? 4096 : 512;
+  const auto data = random_matrix(format, n_rows, n_cols);
+  const QuantMatrix m{format.dtype, n_rows, n_cols, data};
+  const int64_t n = 50, groups = n * n_cols / form.group, per_super = 256 / form.group;
+  std::vector<int8_t> codes(n * n_cols);
+  std::vector<float> scales(groups), offsets(groups);
+  format.split(m, 7, n, codes.data(), scales.data(), offsets.data());
+  std::vector<SuperScale> supers(n * n_cols / 256);
+  if (has_steps) format.split_steps(m, 7, n, supers.data());
+  for (int64_t g = 0; g < groups; ++g) {
+    if (form.scales == ScaleKind::one) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(scales[g]), std::bit_cast<uint32_t>(scales[0]));
+    }
+    if (form.scales == ScaleKind::power) {
+      ASSERT_GT(scales[g], 0.0f);
+      ASSERT_EQ(std::ldexp(1.0f, std::ilogb(scales[g])), scales[g]);
+    }
+    if (!has_steps) continue;
+    const SuperScale& super = supers[g / per_super];
+    const int scale_step = super.scale_steps[g % per_super];
+    const int offset_step = super.offset_steps[g % per_super];
+    const float d = f16_to_f32(super.d), dmin = f16_to_f32(super.dmin);
+    if (form.step_bits == 0) {
+      ASSERT_EQ(scale_step, 1);
+    }
+    if (form.step_bits == 4) {
+      ASSERT_TRUE(scale_step >= 0 && scale_step <= 15 && offset_step <= 15);
+    }
+    ASSERT_GE(offset_step, 0);
+    if (std::isfinite(d)) {
+      ASSERT_EQ(scales[g], d * form.step_unit * static_cast<float>(scale_step));
+    }
+    if (form.has_offset && std::isfinite(dmin)) {
+      ASSERT_EQ(offsets[g], -(dmin * static_cast<float>(offset_step)));
     }
   }
 }

@@ -10,6 +10,8 @@ namespace {
 
 constexpr int kSuper = 256;
 
+constexpr int8_t kValues[16] = {-9, -7, -1, 1, 7, 9};
+
 void put(uint64_t entry, bool minus, int8_t* codes) {
   for (int i = 0; i < 8; ++i) {
     const int value = static_cast<int8_t>(entry >> 8 * i);
@@ -26,10 +28,17 @@ struct Iq1S {
   uint16_t high[8];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
-  void unpack(int8_t* codes, float* scales, float*) const {
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 8, .scales = ScaleKind::steps, .step_unit = 0.125f, .values = kValues};
+  SuperScale super() const {
+    SuperScale super{d};
+    for (int g = 0; g < 8; ++g)
+      super.scale_steps[g] = static_cast<int8_t>(2 * (high[g] >> 12 & 7) + 1);
+    return super;
+  }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
     for (int g = 0; g < 8; ++g) {
-      scales[g] = f16_to_f32(d) * static_cast<float>(2 * (high[g] >> 12 & 7) + 1) * 0.125f;
       for (int k = 0; k < 4; ++k) {
         const unsigned index = low[4 * g + k] | (high[g] >> 3 * k & 7u) << 8;
         put(kIq1Grid[index], high[g] >> 15, codes + 32 * g + 8 * k);
@@ -48,14 +57,18 @@ struct Iq1M {
   uint16_t scales[4];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 8};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
+  static constexpr IntegerForm kForm{
+      .group = 16, .bits = 8, .scales = ScaleKind::steps, .step_unit = 0.125f, .values = kValues};
+  SuperScale super() const {
     unsigned d = 0;
     for (int i = 0; i < 4; ++i) d |= static_cast<unsigned>(scales[i] >> 12) << 4 * i;
-    for (int g = 0; g < 16; ++g) {
-      const int s = scales[g / 4] >> (g % 4 * 3) & 7;
-      out_scales[g] = f16_to_f32(static_cast<uint16_t>(d)) * static_cast<float>(2 * s + 1) * 0.125f;
-    }
+    SuperScale super{static_cast<uint16_t>(d)};
+    for (int g = 0; g < 16; ++g)
+      super.scale_steps[g] = static_cast<int8_t>(2 * (scales[g / 4] >> (g % 4 * 3) & 7) + 1);
+    return super;
+  }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int k = 0; k < 32; ++k) {
       const unsigned half = high[k / 2] >> (k % 2 * 4) & 15u;
       put(kIq1Grid[low[k] | (half & 7) << 8], half & 8, codes + 8 * k);

@@ -50,7 +50,8 @@ struct Iq4Nl {
   uint8_t packed[16];
 
   static constexpr int kWeights = 32;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .f16_scales = true};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 8, .scales = ScaleKind::f16, .values = kIq4Values};
   void unpack(int8_t* codes, float* scales, float*) const {
     scales[0] = f16_to_f32(scale);
     look_up(kIq4Values, packed, codes);
@@ -72,13 +73,19 @@ struct Iq4Xs {
   uint8_t packed[128];
 
   static constexpr int kWeights = 256;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
-  void unpack(int8_t* codes, float* scales, float*) const {
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 8, .scales = ScaleKind::steps, .values = kIq4Values};
+  SuperScale super() const {
+    SuperScale super{d};
     for (int g = 0; g < 8; ++g) {
       const int low = low_scales[g / 2] >> (g % 2 * 4) & 15, high = high_scales >> 2 * g & 3;
-      scales[g] = f16_to_f32(d) * static_cast<float>((low | high << 4) - 32);
-      look_up(kIq4Values, packed + 16 * g, codes + 32 * g);
+      super.scale_steps[g] = static_cast<int8_t>((low | high << 4) - 32);
     }
+    return super;
+  }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
+    for (int g = 0; g < 8; ++g) look_up(kIq4Values, packed + 16 * g, codes + 32 * g);
   }
   static Iq4Xs pack(const float* in) {
     float wanted[8], peak = 0;
@@ -107,7 +114,8 @@ struct Mxfp4 {
   uint8_t packed[16];
 
   static constexpr int kWeights = 32;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 8, .scales = ScaleKind::power, .values = kFp4Doubled};
 
   static float half_scale(uint8_t exponent) {  // 2^(exponent - 128), the least two are subnormal
     const uint32_t bits =

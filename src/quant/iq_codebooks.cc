@@ -27,7 +27,21 @@ void put(uint64_t entry, unsigned signs, int n, int8_t* codes) {
 
 unsigned nibble(const uint8_t* bytes, int i) { return bytes[i / 2] >> (i % 2 * 4) & 15; }
 
+// The values that codes can be, from the magnitudes of the tables.
+constexpr int8_t kIq2Values[16] = {-43, -25, -8, 8, 25, 43};
+constexpr int8_t kIq3XxsValues[16] = {-62, -52, -44, -36, -28, -20, -12, -4,
+                                      4,   12,  20,  28,  36,  44,  52,  62};
+constexpr int8_t kIq3SValues[16] = {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15};
+
 uint32_t word(const uint16_t* halves) { return halves[0] | static_cast<uint32_t>(halves[1]) << 16; }
+
+// Steps 2 s + 1 from n 4-bit s, low half first.
+SuperScale odd_steps(uint16_t d, const uint8_t* nibbles, int n) {
+  SuperScale super{d};
+  for (int g = 0; g < n; ++g)
+    super.scale_steps[g] = static_cast<int8_t>(2 * nibble(nibbles, g) + 1);
+  return super;
+}
 
 // 8 groups of 32, each 8 bytes: four table indices, then a 32-bit word with four 7-bit sign fields
 // and a 4-bit scale s on top. scale = d * (s + 1/2) / 4.
@@ -36,11 +50,21 @@ struct Iq2Xxs {
   uint16_t words[32];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
-  void unpack(int8_t* codes, float* scales, float*) const {
+  static constexpr IntegerForm kForm{.group = 32,
+                                     .bits = 8,
+                                     .scales = ScaleKind::steps,
+                                     .step_unit = 0.125f,
+                                     .values = kIq2Values};
+  SuperScale super() const {
+    SuperScale super{d};
+    for (int g = 0; g < 8; ++g)
+      super.scale_steps[g] = static_cast<int8_t>(2 * (words[4 * g + 3] >> 12) + 1);
+    return super;
+  }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
     for (int g = 0; g < 8; ++g) {
       const uint32_t indices = word(&words[4 * g]), rest = word(&words[4 * g + 2]);
-      scales[g] = f16_to_f32(d) * (0.5f + static_cast<float>(rest >> 28)) * 0.25f;
       for (int k = 0; k < 4; ++k)
         put(kIq2XxsGrid[indices >> 8 * k & 255], even_signs(rest >> 7 * k & 127), 8,
             codes + 32 * g + 8 * k);
@@ -55,10 +79,14 @@ struct Iq2Xs {
   uint8_t scales[8];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 8};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
-    for (int g = 0; g < 16; ++g)
-      out_scales[g] = f16_to_f32(d) * (0.5f + static_cast<float>(nibble(scales, g))) * 0.25f;
+  static constexpr IntegerForm kForm{.group = 16,
+                                     .bits = 8,
+                                     .scales = ScaleKind::steps,
+                                     .step_unit = 0.125f,
+                                     .values = kIq2Values};
+  SuperScale super() const { return odd_steps(d, scales, 16); }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int k = 0; k < 32; ++k)
       put(kIq2XsGrid[words[k] & 511], even_signs(words[k] >> 9), 8, codes + 8 * k);
   }
@@ -73,10 +101,14 @@ struct Iq2S {
   uint8_t scales[8];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 8};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
-    for (int g = 0; g < 16; ++g)
-      out_scales[g] = f16_to_f32(d) * (0.5f + static_cast<float>(nibble(scales, g))) * 0.25f;
+  static constexpr IntegerForm kForm{.group = 16,
+                                     .bits = 8,
+                                     .scales = ScaleKind::steps,
+                                     .step_unit = 0.125f,
+                                     .values = kIq2Values};
+  SuperScale super() const { return odd_steps(d, scales, 16); }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int k = 0; k < 32; ++k) {
       const unsigned index = low[k] | (high[k / 4] >> (k % 4 * 2) & 3u) << 8;
       put(kIq2SGrid[index], signs[k], 8, codes + 8 * k);
@@ -92,11 +124,21 @@ struct Iq3Xxs {
   uint16_t words[16];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
-  void unpack(int8_t* codes, float* scales, float*) const {
+  static constexpr IntegerForm kForm{.group = 32,
+                                     .bits = 8,
+                                     .scales = ScaleKind::steps,
+                                     .step_unit = 0.25f,
+                                     .values = kIq3XxsValues};
+  SuperScale super() const {
+    SuperScale super{d};
+    for (int g = 0; g < 8; ++g)
+      super.scale_steps[g] = static_cast<int8_t>(2 * (words[2 * g + 1] >> 12) + 1);
+    return super;
+  }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
     for (int g = 0; g < 8; ++g) {
       const uint32_t rest = word(&words[2 * g]);
-      scales[g] = f16_to_f32(d) * (0.5f + static_cast<float>(rest >> 28)) * 0.5f;
       for (int k = 0; k < 8; ++k) {
         const unsigned signs = even_signs(rest >> 7 * (k / 2) & 127);
         put(kIq3XxsGrid[indices[8 * g + k]], signs >> (k % 2 * 4), 4, codes + 32 * g + 4 * k);
@@ -115,10 +157,11 @@ struct Iq3S {
   uint8_t scales[4];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
-    for (int g = 0; g < 8; ++g)
-      out_scales[g] = f16_to_f32(d) * static_cast<float>(1 + 2 * nibble(scales, g));
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 8, .scales = ScaleKind::steps, .values = kIq3SValues};
+  SuperScale super() const { return odd_steps(d, scales, 8); }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int k = 0; k < 64; ++k) {
       const unsigned index = low[k] | (high[k / 8] >> k % 8 & 1u) << 8;
       put(kIq3SGrid[index], signs[k / 2] >> (k % 2 * 4), 4, codes + 4 * k);

@@ -79,6 +79,16 @@ ScaleMin scale_min(const uint8_t (&packed)[12], int g) {
                                                                                      << 4};
 }
 
+SuperScale super_of(uint16_t d, uint16_t dmin, const uint8_t (&packed)[12]) {
+  SuperScale super{d, dmin};
+  for (int g = 0; g < 8; ++g) {
+    const auto [scale, minimum] = scale_min(packed, g);
+    super.scale_steps[g] = static_cast<int8_t>(scale);
+    super.offset_steps[g] = static_cast<int8_t>(minimum);
+  }
+  return super;
+}
+
 void set_scale_min(uint8_t (&packed)[12], int g, int scale, int minimum) {
   if (g < 4) {
     packed[g] |= static_cast<uint8_t>(scale);
@@ -114,12 +124,18 @@ struct Q2K {
   uint16_t d, dmin;  // f16
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 4, .has_offset = true};
-  void unpack(int8_t* out, float* out_scales, float* offsets) const {
+  static constexpr IntegerForm kForm{
+      .group = 16, .bits = 2, .has_offset = true, .scales = ScaleKind::steps, .step_bits = 4};
+  SuperScale super() const {
+    SuperScale super{d, dmin};
     for (int g = 0; g < 16; ++g) {
-      out_scales[g] = f16_to_f32(d) * static_cast<float>(scales[g] & 15);
-      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(scales[g] >> 4));
+      super.scale_steps[g] = static_cast<int8_t>(scales[g] & 15);
+      super.offset_steps[g] = static_cast<int8_t>(scales[g] >> 4);
     }
+    return super;
+  }
+  void unpack(int8_t* out, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(two_bits(codes, i));
   }
   static Q2K pack(const float* in) {
@@ -152,13 +168,19 @@ struct Q3K {
   uint16_t d;  // f16
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 4, .zero_point = 4};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
+  static constexpr IntegerForm kForm{
+      .group = 16, .bits = 3, .zero_point = 4, .scales = ScaleKind::steps};
+  SuperScale super() const {
+    SuperScale super{d};
     for (int g = 0; g < 16; ++g) {
       const int low4 = scales[g % 8] >> (g / 8 * 4) & 15;
       const int high2 = scales[8 + g % 4] >> (g / 4 * 2) & 3;
-      out_scales[g] = f16_to_f32(d) * static_cast<float>((low4 | high2 << 4) - 32);
+      super.scale_steps[g] = static_cast<int8_t>((low4 | high2 << 4) - 32);
     }
+    return super;
+  }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int i = 0; i < kSuper; ++i) {
       const int bit = high[i % 32] >> (i / 32) & 1;
       codes[i] = static_cast<int8_t>(two_bits(low, i) | bit << 2);
@@ -192,13 +214,11 @@ struct Q4K {
   uint8_t codes[128];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 4, .has_offset = true};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 4, .has_offset = true, .scales = ScaleKind::steps};
+  SuperScale super() const { return super_of(d, dmin, scales); }
   void unpack(int8_t* out, float* out_scales, float* offsets) const {
-    for (int g = 0; g < 8; ++g) {
-      const auto [scale, minimum] = scale_min(scales, g);
-      out_scales[g] = f16_to_f32(d) * static_cast<float>(scale);
-      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(minimum));
-    }
+    spread(*this, out_scales, offsets);
     for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(four_bits(codes, i));
   }
   static Q4K pack(const float* in) {
@@ -218,13 +238,11 @@ struct Q5K {
   uint8_t low[128];
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 32, .bits = 8, .has_offset = true};
+  static constexpr IntegerForm kForm{
+      .group = 32, .bits = 5, .has_offset = true, .scales = ScaleKind::steps};
+  SuperScale super() const { return super_of(d, dmin, scales); }
   void unpack(int8_t* codes, float* out_scales, float* offsets) const {
-    for (int g = 0; g < 8; ++g) {
-      const auto [scale, minimum] = scale_min(scales, g);
-      out_scales[g] = f16_to_f32(d) * static_cast<float>(scale);
-      offsets[g] = -(f16_to_f32(dmin) * static_cast<float>(minimum));
-    }
+    spread(*this, out_scales, offsets);
     for (int i = 0; i < kSuper; ++i) {
       const int bit = high[i % 32] >> (i / 32) & 1;
       codes[i] = static_cast<int8_t>(four_bits(low, i) | bit << 4);
@@ -251,12 +269,18 @@ struct Q6K {
   uint16_t d;  // f16
 
   static constexpr int kWeights = kSuper;
-  static constexpr IntegerForm kForm{.group = 16, .bits = 8};
-  void unpack(int8_t* codes, float* out_scales, float*) const {
-    for (int g = 0; g < 16; ++g) out_scales[g] = f16_to_f32(d) * static_cast<float>(scales[g]);
+  static constexpr IntegerForm kForm{
+      .group = 16, .bits = 6, .zero_point = 32, .scales = ScaleKind::steps};
+  SuperScale super() const {
+    SuperScale super{d};
+    std::copy_n(scales, 16, super.scale_steps);
+    return super;
+  }
+  void unpack(int8_t* codes, float* out_scales, float* offsets) const {
+    spread(*this, out_scales, offsets);
     for (int i = 0; i < kSuper; ++i) {
       const int low4 = low[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
-      codes[i] = static_cast<int8_t>((low4 | two_bits(high, i) << 4) - 32);
+      codes[i] = static_cast<int8_t>(low4 | two_bits(high, i) << 4);
     }
   }
   static Q6K pack(const float* in) {

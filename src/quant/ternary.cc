@@ -1,5 +1,6 @@
 // ggml's ternary formats: tq1_0 (1.69 bits, base 3) and tq2_0 (2.06 bits). Super-blocks of 256
 // weights with one f16 scale: weight = scale * (code - 1), codes 0, 1, 2.
+#include <algorithm>
 #include <cmath>
 
 #include "quant/blocked.h"
@@ -8,10 +9,13 @@ namespace quern {
 namespace {
 
 constexpr int kSuper = 256;
-constexpr IntegerForm kTernary{.group = 32, .bits = 4, .zero_point = 1, .f16_scales = true};
+constexpr IntegerForm kTernary{
+    .group = 16, .bits = 2, .zero_point = 1, .scales = ScaleKind::steps, .step_bits = 0};
 
-void repeat_scale(uint16_t scale, float* scales) {
-  for (int g = 0; g < kSuper / 32; ++g) scales[g] = f16_to_f32(scale);
+SuperScale super_of(uint16_t scale) {
+  SuperScale super{scale};
+  std::fill_n(super.scale_steps, 16, int8_t{1});
+  return super;
 }
 
 // codes and scale of 256 weights: the largest magnitude is 1, the rest round to it or to 0.
@@ -40,8 +44,9 @@ struct Tq1 {
 
   static constexpr int kWeights = kSuper;
   static constexpr IntegerForm kForm = kTernary;
-  void unpack(int8_t* codes, float* scales, float*) const {
-    repeat_scale(scale, scales);
+  SuperScale super() const { return super_of(scale); }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
     for (const Run& run : kRuns)
       for (int i = 0; i < run.codes; ++i)
         for (int j = 0; j < run.bytes; ++j) {
@@ -72,8 +77,9 @@ struct Tq2 {
 
   static constexpr int kWeights = kSuper;
   static constexpr IntegerForm kForm = kTernary;
-  void unpack(int8_t* codes, float* scales, float*) const {
-    repeat_scale(scale, scales);
+  SuperScale super() const { return super_of(scale); }
+  void unpack(int8_t* codes, float* scales, float* offsets) const {
+    spread(*this, scales, offsets);
     for (int i = 0; i < kSuper; ++i)
       codes[i] = static_cast<int8_t>(packed[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3);
   }

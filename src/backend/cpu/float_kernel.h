@@ -2,10 +2,23 @@
 // over ascending inputs.
 #pragma once
 #include "backend/cpu/packed_layout.h"
-#include "backend/cpu/quantized_kernel.h"
 #include "backend/cpu/simd/inline.h"
 
 namespace quern::cpu {
+
+template <class V, int kStrips, int kRows>
+QUERN_SIMD void store_tile(const typename V::F32x16 (&sum)[kRows][kStrips], float* out,
+                           int64_t out_stride, const float* bias, bool add, int strip) {
+  QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
+    const int at = kStripRows * (strip + s);
+    QUERN_UNROLL for (int m = 0; m < kRows; ++m) {
+      auto v = sum[m][s];
+      if (bias) v = V::add(v, V::load(bias + at));
+      if (add) v = V::add(V::load(out + m * out_stride + at), v);
+      V::store(out + m * out_stride + at, v);
+    }
+  }
+}
 
 // A panel (n_in, 32) of weights and the rows of x it meets.
 struct FloatTile {

@@ -19,27 +19,35 @@ inline constexpr int kStripRows = 16;  // output rows of one vector of int32
 inline constexpr int kPanelRows =
     32;  // output rows a kernel computes together; n_out is padded to it
 
+// Integer codes of some width, two kinds of codes that are looked up, and plain numbers.
 enum class Layout : uint8_t {
-  int4,  // codes 0..15, group 32
-  int8,  // codes -128..127, group 16 or 32
-  f32,   // also the exact path of every format: decoded panel by panel
+  int2,
+  int3,
+  int4,
+  int5,
+  int6,
+  int8,
+  table4,   // 4 bits, one of 16 values
+  ternary,  // five weights of -1, 0, 1 in a byte
+  f32,      // also the exact path of every format: decoded panel by panel
   f16,
   bf16,
 };
+constexpr bool is_plain(Layout layout) { return layout >= Layout::f32; }
 
 // The packed form of a matrix. Owns nothing: `data` is memory of the Program (or a mapped package),
 // aligned to 64 bytes.
 struct PackedMatrix {
   Layout layout = Layout::f32;
-  IntegerForm form;  // of int4 and int8
+  IntegerForm form;  // of integer layouts
   int64_t n_out = 0, n_in = 0;
   std::span<const std::byte> data;
 
   int64_t n_panels() const { return (n_out + kPanelRows - 1) / kPanelRows; }
 };
 
-// Which layout a format is packed into for the fast path, and the bytes it takes. A format with an
-// integer form is packed into int4 or int8; the plain ones keep their type.
+// Which layout a format is packed into for the fast path, and the bytes it takes: about those of
+// the file. The plain formats keep their type.
 Layout layout_of(const Format& format);
 int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in);
 // Packs panels [first, last) of `m` into `out`, the start of the whole packed matrix; ranges may be
@@ -70,7 +78,7 @@ struct LinearKernels {
   // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros to a multiple of
   // 64.
   void (*quantize_row)(const float* x, int64_t n_in, int terms, std::byte* records);
-  // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an int4/int8 matrix.
+  // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an integer matrix.
   // Rows are row_stride bytes apart; with 2 terms that is 2 * activation_bytes(n_in).
   void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
                              int n_rows, int terms, int64_t first_panel, int64_t last_panel,

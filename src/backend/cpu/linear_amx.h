@@ -72,11 +72,29 @@ class TileLinear {
     const TileLinear product(w, records, record_stride, n_rows, epilogue, scratch);
     Tiles::configure_rows(product.tile_rows_);
     switch (w.layout) {
+      case Layout::int2:
+        product.rows<Layout::int2>(first_panel, last_panel);
+        break;
+      case Layout::int3:
+        product.rows<Layout::int3>(first_panel, last_panel);
+        break;
       case Layout::int4:
         product.rows<Layout::int4>(first_panel, last_panel);
         break;
+      case Layout::int5:
+        product.rows<Layout::int5>(first_panel, last_panel);
+        break;
+      case Layout::int6:
+        product.rows<Layout::int6>(first_panel, last_panel);
+        break;
       case Layout::int8:
         product.rows<Layout::int8>(first_panel, last_panel);
+        break;
+      case Layout::table4:
+        product.rows<Layout::table4>(first_panel, last_panel);
+        break;
+      case Layout::ternary:
+        product.rows<Layout::ternary>(first_panel, last_panel);
         break;
       case Layout::f32:
         product.rows<Layout::f32>(first_panel, last_panel);
@@ -95,7 +113,6 @@ class TileLinear {
   TileLinear(const PackedMatrix& w, const std::byte* records, int64_t record_stride, int n_rows,
              const Epilogue& epilogue, std::byte* scratch)
       : w_(w),
-        layout_(w),
         panel_bytes_(static_cast<int64_t>(w.data.size()) / w.n_panels()),
         records_(records),
         record_stride_(record_stride),
@@ -133,8 +150,7 @@ class TileLinear {
         static_cast<int>(TileCut::smaller(first_tile + cut_.row_tiles, cut_.n_tiles));
     for (int64_t step = first; step < end; step += TileCut::kBlockSteps) {
       const int64_t last = TileCut::smaller(step + TileCut::kBlockSteps, end);
-      decode_steps<kLayout>(w_, layout_, w_.data.data() + panel * panel_bytes_, step, last,
-                            weights_);
+      decode_steps<kLayout>(w_, w_.data.data() + panel * panel_bytes_, step, last, weights_);
       std::byte* at = sums;
       for (int tile = first_tile; tile < last_tile; tile += 2, at += 2 * kStepBytes) {
         if (tile + 1 < last_tile) {
@@ -202,7 +218,6 @@ class TileLinear {
   }
 
   const PackedMatrix& w_;
-  CodeLayout layout_;
   int64_t panel_bytes_;
   const std::byte* records_;
   int64_t record_stride_;

@@ -140,7 +140,7 @@ TEST_F(Bf16Linear, RoundsEveryWeightToTheNearest) {
       far += !(std::abs(got[i] - want[i]) <= off);
     }
     const IntegerForm& form = format->integer;
-    if (!form.group || (form.f16_scales && !form.has_offset)) {
+    if (!form.group || (form.scales == ScaleKind::f16 && !form.has_offset)) {
       EXPECT_EQ(different, 0) << info(format->dtype).name;
     }
     EXPECT_EQ(far, 0) << info(format->dtype).name;

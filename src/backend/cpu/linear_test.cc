@@ -130,9 +130,9 @@ TEST(QuantizeRow, HoldsEveryGroupWithinHalfAStepAndItsSums) {
       if (e > kLeastExponent) {
         EXPECT_GT(largest, 63.4 * step);
       }
-      EXPECT_EQ(group.half_sums[0], sums[0]);
-      EXPECT_EQ(group.half_sums[1], sums[1]);
-      EXPECT_EQ(group.start8, -8 * (sums[0] + sums[1]));
+      EXPECT_EQ(group.half_starts[0], -32 * sums[0]);
+      EXPECT_EQ(group.half_starts[1], -32 * sums[1]);
+      EXPECT_EQ(group.start, -32 * (sums[0] + sums[1]));
       EXPECT_EQ(group.start128, -128 * (sums[0] + sums[1]));
       EXPECT_EQ(group.scaled_sum, std::ldexp(sums[0] + sums[1], e));
       EXPECT_EQ(group.scaled_half_sums[1], std::ldexp(sums[1], e));
@@ -185,40 +185,106 @@ TEST(QuantizeRow, RoundsAlikeOnEveryInstructionSet) {
 }
 
 // A packed weight, read back by the description in packed_layout.h.
-float packed_weight(const PackedMatrix& w, int64_t row, int64_t k) {
-  const Unit unit(w.layout, w.form);
-  const int64_t u = k / unit.k, in_unit = k % unit.k;
-  const int64_t lane = row % kPanelRows;
-  const std::byte* at = w.data.data() + (row / kPanelRows * unit.count(w.n_in) + u) * unit.bytes();
-  const auto scale_at = [&](const std::byte* scales) {
-    const std::byte* p =
-        scales + in_unit / w.form.group * unit.scale_stride() + lane * unit.scale_bytes;
-    float f32;
-    uint16_t f16;
-    std::memcpy(&f16, p, sizeof f16);
-    if (unit.scale_bytes == 2) return f16_to_f32(f16);
-    std::memcpy(&f32, p, sizeof f32);
-    return f32;
-  };
-  const int64_t line = in_unit % 32 / 4 * 2 + lane / 16;
-  const int byte =
-      std::to_integer<int>(at[unit.codes_at() + kLine * line + lane % 16 * 4 + in_unit % 4]);
-  const int code = w.layout == Layout::int8 ? byte - 128 : in_unit < 32 ? byte & 15 : byte >> 4;
-  const float weight = scale_at(at) * static_cast<float>(code - w.form.zero_point);
-  return unit.has_offset ? weight + scale_at(at + unit.offsets_at()) : weight;
-}
+class PackedReader {
+ public:
+  explicit PackedReader(const PackedMatrix& w) : w_(w), unit_(w.layout, w.form) {}
+
+  float weight(int64_t row, int64_t k) const {
+    const std::byte* panel = w_.data.data() + row / kPanelRows * unit_.panel_bytes(w_.n_in);
+    const int64_t u = k / unit_.k, in_unit = k % unit_.k, lane = row % kPanelRows;
+    const std::byte* at = panel + unit_.at(u);
+    const std::byte* header = panel + unit_.at(u / 4 * 4) - unit_.header_bytes;
+    const std::byte* scales = at + in_unit / unit_.group * unit_.scale_stride;
+    const float d = w_.form.scales == ScaleKind::one ? number<float>(panel, lane) : 1.0f;
+    const float weight = scale_at(header, scales, lane) * d *
+                         static_cast<float>(code(at + unit_.codes_at, lane, in_unit));
+    return w_.form.has_offset ? weight + offset_at(header, scales, lane) : weight;
+  }
+
+ private:
+  template <class T>
+  static T number(const std::byte* at, int64_t i) {
+    T x;
+    std::memcpy(&x, at + i * sizeof(T), sizeof x);
+    return x;
+  }
+  static float f16(const std::byte* at, int64_t i) { return f16_to_f32(number<uint16_t>(at, i)); }
+
+  float scale_at(const std::byte* header, const std::byte* scales, int64_t lane) const {
+    const int byte = std::to_integer<int>(unit_.n_scales ? scales[lane] : std::byte{1});
+    switch (w_.form.scales) {
+      case ScaleKind::f32:
+        return number<float>(scales, lane);
+      case ScaleKind::f16:
+        return f16(scales, lane);
+      case ScaleKind::power:
+        return byte ? std::ldexp(1.0f, byte - 127) : 0.0f;
+      case ScaleKind::one:
+        return 1;
+      case ScaleKind::steps:
+        break;
+    }
+    const int step = w_.form.step_bits == 4 ? byte & 15 : static_cast<int8_t>(byte);
+    return f16(header, lane) * w_.form.step_unit * static_cast<float>(step);
+  }
+  float offset_at(const std::byte* header, const std::byte* scales, int64_t lane) const {
+    const std::byte* offsets = scales + unit_.offsets_at;
+    if (w_.form.scales == ScaleKind::f32) return number<float>(offsets, lane);
+    if (w_.form.scales == ScaleKind::f16) return f16(offsets, lane);
+    const int byte = std::to_integer<int>(offsets[lane]);
+    return f16(header, kPanelRows + lane) *
+           static_cast<float>(w_.form.step_bits == 4 ? byte >> 4 : byte);
+  }
+  // The code less the zero point.
+  int code(const std::byte* codes, int64_t lane, int64_t k) const {
+    const int64_t q = k / 4;
+    const auto byte = [&](int64_t pair) {
+      return std::to_integer<int>(codes[(2 * pair + lane / 16) * kLine + lane % 16 * 4 + k % 4]);
+    };
+    const int nibble = byte(q % 8) >> q / 8 % 2 * 4 & 15, two = byte(q / 4) >> q % 4 * 2 & 3;
+    const int zero = w_.form.zero_point;
+    switch (w_.layout) {
+      case Layout::int2:
+        return two - zero;
+      case Layout::int3:
+        return (two | (byte(4 + q / 8) >> q % 8 & 1) << 2) - zero;
+      case Layout::int4:
+        return nibble - zero;
+      case Layout::int5:
+        return (nibble | (byte(8 + q / 8) >> q % 8 & 1) << 4) - zero;
+      case Layout::int6:
+        return (nibble | (byte(8 + q / 4) >> q % 4 * 2 & 3) << 4) - zero;
+      case Layout::int8:
+        return byte(q) - 128 - zero;
+      case Layout::table4:
+        return w_.form.values[nibble];
+      default:
+        return trit(byte(q % 8), q / 8) - zero;
+    }
+  }
+  static int trit(int byte, int64_t which) {
+    const int v = byte < 192 ? byte % 64 : 64 + (byte - 192) / 3;
+    const int fifth = byte < 192 ? byte / 64 : (byte - 192) % 3;
+    const int all[] = {v % 3, v / 3 % 3, v / 9 % 3, v / 27, fifth};
+    return all[which];
+  }
+
+  const PackedMatrix& w_;
+  Unit unit_;
+};
 
 TEST(Pack, KeepsEveryWeight) {
   for (const Format* format : integer_formats()) {
     for (const Shape shape : shapes(*format)) {
       const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 3);
       const Packed packed = pack_all(w);
+      const PackedReader reader(packed.matrix);
       int different = 0;
       for (int64_t row = 0; row < shape.n_out; ++row) {
         for (int64_t k = 0; k < shape.n_in; ++k) {
           // Zeros lose their sign, and denormal scales count as 0.
           const float want = w.decoded[row * shape.n_in + k];
-          const float got = packed_weight(packed.matrix, row, k);
+          const float got = reader.weight(row, k);
           different += got != want && !(got == 0 && std::abs(want) < 0x1p-120f);
         }
       }

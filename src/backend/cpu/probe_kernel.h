@@ -18,7 +18,7 @@ int64_t probe_int8_dots(int64_t rounds) {
   QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::fill_i32(0);
   for (int64_t r = 0; r < rounds; ++r) {
     asm volatile("" : "+m"(four), "+m"(line));  // else all but one round could be dropped
-    const auto w = V::low_nibbles(line);
+    const auto w = V::small(V::load_i32(line));
     const auto a = V::broadcast_i32(&four);
     QUERN_UNROLL for (int i = 0; i < kProbeChains; ++i) sum[i] = V::dot(sum[i], w, a);
   }

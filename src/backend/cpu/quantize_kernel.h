@@ -42,10 +42,10 @@ QUERN_SIMD void quantize_group(typename V::F32x16& low, typename V::F32x16& high
   const float power = exponential(exponent);
   group.exponent = exponent << 23;
   group.scaled_sum = power * static_cast<float>(sums[0] + sums[1]);
-  group.start8 = -8 * (sums[0] + sums[1]);
+  group.start = -32 * (sums[0] + sums[1]);
   group.start128 = -128 * (sums[0] + sums[1]);
   for (int half = 0; half < 2; ++half) {
-    group.half_sums[half] = sums[half];
+    group.half_starts[half] = -32 * sums[half];
     group.scaled_half_sums[half] = power * static_cast<float>(sums[half]);
   }
 }

@@ -136,6 +136,12 @@ struct Avx2 {
   QUERN_SIMD I32x16 shift_right(I32x16 a) {
     return {_mm256_srli_epi32(a.low, kBits), _mm256_srli_epi32(a.high, kBits)};
   }
+  QUERN_SIMD I32x16 shift_left_by(I32x16 a, int n) {
+    return {_mm256_slli_epi32(a.low, n), _mm256_slli_epi32(a.high, n)};
+  }
+  QUERN_SIMD I32x16 shift_right_by(I32x16 a, int n) {
+    return {_mm256_srli_epi32(a.low, n), _mm256_srli_epi32(a.high, n)};
+  }
   template <int kBits>
   QUERN_SIMD I32x16 shift_right_signed(I32x16 a) {
     return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
@@ -192,23 +198,14 @@ struct Avx2 {
     return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
   }
 
-  struct Nibbles {
-    __m256i low, high;
+  // Pairs of products stay below 2^15: 2 * 127 * 127.
+  struct Small {
+    I32x16 code;
   };
-  static constexpr int kHighNibble = 1;
-  QUERN_SIMD Nibbles low_nibbles(const void* line) {
-    const I32x16 v = load_i32(line), mask = fill_i32(0x0f0f0f0f);
-    return {_mm256_and_si256(v.low, mask.low), _mm256_and_si256(v.high, mask.high)};
-  }
-  QUERN_SIMD Nibbles high_nibbles(const void* line) {
-    const I32x16 v = load_i32(line), mask = fill_i32(0x0f0f0f0f);
-    return {_mm256_and_si256(_mm256_srli_epi16(v.low, 4), mask.low),
-            _mm256_and_si256(_mm256_srli_epi16(v.high, 4), mask.high)};
-  }
-  // Pairs of products stay below 2^15: 2 * 15 * 127.
-  QUERN_SIMD I32x16 dot(I32x16 sum, Nibbles w, I32x16 four) {
-    return add(sum, I32x16{pairs(_mm256_maddubs_epi16(w.low, four.low)),
-                           pairs(_mm256_maddubs_epi16(w.high, four.high))});
+  QUERN_SIMD Small small(I32x16 codes) { return {codes}; }
+  QUERN_SIMD I32x16 dot(I32x16 sum, Small w, I32x16 four) {
+    return add(sum, I32x16{pairs(_mm256_maddubs_epi16(w.code.low, four.low)),
+                           pairs(_mm256_maddubs_epi16(w.code.high, four.high))});
   }
   // As signed numbers code - 128: their size, and themselves for the sign. Pairs stay below 2^15:
   // 2 * 128 * 127.
@@ -216,8 +213,9 @@ struct Avx2 {
     I32x16 size, code;
   };
   static constexpr int kByteZero = 128;
-  QUERN_SIMD Bytes bytes(const void* line) {
-    const I32x16 code = bit_xor(load_i32(line), fill_i32(static_cast<int32_t>(0x80808080u)));
+  QUERN_SIMD Bytes bytes(const void* line) { return bytes(load_i32(line)); }
+  QUERN_SIMD Bytes bytes(I32x16 codes) {
+    const I32x16 code = bit_xor(codes, fill_i32(static_cast<int32_t>(0x80808080u)));
     return {{_mm256_abs_epi8(code.low), _mm256_abs_epi8(code.high)}, code};
   }
   QUERN_SIMD I32x16 dot(I32x16 sum, const Bytes& w, I32x16 four) {
@@ -227,6 +225,17 @@ struct Avx2 {
                            pairs(_mm256_maddubs_epi16(w.size.high, high))});
   }
 
+  QUERN_SIMD I32x16 look_up_16(I32x16 table, I32x16 index) {
+    return {_mm256_shuffle_epi8(table.low, index.low), _mm256_shuffle_epi8(table.high, index.high)};
+  }
+  QUERN_SIMD I32x16 look_up_64(const uint8_t* table, I32x16 index) {
+    return {look_up_64(table, index.low), look_up_64(table, index.high)};
+  }
+  QUERN_SIMD I32x16 where_top_two(I32x16 x, I32x16 yes, I32x16 no) {
+    return {where_top_two(x.low, yes.low, no.low), where_top_two(x.high, yes.high, no.high)};
+  }
+
+  static constexpr bool kReadsPacked = true;
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 6;
 
   QUERN_SIMD void prefetch(const void* p) {
@@ -237,6 +246,20 @@ struct Avx2 {
   }
 
  private:
+  // The table's quarters by the low four bits; then the upper two, moved to the bit that blendv
+  // looks at, choose among them.
+  QUERN_SIMD __m256i look_up_64(const uint8_t* table, __m256i index) {
+    const __m256i low = _mm256_and_si256(index, _mm256_set1_epi8(15));
+    const auto quarter = [&](int i) {
+      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bits128(table + 16 * i)), low);
+    };
+    const __m256i odd = _mm256_slli_epi32(index, 3), upper = _mm256_slli_epi32(index, 2);
+    return _mm256_blendv_epi8(_mm256_blendv_epi8(quarter(0), quarter(1), odd),
+                              _mm256_blendv_epi8(quarter(2), quarter(3), odd), upper);
+  }
+  QUERN_SIMD __m256i where_top_two(__m256i x, __m256i yes, __m256i no) {
+    return _mm256_blendv_epi8(no, yes, _mm256_and_si256(x, _mm256_slli_epi32(x, 1)));
+  }
   QUERN_SIMD __m256i pairs(__m256i words) {  // sums of neighbours
     return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
   }

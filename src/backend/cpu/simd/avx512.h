@@ -83,6 +83,12 @@ struct Avx512 {
   QUERN_SIMD I32x16 shift_right(I32x16 a) {
     return _mm512_srli_epi32(a, kBits);
   }
+  QUERN_SIMD I32x16 shift_left_by(I32x16 a, int n) {
+    return _mm512_slli_epi32(a, static_cast<unsigned>(n));
+  }
+  QUERN_SIMD I32x16 shift_right_by(I32x16 a, int n) {
+    return _mm512_srli_epi32(a, static_cast<unsigned>(n));
+  }
   template <int kBits>
   QUERN_SIMD I32x16 shift_right_signed(I32x16 a) {
     return _mm512_srai_epi32(a, kBits);
@@ -119,6 +125,29 @@ struct Avx512 {
     return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
   }
 
+  QUERN_SIMD I32x16 look_up_16(I32x16 table, I32x16 index) {
+    return _mm512_shuffle_epi8(table, index);
+  }
+  QUERN_SIMD I32x16 look_up_64(const uint8_t* table, I32x16 index) {
+#if defined(__AVX512VBMI__)
+    return _mm512_permutexvar_epi8(index, load_i32(table));
+#else
+    const auto quarter = [&](int i) { return _mm512_broadcast_i32x4(bits128(table + 16 * i)); };
+    const __m512i low = bit_and(index, fill_i32(0x0f0f0f0f));
+    const __mmask64 odd = _mm512_test_epi8_mask(index, fill_i32(0x10101010));
+    const __mmask64 upper = _mm512_test_epi8_mask(index, fill_i32(0x20202020));
+    const __m512i a =
+        _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(quarter(0), low), odd, quarter(1), low);
+    const __m512i b =
+        _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(quarter(2), low), odd, quarter(3), low);
+    return _mm512_mask_blend_epi8(upper, a, b);
+#endif
+  }
+  QUERN_SIMD I32x16 where_top_two(I32x16 x, I32x16 yes, I32x16 no) {
+    const __mmask64 top = _mm512_cmpge_epu8_mask(x, fill_i32(static_cast<int32_t>(0xc0c0c0c0u)));
+    return _mm512_mask_blend_epi8(top, no, yes);
+  }
+
   QUERN_SIMD void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
   }
@@ -130,6 +159,9 @@ struct Avx512 {
   QUERN_SIMD I32x16 bf16_in_high_half(F32x16 v) {
     const I32x16 even = bit_and(shift_right<16>(as_int(v)), fill_i32(1));
     return add(add(as_int(v), fill_i32(0x7fff)), even);
+  }
+  QUERN_SIMD __m128i bits128(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
   }
   QUERN_SIMD __m256i half(const uint16_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));

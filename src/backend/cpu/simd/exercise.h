@@ -7,7 +7,7 @@
 
 namespace quern::cpu {
 
-inline constexpr int kExercises = 42;
+inline constexpr int kExercises = 46;
 
 // a, b: 48 floats each. out: kExercises * 16 words.
 template <class V>
@@ -27,6 +27,7 @@ void exercise(const float* a, const float* b, int32_t* out) {
   ints(V::bit_and(i, j)), ints(V::bit_or(i, j)), ints(V::bit_xor(i, j));
   ints(V::template shift_left<5>(i)), ints(V::template shift_right<5>(i));
   ints(V::template shift_right_signed<5>(i));
+  ints(V::shift_left_by(i, 3)), ints(V::shift_right_by(i, 3));
   ints(V::round_to_int(x)), floats(V::to_float(i));
   floats(V::select(V::less(x, y), x, z)), floats(V::select(V::less(i, j), x, z));
   floats(V::select(V::first(5), x, z)), floats(V::select(V::first(16), x, z));
@@ -42,9 +43,14 @@ void exercise(const float* a, const float* b, int32_t* out) {
   alignas(64) uint8_t line[64];
   for (int k = 0; k < 64; ++k) line[k] = static_cast<uint8_t>(reinterpret_cast<const char*>(a)[k]);
   const I four = V::fill_i32(0x7f81037f);
-  ints(V::dot(i, V::low_nibbles(line), four));
-  const I sum = V::dot(V::fill_i32(0), V::high_nibbles(line), four);
-  ints(V::round_to_int(V::mul(V::to_float(sum), V::fill(1.0f / V::kHighNibble))));
+  const I codes = V::load_i32(line);
+  const I seven = V::bit_and(codes, V::fill_i32(0x7f7f7f7f));
+  ints(V::dot(i, V::small(seven), four));
+  alignas(64) uint8_t table[64], small_table[64];
+  for (int k = 0; k < 64; ++k) table[k] = static_cast<uint8_t>(37 * k + 11);
+  for (int k = 0; k < 64; ++k) small_table[k] = table[k % 16];
+  ints(V::look_up_16(V::load_i32(small_table), V::bit_and(codes, V::fill_i32(0x0f0f0f0f))));
+  ints(V::look_up_64(table, codes)), ints(V::where_top_two(codes, i, j));
   // What dot() counts less than the code itself: kByteZero times the activations' sum, 127 + 3 -
   // 127 + 127 = 130.
   ints(V::sub(V::dot(i, V::bytes(line), four), V::fill_i32(-V::kByteZero * 130)));

@@ -3,6 +3,8 @@
 #pragma once
 
 #define QUERN_SIMD [[gnu::always_inline]] static inline
+// The same for members and for functions of files that have no instruction set.
+#define QUERN_INLINE [[gnu::always_inline]] inline
 // Loops over register tiles: the trip count is a constant and the arrays must become registers.
 // Plain C++ has no registers to fill: there, unrolling would only make the compiler work for half a
 // minute.

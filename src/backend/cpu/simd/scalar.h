@@ -123,6 +123,13 @@ struct Scalar {
   QUERN_SIMD I32x16 shift_right(I32x16 a) {  // zeros come in
     return each<I32x16>([&](int i) { return wrap(word(a, i) >> kBits); });
   }
+  // The same by 0..31 bits that are a constant only to the compiler.
+  QUERN_SIMD I32x16 shift_left_by(I32x16 a, int n) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) << n); });
+  }
+  QUERN_SIMD I32x16 shift_right_by(I32x16 a, int n) {
+    return each<I32x16>([&](int i) { return wrap(word(a, i) >> n); });
+  }
   template <int kBits>
   QUERN_SIMD I32x16 shift_right_signed(I32x16 a) {
     return each<I32x16>([&](int i) { return a.lane[i] >> kBits; });
@@ -183,32 +190,44 @@ struct Scalar {
   // Integer dot products: lane i of a line of codes is its bytes 4i..4i+3, and `four` holds 4
   // signed activations (-127..127) in every lane. Lines are aligned to 64 bytes.
   //
-  // Nibbles: codes 0..15. The high ones may come as multiples of 16 (kHighNibble).
-  struct Nibbles {
-    uint8_t byte[64];
-  };
-  static constexpr int kHighNibble = 1;
-  QUERN_SIMD Nibbles low_nibbles(const void* line) {
-    return each_byte<Nibbles>(line, [](uint8_t b) { return b & 15; });
-  }
-  QUERN_SIMD Nibbles high_nibbles(const void* line) {
-    return each_byte<Nibbles>(line, [](uint8_t b) { return b >> 4; });
-  }
-  QUERN_SIMD I32x16 dot(I32x16 sum, const Nibbles& w, I32x16 four) {
-    return dot_bytes(sum, w.byte, four);
-  }
   // Bytes hold codes 0..255; dot() counts each as code - kByteZero.
   struct Bytes {
     uint8_t byte[64];
   };
   static constexpr int kByteZero = 0;
-  QUERN_SIMD Bytes bytes(const void* line) {
-    return each_byte<Bytes>(line, [](uint8_t b) { return b; });
-  }
+  QUERN_SIMD Bytes bytes(const void* line) { return read<Bytes>(line); }
+  QUERN_SIMD Bytes bytes(I32x16 codes) { return std::bit_cast<Bytes>(codes); }
   QUERN_SIMD I32x16 dot(I32x16 sum, const Bytes& w, I32x16 four) {
     return dot_bytes(sum, w.byte, four);
   }
 
+  // Small holds codes 0..127.
+  struct Small {
+    Bytes code;
+  };
+  QUERN_SIMD Small small(I32x16 codes) { return {bytes(codes)}; }
+  QUERN_SIMD I32x16 dot(I32x16 sum, const Small& w, I32x16 four) {
+    return dot_bytes(sum, w.code.byte, four);
+  }
+
+  // Bytes of a table by the bytes of an index. look_up_16: the table is 16 bytes four times, the
+  // index 0..15. look_up_64: the table is aligned to 64, the upper two bits of the index are
+  // ignored.
+  QUERN_SIMD I32x16 look_up_16(I32x16 table, I32x16 index) {
+    const Bytes from = bytes(table);
+    return map_bytes(index, [&](uint8_t b, int) { return from.byte[b & 15]; });
+  }
+  QUERN_SIMD I32x16 look_up_64(const uint8_t* table, I32x16 index) {
+    return map_bytes(index, [&](uint8_t b, int) { return table[b & 63]; });
+  }
+  // Bytes of `yes` where x's byte is 192 or above, else of `no`.
+  QUERN_SIMD I32x16 where_top_two(I32x16 x, I32x16 yes, I32x16 no) {
+    const Bytes y = bytes(yes), n = bytes(no);
+    return map_bytes(x, [&](uint8_t b, int i) { return b >= 192 ? y.byte[i] : n.byte[i]; });
+  }
+
+  // Whether one or two records have kernels of their own for each layout (few_kernel.h).
+  static constexpr bool kReadsPacked = false;
   // Register tiles of the linear kernels: strips of 16 outputs x rows.
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 2;
 
@@ -229,11 +248,11 @@ struct Scalar {
     for (int i = 0; i < 16; ++i) v.lane[i] = f(i);
     return v;
   }
-  template <class T, class F>
-  QUERN_SIMD T each_byte(const void* line, F f) {
-    T v = read<T>(line);
-    for (uint8_t& b : v.byte) b = static_cast<uint8_t>(f(b));
-    return v;
+  template <class F>
+  QUERN_SIMD I32x16 map_bytes(I32x16 x, F f) {
+    Bytes v = bytes(x);
+    for (int i = 0; i < 64; ++i) v.byte[i] = f(v.byte[i], i);
+    return std::bit_cast<I32x16>(v);
   }
   QUERN_SIMD I32x16 dot_bytes(I32x16 sum, const uint8_t (&w)[64], I32x16 four) {
     int8_t a[4];
