@@ -110,6 +110,28 @@ class TileLinear {
   }
 
  private:
+  // The outputs of a panel for some rows, fetched for writing a few at a time while sums are made:
+  // all at once they would keep the tiles' own reads waiting.
+  class OutputLines {
+   public:
+    OutputLines(const Epilogue& epilogue, int first_row, int n_rows, int64_t panel, int64_t n_steps)
+        : at_(epilogue.out + first_row * epilogue.out_stride + kPanelRows * panel),
+          stride_(epilogue.out_stride),
+          left_(n_rows),
+          per_step_(static_cast<int>((n_rows + n_steps - 1) / n_steps)) {}
+    void fetch() {
+      for (int i = 0; i < per_step_ && left_ > 0; ++i, --left_, at_ += stride_) {
+        _m_prefetchw(at_);
+        _m_prefetchw(at_ + kStripRows);
+      }
+    }
+
+   private:
+    float* at_;
+    int64_t stride_;
+    int left_, per_step_;
+  };
+
   TileLinear(const PackedMatrix& w, const std::byte* records, int64_t record_stride, int n_rows,
              const Epilogue& epilogue, std::byte* scratch)
       : w_(w),
@@ -153,14 +175,17 @@ class TileLinear {
       decode_steps<kLayout>(w_, w_.data.data() + panel * panel_bytes_, step, last, weights_);
       std::byte* at = sums;
       for (int tile = first_tile; tile < last_tile; tile += 2, at += 2 * kStepBytes) {
-        if (tile + 1 < last_tile) {
-          multiply_tiles<2>(tile, step, last, at);
+        const bool two = tile + 1 < last_tile, finish = last == cut_.n_steps;
+        const int n_rows = finish ? (two ? 2 : 1) * tile_rows_ : 0;
+        OutputLines lines(epilogue_, first_row(tile), n_rows, panel, last - step);
+        if (two) {
+          multiply_tiles<2>(tile, step, last, at, lines);
         } else {
-          multiply_tiles<1>(tile, step, last, at);
+          multiply_tiles<1>(tile, step, last, at, lines);
         }
-        if (last < cut_.n_steps) continue;
+        if (!finish) continue;
         store_rows(tile, panel, at);
-        if (tile + 1 < last_tile) store_rows(tile + 1, panel, at + kStepBytes);
+        if (two) store_rows(tile + 1, panel, at + kStepBytes);
       }
     }
   }
@@ -169,7 +194,8 @@ class TileLinear {
   // 5 activations, 6 and 7 weights. All four are loaded before the products: where another thread
   // of the core is busy, mixing them is slower.
   template <int kTiles>
-  void multiply_tiles(int tile, int64_t first, int64_t last, std::byte* sums) const {
+  void multiply_tiles(int tile, int64_t first, int64_t last, std::byte* sums,
+                      OutputLines& outputs) const {
     if (first == 0) {
       Tiles::zero<0>(), Tiles::zero<1>();
       if constexpr (kTiles == 2) Tiles::zero<2>(), Tiles::zero<3>();
@@ -183,6 +209,7 @@ class TileLinear {
     const std::byte* a1 = records_ + first_row(tile + kTiles - 1) * record_stride_ + 64 * first;
     const std::byte* b = weights_;
     for (int64_t i = first; i < last; ++i, a0 += 64, a1 += 64, b += kStepBytes) {
+      outputs.fetch();
       Tiles::load<4>(a0, record_stride_);
       if constexpr (kTiles == 2) Tiles::load<5>(a1, record_stride_);
       Tiles::load<6>(b, 64);
