@@ -121,8 +121,8 @@ class TileLinear {
           per_step_(static_cast<int>((n_rows + n_steps - 1) / n_steps)) {}
     void fetch() {
       for (int i = 0; i < per_step_ && left_ > 0; ++i, --left_, at_ += stride_) {
-        _m_prefetchw(at_);
-        _m_prefetchw(at_ + kStripRows);
+        __builtin_prefetch(at_, 1);
+        __builtin_prefetch(at_ + kStripRows, 1);
       }
     }
 
