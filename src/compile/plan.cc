@@ -18,7 +18,9 @@ int64_t row_bytes(const Compilation& c, NodeId id) {
     for (const cpu::RowForm form : c.forms[id][0].of) terms = std::max(terms, cpu::n_terms(form));
     return terms * cpu::activation_bytes(shape.width);
   }
-  return padded(shape.width, cpu::kPanelRows) * static_cast<int64_t>(sizeof(float));
+  // An odd number of lines apart, rows spread over the sets of a cache.
+  const int64_t bytes = padded(shape.width, cpu::kPanelRows) * static_cast<int64_t>(sizeof(float));
+  return bytes / kAlign % 2 ? bytes : bytes + kAlign;
 }
 
 // The step a node will be part of, as emit makes them: row ops that follow each other share one.
