@@ -10,7 +10,12 @@ constexpr const char* kRowNames[] = {"embed",    "pick_used", "rms_norm", "swigl
                                      "relu2glu", "add",       "scale",    "round_int8",
                                      "rope",     "append",    "quantize", "copy"};
 constexpr const char* kProductNames[] = {"quantized", "floating", "exact"};
-constexpr const char* kLayoutNames[] = {"int4", "int8", "f32", "f16", "bf16"};
+constexpr const char* kLayoutNames[] = {"int2",   "int3",    "int4", "int5", "int6", "int8",
+                                        "table4", "ternary", "f32",  "f16",  "bf16"};
+// Every name has its place in the enum that it is of.
+static_assert(std::size(kRowNames) == static_cast<size_t>(RowKind::copy) + 1);
+static_assert(std::size(kProductNames) == static_cast<size_t>(ProductKind::exact) + 1);
+static_assert(std::size(kLayoutNames) == static_cast<size_t>(Layout::bf16) + 1);
 
 std::string text(const View& view) {
   if (view.buffer < 0) return "-";
