@@ -63,7 +63,7 @@ void measure(const Setup& setup, const Copies& copies, int n_rows) {
   Aligned<float> out(n_rows * out_stride);
   const auto x = testing_support::random_rows(n_rows, first.n_in, 2);
   for (int row = 0; row < n_rows; ++row) {
-    setup.kernels->linear.quantize_row(x.data() + row * first.n_in, first.n_in, 1,
+    setup.kernels->linear.quantize_row(x.data() + row * first.n_in, first.n_in, RowForm::one_term,
                                        records.data() + row * stride);
   }
   std::vector<double> times;
@@ -120,7 +120,7 @@ void measure_preparation(const Setup& setup, int64_t n_out, int64_t n_in) {
     pack_time = std::min(pack_time, std::chrono::duration<double>(Clock::now() - start).count());
     start = Clock::now();
     for (int row = 0; row < 64; ++row) {
-      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in, 1,
+      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in, RowForm::one_term,
                                          records.data() + row * activation_bytes(n_in));
     }
     quantize_time =

@@ -96,8 +96,8 @@ void measure(const Setup& setup, const Copies& copies, int n_rows, double peak) 
   for (int row = 0; row < n_rows; ++row) {
     const float* from = x.data() + row * n_in;
     bf16.round_row(from, n_in, rounded.data() + row * stride);
-    linear.quantize_row(from, n_in, 1, codes.data() + row * stride);
-    linear.quantize_row(from, n_in, 2, pairs.data() + row * 2 * stride);
+    linear.quantize_row(from, n_in, RowForm::one_term, codes.data() + row * stride);
+    linear.quantize_row(from, n_in, RowForm::two_terms, pairs.data() + row * 2 * stride);
   }
   Aligned<float> out(n_rows * out_stride);
   const Epilogue epilogue{.out = out.data(), .out_stride = out_stride};

@@ -49,7 +49,11 @@ std::vector<Cached> find_cached(const Graph& graph) {
 
 // Where the processor has tiles, bf16 takes the place of one term on prompt rows: faster, and
 // closer to exact.
-FormsByUse forms_by_use(Numerics numerics, bool tiles) {
+// What the model itself has rounded to int8 is read as it is: that is what its weights were trained
+// with.
+FormsByUse forms_by_use(Numerics numerics, bool tiles, Op input) {
+  if (input == Op::round_int8)
+    return {RowForm::int8_already, RowForm::int8_already, RowForm::int8_already};
   FormsByUse forms = kForms[static_cast<int>(numerics)];
   if (tiles && forms.prompt == RowForm::one_term) forms.prompt = forms.cached = RowForm::rounded;
   return forms;
@@ -88,7 +92,6 @@ Result<> choose(Compilation& c) {
   std::vector<NodeId> moved(c.graph.nodes.size());
   std::unordered_map<NodeId, NodeId> quantized;  // of nodes of the new graph
   const std::vector<Cached> cached = find_cached(c.graph);
-  const FormsByUse forms_here = forms_by_use(c.options.numerics, c.kernels.bf16_linear != nullptr);
   c.products.clear();
   c.forms.clear();
   const auto place = [&](cpu::ProductKind kind, std::vector<RowForms> forms) {
@@ -103,7 +106,9 @@ Result<> choose(Compilation& c) {
     if (node.op == Op::linear) {
       kind = product_kind(c, std::get<Linear>(node.attributes).parts[0].weight);
       if (kind == cpu::ProductKind::quantized) {
-        forms = forms_of_parts(node, static_cast<NodeId>(i), forms_here, cached);
+        const FormsByUse by_use = forms_by_use(c.options.numerics, c.kernels.bf16_linear != nullptr,
+                                               out.nodes[node.inputs[0]].op);
+        forms = forms_of_parts(node, static_cast<NodeId>(i), by_use, cached);
         const auto [at, is_new] = quantized.try_emplace(node.inputs[0], -1);
         if (is_new) {
           at->second = append(out, Op::quantize, {node.inputs[0]}, {});

@@ -60,8 +60,9 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
 int64_t activation_bytes(int64_t n_in);
 
 // What a row of activations is turned into before a product reads it. A reader of `one_term` may be
-// given two. rounded: to bf16, for Bf16Kernels.
-enum class RowForm : uint8_t { none, one_term, two_terms, rounded };
+// given two. int8_already: one term of a row that a step of the model has rounded to int8, and
+// which loses nothing. rounded: to bf16, for Bf16Kernels.
+enum class RowForm : uint8_t { none, one_term, two_terms, int8_already, rounded };
 constexpr int n_terms(RowForm form) { return form == RowForm::two_terms ? 2 : 1; }
 
 // What happens to a product before it is stored.
@@ -75,9 +76,9 @@ struct Epilogue {
 // One table per ISA. Every function is pure: no state, no allocation, safe on any number of
 // threads.
 struct LinearKernels {
-  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros to a multiple of
-  // 64.
-  void (*quantize_row)(const float* x, int64_t n_in, int terms, std::byte* records);
+  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros. form: any but
+  // none and rounded.
+  void (*quantize_row)(const float* x, int64_t n_in, RowForm form, std::byte* records);
   // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an integer matrix.
   // Rows are row_stride bytes apart; with 2 terms that is 2 * activation_bytes(n_in).
   void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t row_stride,

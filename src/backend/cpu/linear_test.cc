@@ -48,7 +48,9 @@ Aligned<std::byte> quantize(const Kernels& kernels, const std::vector<float>& x,
   const int64_t bytes = terms * activation_bytes(n_in);
   Aligned<std::byte> records(n_rows * bytes);
   for (int64_t row = 0; row < n_rows; ++row) {
-    kernels.linear.quantize_row(x.data() + row * n_in, n_in, terms, records.data() + row * bytes);
+    kernels.linear.quantize_row(x.data() + row * n_in, n_in,
+                                terms == 2 ? RowForm::two_terms : RowForm::one_term,
+                                records.data() + row * bytes);
   }
   return records;
 }
@@ -155,6 +157,20 @@ TEST(QuantizeRow, LeavesAlmostNothingBehindItsSecondTerm) {
       EXPECT_LE(std::abs(x[k] - one), 0.50001 * step);
       EXPECT_LE(std::abs(x[k] - two), 0.501 / 254 * step);
     }
+  }
+}
+
+TEST(QuantizeRow, LosesNothingOfARowThatIsInt8Already) {
+  constexpr int64_t kIn = 320;
+  const float step = 0.0123f;
+  std::vector<float> x(kIn);
+  for (int64_t k = 0; k < kIn; ++k)
+    x[k] = step * static_cast<float>((k * 37 % 255 - 127) / (k < 64 ? 1 : 9));
+  for (const Kernels* kernels : supported_kernels()) {
+    Aligned<std::byte> record(activation_bytes(kIn));
+    kernels->linear.quantize_row(x.data(), kIn, RowForm::int8_already, record.data());
+    for (int64_t k = 0; k < kIn; ++k)
+      EXPECT_NEAR(quantized_value(record.data(), kIn, k), x[k], 1e-6 * std::abs(x[k])) << k;
   }
 }
 

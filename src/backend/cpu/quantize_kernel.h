@@ -109,7 +109,8 @@ QUERN_SIMD float best_stretch(float most, int64_t n_groups, const ActivationGrou
 }
 
 template <class V>
-void quantize_row(const float* x, int64_t n_in, int terms, std::byte* records) {
+void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records) {
+  const int terms = n_terms(form);
   constexpr float kFiner = 254;  // the rest of a code lies within half a step
   const int64_t n_groups = activation_groups(n_in);
   auto* groups = reinterpret_cast<ActivationGroup*>(records);
@@ -117,7 +118,7 @@ void quantize_row(const float* x, int64_t n_in, int terms, std::byte* records) {
                                                   sizeof(ActivationFactor));
   float most = find_largest<V>(x, n_in, n_groups, groups);
   const bool zero = !(most >= kSmallestActivation);
-  if (!zero) most *= best_stretch<V>(most, n_groups, groups);
+  if (!zero && form != RowForm::int8_already) most *= best_stretch<V>(most, n_groups, groups);
   const float step = zero ? 0.0f : most / 127.0f, inverse = zero ? 0.0f : 127.0f / most;
   for (int64_t g = 0; g < n_groups; ++g) {
     typename V::F32x16 low, high;
