@@ -1,167 +1,176 @@
-// Speed of the linear kernels: rows x (n_out, n_in) products of a format, weights beyond the
-// caches.
-//   bench_linear [isa] [format] [n_threads] [megabytes of weights]
-// Prints GOP/s (two per product), the share of the measured int8 peak, and GB/s of packed weights.
+// Speed of the products: rows x (n_out, n_in) of a weight format, and of packing weights.
+//
+//   linear/ISA/FORMAT/KIND/OUTxIN/rows:N/threads:N     pack/FORMAT
+//
+// KIND: one, two (int8 activations in that many terms), bf16 (tiles), float (f32 activations, for
+// formats that are packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so
+// that weights come from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak
+// probed around it; GB/s: of packed weights.
+#include "bench.h"
+
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <string_view>
-#include <vector>
 
-#include "backend/cpu/kernels.h"
 #include "backend/cpu/test_matrix.h"
-#include "base/cpu_features.h"
-#include "base/thread_pool.h"
 
-namespace quern::cpu {
+namespace quern::cpu::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using testing_support::Aligned;
+constexpr int64_t kWeightBytes = int64_t{256} << 20;
 
-struct Setup {
+struct Product {
   const Kernels* kernels;
   const Format* format;
-  ThreadPool* pool;
-  int64_t weight_bytes;
-  double peak_gops;
+  std::string_view kind;
+  int64_t n_out, n_in;
+  int n_rows, n_threads;
 };
 
-// Copies of one packed matrix, enough to fill weight_bytes.
+// Copies of one packed matrix. The last one asked for is kept: neighbours in the list share it.
 struct Copies {
+  const Format* format = nullptr;
+  int64_t n_out = 0, n_in = 0;
   Aligned<std::byte> memory;
   std::vector<PackedMatrix> matrices;
 };
 
-Copies make_copies(const Setup& setup, int64_t n_out, int64_t n_in) {
-  const auto w = testing_support::random_matrix(setup.format->dtype, n_out, n_in, 1);
-  const int64_t bytes = packed_bytes(*setup.format, n_out, n_in);
-  const int64_t n = std::max<int64_t>(1, setup.weight_bytes / bytes);
-  Copies copies;
-  copies.memory = Aligned<std::byte>(n * bytes + 65536);
+const Copies& copies_of(const Product& p) {
+  static Copies kept;
+  if (kept.format == p.format && kept.n_out == p.n_out && kept.n_in == p.n_in) return kept;
+  kept = {};
+  const auto w = testing_support::random_matrix(p.format->dtype, p.n_out, p.n_in, 1);
+  const int64_t bytes = packed_bytes(*p.format, p.n_out, p.n_in);
+  const int64_t n = std::max<int64_t>(1, kWeightBytes / bytes);
+  kept = {p.format, p.n_out, p.n_in, Aligned<std::byte>(n * bytes + 65536), {}};
+  pack(w.matrix, 0, (p.n_out + kPanelRows - 1) / kPanelRows, kept.memory.data());
   for (int64_t i = 0; i < n; ++i) {
-    std::byte* at = copies.memory.data() + i * bytes;
-    if (i == 0) {
-      pack(w.matrix, 0, (n_out + kPanelRows - 1) / kPanelRows, at);
-    } else {
-      std::memcpy(at, copies.memory.data(), bytes);
-    }
-    copies.matrices.push_back({layout_of(*setup.format),
-                               setup.format->integer,
-                               n_out,
-                               n_in,
-                               {at, static_cast<size_t>(bytes)}});
+    std::byte* at = kept.memory.data() + i * bytes;
+    if (i > 0) std::memcpy(at, kept.memory.data(), static_cast<size_t>(bytes));
+    kept.matrices.push_back({layout_of(*p.format),
+                             p.format->integer,
+                             p.n_out,
+                             p.n_in,
+                             {at, static_cast<size_t>(bytes)}});
   }
-  return copies;
+  return kept;
 }
 
-void measure(const Setup& setup, const Copies& copies, int n_rows) {
-  const PackedMatrix& first = copies.matrices.front();
-  const int64_t stride = activation_bytes(first.n_in), out_stride = first.n_panels() * kPanelRows;
-  Aligned<std::byte> records(n_rows * stride);
-  Aligned<float> out(n_rows * out_stride);
-  const auto x = testing_support::random_rows(n_rows, first.n_in, 2);
-  for (int row = 0; row < n_rows; ++row) {
-    setup.kernels->linear.quantize_row(x.data() + row * first.n_in, first.n_in, RowForm::one_term,
-                                       records.data() + row * stride);
+// Activations of n_rows rows as the kind reads them.
+struct Activations {
+  std::vector<float> x;
+  int64_t stride;  // bytes of a record
+  Aligned<std::byte> records;
+};
+
+Activations activations_of(const Product& p) {
+  Activations a{testing_support::random_rows(p.n_rows, p.n_in, 2), activation_bytes(p.n_in), {}};
+  if (p.kind == "two") a.stride *= 2;
+  if (p.kind == "bf16" && a.stride / 64 % 2 == 0) a.stride += 64;
+  a.records = Aligned<std::byte>(p.n_rows * a.stride);
+  for (int row = 0; row < p.n_rows; ++row) {
+    const float* x = a.x.data() + row * p.n_in;
+    std::byte* record = a.records.data() + row * a.stride;
+    if (p.kind == "bf16") {
+      p.kernels->bf16_linear->round_row(x, p.n_in, record);
+    } else if (p.kind != "float") {
+      p.kernels->linear.quantize_row(
+          x, p.n_in, p.kind == "two" ? RowForm::two_terms : RowForm::one_term, record);
+    }
   }
-  std::vector<double> times;
-  const auto begin = Clock::now();
-  while (times.size() < 3 || (Clock::now() - begin < std::chrono::milliseconds(150))) {
-    const auto start = Clock::now();
-    setup.pool->run([&](int thread, int n_threads) {
-      for (const PackedMatrix& w : copies.matrices) {
-        setup.kernels->linear.multiply_quantized(
-            w, records.data(), stride, n_rows, 1, w.n_panels() * thread / n_threads,
-            w.n_panels() * (thread + 1) / n_threads,
-            Epilogue{.out = out.data(), .out_stride = out_stride});
-        if (n_rows > 64) break;  // one matrix is work enough
+  return a;
+}
+
+void multiply(const Product& p, const PackedMatrix& w, const Activations& a, int64_t first,
+              int64_t last, const Epilogue& epilogue, std::byte* scratch) {
+  if (p.kind == "bf16") {
+    p.kernels->bf16_linear->multiply(w, a.records.data(), a.stride, p.n_rows, first, last, epilogue,
+                                     scratch);
+  } else if (p.kind == "float") {
+    p.kernels->linear.multiply_float(w, a.x.data(), p.n_in, p.n_rows, first, last, epilogue);
+  } else {
+    p.kernels->linear.multiply_quantized(w, a.records.data(), a.stride, p.n_rows,
+                                         p.kind == "two" ? 2 : 1, first, last, epilogue);
+  }
+}
+
+void measure(benchmark::State& state, const Product& p) {
+  const Copies& copies = copies_of(p);
+  const Activations a = activations_of(p);
+  const int64_t out_stride = copies.matrices[0].n_panels() * kPanelRows;
+  Aligned<float> out(p.n_rows * out_stride);
+  const int64_t scratch_bytes =
+      p.kind == "bf16" ? (p.kernels->bf16_linear->scratch_bytes(p.n_in, p.n_rows) + 63) / 64 * 64
+                       : 0;
+  Aligned<std::byte> scratch(scratch_bytes * p.n_threads);
+  const size_t n_matrices = p.n_rows > 64 ? 1 : copies.matrices.size();  // one is work enough
+  Team& on = team(p.n_threads);
+  double peak = on.probe->int8_gops(0.015);
+  const double seconds = loop(state, [&] {
+    on.pool->run([&](int thread, int n_threads) {
+      for (size_t i = 0; i < n_matrices; ++i) {
+        const PackedMatrix& w = copies.matrices[i];
+        multiply(p, w, a, w.n_panels() * thread / n_threads,
+                 w.n_panels() * (thread + 1) / n_threads,
+                 Epilogue{.out = out.data(), .out_stride = out_stride},
+                 scratch.data() + scratch_bytes * thread);
       }
     });
-    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  std::nth_element(times.begin(), times.begin() + times.size() / 4, times.end());
-  const double n_matrices = n_rows > 64 ? 1 : static_cast<double>(copies.matrices.size());
-  const double time = times[times.size() / 4] / n_matrices;
-  const double gops = 2e-9 * n_rows * static_cast<double>(first.n_out * first.n_in) / time;
-  std::printf("%-10s %-6s %5lld x %-5lld %4d rows %8.1f GOP/s %5.1f %% of peak %6.1f GB/s\n",
-              setup.kernels->isa.data(), info(setup.format->dtype).name.data(),
-              static_cast<long long>(first.n_out), static_cast<long long>(first.n_in), n_rows, gops,
-              100 * gops / setup.peak_gops, 1e-9 * static_cast<double>(first.data.size()) / time);
+  });
+  peak = (peak + on.probe->int8_gops(0.015)) / 2;
+  const auto n = static_cast<double>(n_matrices);
+  const double gops = 2e-9 * n * p.n_rows * static_cast<double>(p.n_out * p.n_in) / seconds;
+  state.counters["GOP/s"] = gops;
+  state.counters["of_int8"] = gops / peak;
+  state.counters["GB/s"] = 1e-9 * n * static_cast<double>(copies.matrices[0].data.size()) / seconds;
 }
 
-double peak_gops(const Setup& setup) {
-  double best = 0;
-  for (int run = 0; run < 20; ++run) {
-    std::vector<double> rate(setup.pool->n_threads());
-    setup.pool->run([&](int thread, int) {
-      const auto start = Clock::now();
-      const auto ops = static_cast<double>(setup.kernels->probe.int8_dots(200000));
-      rate[thread] = 1e-9 * ops / std::chrono::duration<double>(Clock::now() - start).count();
-    });
-    double sum = 0;
-    for (const double r : rate) sum += r;
-    best = std::max(best, sum);
-  }
-  return best;
+void measure_packing(benchmark::State& state, const Format* format) {
+  constexpr int64_t kSize = 1536;
+  const auto w = testing_support::random_matrix(format->dtype, kSize, kSize, 1);
+  Aligned<std::byte> packed(packed_bytes(*format, kSize, kSize));
+  const double seconds = loop(state, [&] { pack(w.matrix, 0, kSize / kPanelRows, packed.data()); });
+  state.counters["Mweights/s"] = 1e-6 * kSize * kSize / seconds;
 }
 
-// One matrix of the file's bytes into packed panels, and activation rows into records.
-void measure_preparation(const Setup& setup, int64_t n_out, int64_t n_in) {
-  const auto w = testing_support::random_matrix(setup.format->dtype, n_out, n_in, 1);
-  Aligned<std::byte> packed(packed_bytes(*setup.format, n_out, n_in));
-  const auto x = testing_support::random_rows(64, n_in, 2);
-  Aligned<std::byte> records(64 * activation_bytes(n_in));
-  double pack_time = 1, quantize_time = 1;
-  for (int run = 0; run < 5; ++run) {
-    auto start = Clock::now();
-    pack(w.matrix, 0, (n_out + kPanelRows - 1) / kPanelRows, packed.data());
-    pack_time = std::min(pack_time, std::chrono::duration<double>(Clock::now() - start).count());
-    start = Clock::now();
-    for (int row = 0; row < 64; ++row) {
-      setup.kernels->linear.quantize_row(x.data() + row * n_in, n_in, RowForm::one_term,
-                                         records.data() + row * activation_bytes(n_in));
-    }
-    quantize_time =
-        std::min(quantize_time, std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  std::printf("pack %.0f million weights/s, quantize %.0f million activations/s (one thread)\n",
-              1e-6 * static_cast<double>(n_out * n_in) / pack_time,
-              1e-6 * static_cast<double>(64 * n_in) / quantize_time);
+std::vector<std::string_view> kinds_of(const Kernels& kernels, const Format& format) {
+  std::vector<std::string_view> kinds;
+  if (format.integer.group > 0) kinds = {"one", "two"};
+  if (format.integer.group == 0) kinds = {"float"};
+  if (kernels.bf16_linear) kinds.push_back("bf16");
+  return kinds;
 }
 
-int run(std::string_view isa, std::string_view format, int n_threads, int64_t megabytes) {
-  auto pool = ThreadPool::start(n_threads);
-  const Kernels* kernels = find_kernels(isa, detect_cpu_features());
-  const Format* found = nullptr;
-  for (const Format* f : formats()) {
-    if (info(f->dtype).name == format && f->integer.group) found = f;
+void add_products(const Kernels& kernels, const Format& format) {
+  // The default model's, with inputs that whole blocks fill, and one of larger models.
+  const int64_t narrow = info(format.dtype).block > 32 ? 512 : 576;
+  const std::pair<int64_t, int64_t> shapes[] = {{1536, narrow}, {576, 1536}, {4096, 4096}};
+  for (const auto& [n_out, n_in] : shapes) {
+    if (matrix_bytes(format.dtype, n_out, n_in) < 0) continue;
+    for (const std::string_view kind : kinds_of(kernels, format))
+      for (const int n_rows : {1, 2, 4, 8, 16, 32, 64, 128, 512})
+        for (const int n_threads : thread_counts()) {
+          const Product p{&kernels, &format, kind, n_out, n_in, n_rows, n_threads};
+          std::string name =
+              "linear/" + std::string(kernels.isa) + "/" + std::string(info(format.dtype).name) +
+              "/" + std::string(kind) + "/" + std::to_string(n_out) + "x" + std::to_string(n_in) +
+              "/rows:" + std::to_string(n_rows) + "/threads:" + std::to_string(n_threads);
+          add(name, [p](benchmark::State& state) { measure(state, p); });
+        }
   }
-  if (!pool || !kernels || !found) {
-    std::fprintf(stderr, "no such instruction set here, format, or number of threads\n");
-    return 1;
-  }
-  Setup setup{kernels, found, pool->get(), megabytes << 20, 0};
-  setup.peak_gops = peak_gops(setup);
-  std::printf("int8 peak %.0f GOP/s on %d threads\n", setup.peak_gops, n_threads);
-  measure_preparation(setup, 1536, 1536);
-  const bool large = info(found->dtype).block > 32;
-  for (const auto& [n_out, n_in] :
-       {std::pair{1536, large ? 512 : 576}, {576, 1536}, {4096, 4096}}) {
-    const Copies copies = make_copies(setup, n_out, n_in);
-    for (const int n_rows : {1, 2, 4, 8, 16, 32, 64, 512}) measure(setup, copies, n_rows);
-  }
-  return 0;
 }
 
 }  // namespace
-}  // namespace quern::cpu
+}  // namespace quern::cpu::bench
 
 int main(int argc, char** argv) {
-  const auto argument = [&](int i, const char* otherwise) {
-    return argc > i ? argv[i] : otherwise;
-  };
-  return quern::cpu::run(argument(1, "avx512vnni"), argument(2, "q4_1"),
-                         std::atoi(argument(3, "1")), std::atoi(argument(4, "256")));
+  using namespace quern;
+  for (const cpu::Kernels* kernels : cpu::bench::supported_kernels())
+    for (const Format* format : formats()) cpu::bench::add_products(*kernels, *format);
+  for (const Format* format : formats())
+    if (matrix_bytes(format->dtype, 1536, 1536) >= 0)
+      cpu::bench::add("pack/" + std::string(info(format->dtype).name),
+                      [format](benchmark::State& s) { cpu::bench::measure_packing(s, format); });
+  const std::string isa(cpu::best_kernels(detect_cpu_features()).isa);
+  return cpu::bench::run(argc, argv, "^linear/" + isa + "/q4_0/one/4096x4096/");
 }

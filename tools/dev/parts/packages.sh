@@ -1,7 +1,7 @@
 # What a machine needs, and how it gets it. Debian 12 and Ubuntu 24.04 install by apt; elsewhere the list is printed.
 
 # group | how its presence is seen | apt package | what it is for. Groups: build (program), test (./dev test, lint), wish
-# (used by ./dev lint where the distribution has it).
+# (used where the distribution has it).
 # Seen by: cmd NAME (a program on PATH), header PATH (a C++ header the compiler finds), file PATH, or a function below.
 NEEDS=(
   "build|file /etc/ssl/certs/ca-certificates.crt|ca-certificates|certificates for the package registries"
@@ -22,6 +22,7 @@ NEEDS=(
   "test|cmd clang-format-14|clang-format-14|the formatter, in the version whose output is checked"
   "wish|has_cargo_fmt|RUSTFMT|the formatter of the Rust crate"
   "wish|has_cargo_clippy|CLIPPY|the linter of the Rust crate"
+  "wish|header benchmark/benchmark.h|libbenchmark-dev|measures single kernels (bench/)"
   "test|cmd shellcheck|shellcheck|checks the shell scripts"
 )
 RUST_MINIMUM=85 # minor version; rust/text/Cargo.toml says the same
