@@ -92,18 +92,30 @@ double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache,
             std::vector<std::vector<std::byte>>& scratch) {
   const int64_t width = int64_t{shape.n_heads} * shape.head_dim;
   const int block = attention_rows(shape), blocks = (rows + block - 1) / block;
-  const Attend attend = rows > 1 ? bench.prompt.attend : bench.kernels.attend;
-  const int items = layers * blocks * shape.n_kv_heads;
+  const auto attend = rows > 1 ? bench.prompt.attend : bench.kernels.attend;
+  // Single rows: all heads of a page one after the other, as they stand.
+  const int heads = rows > 1 ? 1 : shape.n_kv_heads;
+  const int ranges = (shape.n_kv_heads + heads - 1) / heads, items = layers * blocks * ranges;
   std::atomic<int> next{0};
   const auto start = Clock::now();
   bench.pool.run([&](int thread, int) {
     auto* space = reinterpret_cast<std::byte*>(
         (reinterpret_cast<uintptr_t>(scratch[thread].data()) + 63) / 64 * 64);
     for (int i; (i = next++) < items;) {
-      const int layer = i / (blocks * shape.n_kv_heads), rest = i % (blocks * shape.n_kv_heads);
+      const int layer = i / (blocks * ranges), rest = i % (blocks * ranges);
       const int at = (blocks - 1 - rest % blocks) * block;
-      attend(shape, {cache.layer(layer), cache.stride}, cache.pages, position + at, &q[at * width],
-             width, std::min(block, rows - at), rest / blocks, &out[at * width], width, space);
+      attend({.shape = shape,
+              .cache = {cache.layer(layer), cache.stride},
+              .pages = cache.pages,
+              .position = position + at,
+              .n_rows = std::min(block, rows - at),
+              .kv_head = rest / blocks * heads,
+              .n_kv_heads = std::min(heads, shape.n_kv_heads - rest / blocks * heads),
+              .q = &q[at * width],
+              .q_stride = width,
+              .out = &out[at * width],
+              .out_stride = width,
+              .scratch = space});
     }
   });
   return seconds_since(start);
@@ -119,8 +131,8 @@ void measure(const Bench& bench, const Shape& s, int position, int rows, int lay
   for (auto& x : q) x = normal(random);
   std::vector<std::vector<std::byte>> scratch(bench.pool.n_threads());
   for (auto& space : scratch)
-    space.resize(std::max(bench.kernels.scratch_bytes(shape, rows),
-                          bench.prompt.scratch_bytes(shape, rows)) +
+    space.resize(std::max(bench.kernels.scratch_bytes(shape, rows, s.n_kv_heads),
+                          bench.prompt.scratch_bytes(shape, rows, s.n_kv_heads)) +
                  64);
 
   double flops = 0;
@@ -161,7 +173,7 @@ int run(int argc, char** argv) {
   if (!kernels) return std::fprintf(stderr, "no such instruction set here\n"), 2;
   auto pool = ThreadPool::start(threads);
   if (!pool) return std::fprintf(stderr, "%s\n", to_string(pool.error()).c_str()), 1;
-  const AttentionKernels& attention = exact ? kernels->exact_attention : kernels->fast_attention;
+  const AttentionKernels& attention = exact ? kernels->exact_attention : *kernels->attention[0];
   PromptAttention prompt{attention.attend, attention.scratch_bytes};
   if (!exact && kernels->prompt_attention) prompt = *kernels->prompt_attention;
   const Bench bench{attention, prompt, **pool, kernels->probe};

@@ -30,12 +30,22 @@ enum class Numerics : uint8_t {
   fine,       // int8 in two terms throughout: as good as f32 activations
   automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
   fast,       // one term throughout: the most throughput in a crowd
+};const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
+
+// What keys and values are kept in. Exact numerics keep f32.
+enum class KvKind : uint8_t {
+  automatic,  // f16 for Numerics::fine, else bf16
+  bf16,       // the fastest
+  f16,        // as good as f32; attention computes in f32
+  int8,       // half the memory; 8.25 bits a number, keys rotated
+  int4,       // 5 bits a number; clearly coarser, most of all in small models
 };
-const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
+const char* name(KvKind kind);  // "auto", "bf16", "f16", "int8", "int4"
 
 struct LoadOptions {
   int threads = 0;  // 0: one per core this process may use
   Numerics numerics = Numerics::automatic;
+  KvKind kv = KvKind::automatic;
   int64_t context =
       0;  // tokens the cache holds, all sequences together; 0: the model's own, at most 8192
   int max_batch = 512;  // rows of one forward pass

@@ -52,6 +52,7 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
   }
   return CompileOptions{.threads = options.threads,
                         .numerics = options.numerics,
+                        .kv = options.kv,
                         .max_rows = options.max_batch,
                         .n_pages = static_cast<int>(n_pages),
                         .isa = options.isa,
@@ -134,6 +135,11 @@ Result<> Model::score(std::span<const int32_t> tokens, int chunk,
                       const std::function<bool(int64_t, std::span<const float>)>& on_logits,
                       int64_t n_prompt) const {
   return state_->engine->score(tokens, chunk, on_logits, n_prompt);
+}
+
+const char* name(KvKind kind) {
+  constexpr const char* kNames[] = {"auto", "bf16", "f16", "int8", "int4"};
+  return kNames[static_cast<int>(kind)];
 }
 
 const char* name(Numerics numerics) {

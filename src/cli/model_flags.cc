@@ -30,6 +30,11 @@ void add_compute_flags(Arguments& args, ModelFlags& flags) {
             "NAME");
   args.flag("--exact", flags.exact, "The same as --numerics exact");
   args.exclusive({"--numerics", "--exact"});
+  args.text(
+      "--kv", flags.kv,
+      "Keys and values in bf16, f16 (as good as f32), int8 (half the memory) or int4 (coarse) "
+      "[auto: f16 for --numerics fine, else bf16]",
+      "NAME");
   args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]",
             "NAME");
   args.text("--dump", flags.dump,
@@ -47,6 +52,15 @@ Result<Numerics> numerics_of(const ModelFlags& flags) {
                "there are: exact, fine, auto, fast"};
 }
 
+Result<KvKind> kv_of(const ModelFlags& flags) {
+  for (const auto kind : {KvKind::automatic, KvKind::bf16, KvKind::f16, KvKind::int8, KvKind::int4})
+    if (flags.kv == name(kind)) return kind;
+  return Error{Code::invalid_argument,
+               fmt::format("no kind of keys and values '{}'", flags.kv),
+               {},
+               "there are: auto, bf16, f16, int8, int4"};
+}
+
 std::string isa_in_use(const ModelFlags& flags) {
   return flags.isa.empty() ? std::string(cpu::best_kernels(detect_cpu_features()).isa) : flags.isa;
 }
@@ -60,6 +74,7 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   Progress bar;
   options.threads = flags.threads;
   TRY(options.numerics, numerics_of(flags));
+  TRY(options.kv, kv_of(flags));
   options.isa = flags.isa;
   options.dump = flags.dump;
   options.dump_out = print_dump;

@@ -12,6 +12,7 @@ struct ModelFlags {
   int threads = 0;    // 0: one per core this process may use
   std::string numerics = "auto";
   bool exact = false;  // short for --numerics exact
+  std::string kv = "auto";
   std::string isa;
   std::string dump;
 };
@@ -20,11 +21,12 @@ struct ModelFlags {
 void add_model(Arguments& args, std::string& model);
 // --threads, and the compute flags.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
-// --numerics, --isa, --dump; --exact too.
+// --numerics, --kv, --isa, --dump; --exact too.
 void add_compute_flags(Arguments& args, ModelFlags& flags);
 
 // Errors: invalid_argument (no such numerics: names those there are).
 Result<Numerics> numerics_of(const ModelFlags& flags);
+Result<KvKind> kv_of(const ModelFlags& flags);  // likewise
 
 // What Quern uses when it is left to choose.
 std::string isa_in_use(const ModelFlags& flags);

@@ -106,6 +106,7 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   CompileOptions options;
   options.threads = threads;
   TRY(options.numerics, numerics_of(flags.model));
+  TRY(options.kv, kv_of(flags.model));
   options.max_rows = flags.batch;
   options.n_pages = 1;
   for (const SpeedTest& test : tests) {

@@ -155,6 +155,7 @@ Result<Model> load(const Flags& flags, int64_t n_tokens) {
 Result<LogitStore> reference_logits(const std::vector<int32_t>& tokens, Flags flags) {
   flags.model.exact = false;
   flags.model.numerics = flags.against;
+  flags.model.kv = "auto";
   TRY(LogitStore store, LogitStore::create());
   TRY(const Model model, load(flags, std::ssize(tokens)));
   TRY_OK(each_logits(model, tokens, flags, "scoring " + flags.against,
@@ -223,6 +224,7 @@ Result<int> run_eval(int argc, const char* const* argv) {
   TRY(const std::vector<int32_t> tokens, read_tokens(flags));
   TRY_OK(check_flags(flags, tokens));
   TRY_OK(numerics_of(flags.model));
+  TRY_OK(kv_of(flags.model));
   std::optional<LogitStore> reference;
   if (!flags.against.empty()) {
     TRY(LogitStore store, reference_logits(tokens, flags));

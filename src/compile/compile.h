@@ -15,6 +15,7 @@ namespace quern {
 struct CompileOptions {
   int threads = 0;  // 0: one per core this process may use
   Numerics numerics = Numerics::automatic;
+  KvKind kv = KvKind::automatic;
   int max_rows = 512;  // rows of one forward pass
   int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
   std::string isa;     // empty: the best one here

@@ -203,10 +203,26 @@ void make_local(cpu::Program& program) {
   }
 }
 
+Result<KvKind> cache_kind(const Compilation& c) {
+  const KvKind asked = c.options.kv;
+  if (asked == KvKind::automatic)
+    return c.options.numerics == Numerics::fine ? KvKind::f16 : KvKind::bf16;
+  if (c.options.numerics == Numerics::exact)
+    return Error{Code::invalid_argument, "exact numerics keep keys and values in f32", "",
+                 "leave the kind of cache to them"};
+  const bool rotated = asked == KvKind::int8 || asked == KvKind::int4;
+  if (rotated && c.config.head_dim > cpu::kMostDims)
+    return Error{Code::unsupported,
+                 "heads of " + std::to_string(c.config.head_dim) + " dims in an integer cache",
+                 c.source.path(), "use bf16 or f16 keys and values"};
+  return asked;
+}
+
 }  // namespace
 
 Result<> emit(Compilation& c) {
   c.program.numerics = c.options.numerics;
+  TRY(c.program.kv, cache_kind(c));
   c.program.n_vocab = c.graph.nodes[c.graph.logits].shape.width;
   Emitter(c).run();
   make_local(c.program);

@@ -2,8 +2,12 @@
 //
 // A page holds 64 tokens of one layer; per kv head K and V together, all kv heads of a page
 // adjacent. Keys and values are written at append in the layout the dot products read. A row's bits
-// depend on its query, its position and the cached tokens alone: not on rows per call, tiles,
-// chunking, threads, or whatever stands behind its position (finite values).
+// depend on its query, its position and the cached tokens alone: not on rows or heads per call,
+// tiles, chunking, threads, or whatever stands behind its position (finite values).
+//
+// Long contexts are taken in splits: sums start anew at every multiple of kSplitTokens and are
+// joined in ascending order. So splits may be computed by several threads, or in turn by one, with
+// the same bits.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +16,8 @@
 namespace quern::cpu {
 
 inline constexpr int kPageTokens = 64;
+inline constexpr int kSplitTokens = 512;
+inline constexpr int kMostDims = 1024;  // of a head, for kinds of cache that rotate them
 
 struct AttentionShape {
   int n_heads, n_kv_heads, head_dim;
@@ -36,33 +42,56 @@ static inline int attention_rows(const AttentionShape& shape) {
   return rows;
 }
 
-// Rows [0, n_rows) of one sequence at positions position + row, for the query heads of kv head
-// `kv_head`. q, out: (n_rows, stride) with head h at h * head_dim. The pages cover position +
-// n_rows tokens, all appended. The work is about n_rows * group * tokens seen; a chunk is best cut
-// into (kv head, attention_rows(shape) rows) items. scratch: scratch_bytes(shape, n_rows) of the
-// calling thread, aligned to 64.
-using Attend = void (*)(const AttentionShape& shape, const LayerCache& cache,
-                        std::span<const int32_t> pages, int position, const float* q,
-                        int64_t q_stride, int n_rows, int kv_head, float* out, int64_t out_stride,
-                        std::byte* scratch);
+// Rows [0, n_rows) of one sequence at positions position + row, for the query heads of the kv heads
+// [kv_head, kv_head + n_kv_heads).
+struct AttendCall {
+  const AttentionShape& shape;
+  LayerCache cache;
+  std::span<const int32_t> pages;  // they cover position + n_rows tokens, all appended
+  int position, n_rows, kv_head, n_kv_heads;
+  const float* q;  // (n_rows, q_stride) with head h at h * head_dim
+  int64_t q_stride;
+  float* out;  // likewise
+  int64_t out_stride;
+  // Of the calling thread: scratch_bytes(shape, n_rows, n_kv_heads), aligned to 64.
+  std::byte* scratch;
+};
 
-// Two instances per ISA: bf16 cache (fast) and f32 cache in plain order (exact). Pure functions,
-// any number of threads.
+// First and last split that any of these rows sees.
+struct Splits {
+  int first, last;
+};
+static inline Splits splits_of(const AttentionShape& shape, int position, int n_rows) {
+  const int seen = shape.window > 0 && position >= shape.window ? position - shape.window + 1 : 0;
+  return {seen / kSplitTokens, (position + n_rows - 1) / kSplitTokens};
+}
+
+// One instance per ISA and kind of cache. Pure functions, any number of threads.
 struct AttentionKernels {
   int64_t (*page_bytes)(const AttentionShape& shape);  // a multiple of 64
   // Writes one token's keys and values (n_kv_heads, head_dim), rope applied, at `slot` (0..63) of a
   // page.
   void (*append)(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
                  int slot);
-  Attend attend;
-  int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows);
+  // The work is about n_rows * group * tokens seen; a prompt is best cut into (kv head,
+  // attention_rows(shape) rows) items, single rows into ranges of heads.
+  void (*attend)(const AttendCall& call);
+  int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows, int n_kv_heads);
+
+  // The same in parts; null: not offered (exact). attend_split leaves the sums of one split in
+  // `states`, (n_kv_heads, n_rows * group) of state_floats(shape) each, aligned to 64; at most
+  // attention_rows(shape) rows. join_splits writes `out` from those of all splits in order, for the
+  // same call, and changes them; stride: floats from one split's states to the next one's.
+  void (*attend_split)(const AttendCall& call, int split, float* states);
+  void (*join_splits)(const AttendCall& call, int n_splits, float* states, int64_t stride);
+  int64_t (*state_floats)(const AttentionShape& shape);
 };
 
-// Another way to attend over the bf16 cache, with numerics of its own: for rows whose role is
+// Another way to attend over the same cache, with numerics of its own: for rows whose role is
 // Role::prompt, where an ISA has it.
 struct PromptAttention {
-  Attend attend;
-  int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows);
+  void (*attend)(const AttendCall& call);
+  int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows, int n_kv_heads);
 };
 
 }  // namespace quern::cpu

@@ -43,24 +43,24 @@ class TileAttention {
     return shape.head_dim >= 32 && shape.head_dim % 2 == 0;
   }
 
-  static int64_t scratch_bytes(const AttentionShape& shape, int n_rows) {
+  static int64_t scratch_bytes(const AttentionShape& shape, int n_rows, int) {
     const int64_t tokens = smaller(n_rows, attention_rows(shape));
     const int64_t tiles = (tokens * group_of(shape) + kRows - 1) / kRows;
     return 2 * kRows * kBlock * 4 + kOnesBytes + tiles * tile_bytes(shape);
   }
 
-  static void attend(const AttentionShape& shape, const LayerCache& cache,
-                     std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
-                     int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch) {
+  static void attend(const AttendCall& all) {
     Tiles::configure();
-    auto* ones = reinterpret_cast<uint32_t*>(scratch + 2 * kRows * kBlock * 4);
+    auto* ones = reinterpret_cast<uint32_t*>(all.scratch + 2 * kRows * kBlock * 4);
     for (int i = 0; i < kOnesBytes / 4; ++i) ones[i] = 0x3f803f80;
-    const int block = attention_rows(shape);
-    for (int first = 0; first < n_rows; first += block) {
-      const int n = smaller(block, n_rows - first) * group_of(shape);
-      attend_rows({shape, cache, pages.data(), q + first * q_stride, out + first * out_stride,
-                   q_stride, out_stride, position + first, n, kv_head, scratch, ones});
-    }
+    const int block = attention_rows(all.shape);
+    for (int head = all.kv_head; head < all.kv_head + all.n_kv_heads; ++head)
+      for (int first = 0; first < all.n_rows; first += block) {
+        const int n = smaller(block, all.n_rows - first) * group_of(all.shape);
+        attend_rows({all.shape, all.cache, all.pages.data(), all.q + first * all.q_stride,
+                     all.out + first * all.out_stride, all.q_stride, all.out_stride,
+                     all.position + first, n, head, all.scratch, ones});
+      }
     Tiles::release();
   }
 
@@ -240,11 +240,11 @@ class TileAttention {
   static void weigh(const Call& call, int index, int start, float* scores, int first, int last) {
     const RowTile t = tile_at(call, index);
     for (int r = first; r < last; ++r) {
-      const int low = first_seen(call.shape, t.positions[r]) - start;
-      const int high = t.positions[r] - start + 1;
+      const int low = larger(0, first_seen(call.shape, t.positions[r]) - start);
+      const int high = smaller(kBlock, t.positions[r] - start + 1);
       float* row = scores + r * kBlock;
       if (call.shape.softcap > 0) cap(row, call.shape.softcap, t.start[16 * r]);
-      low <= 0 && high >= kBlock ? weigh_row<false>(call, t, r, row, 0, kBlock)
+      low == 0 && high == kBlock ? weigh_row<false>(call, t, r, row, 0, kBlock)
                                  : weigh_row<true>(call, t, r, row, low, high);
     }
   }
@@ -264,7 +264,7 @@ class TileAttention {
     }
     const bool moves = _mm512_cmpgt_epu16_mask(largest, _mm512_set1_epi16(kLimit - 65536)) != 0;
     if ((moves || !t.begun[r]) && low < high) {
-      move_maximum(call, t, r, scores, larger(low, 0), smaller(high, kBlock));
+      move_maximum(call, t, r, scores, low, high);
       QUERN_UNROLL for (int i = 0; i < 4; ++i) y[i] = integers(scores + 32 * i);
     }
     QUERN_UNROLL for (int i = 0; i < 4; ++i) {

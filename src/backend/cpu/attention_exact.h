@@ -20,7 +20,7 @@ template <class V>
 class ExactAttention {
  public:
   static constexpr AttentionKernels kernels() {
-    return {page_bytes, append, attend, scratch_bytes};
+    return {page_bytes, append, attend, scratch_bytes, nullptr, nullptr, nullptr};
   }
 
  private:
@@ -37,7 +37,7 @@ class ExactAttention {
     return shape.n_kv_heads * head_floats(shape) * 4;
   }
   // Of one tile: outputs (4, P).
-  static int64_t scratch_bytes(const AttentionShape& shape, int) {
+  static int64_t scratch_bytes(const AttentionShape& shape, int, int) {
     return kTileRows * padded_dim(shape) * 4;
   }
 
@@ -67,25 +67,28 @@ class ExactAttention {
     int position[kTileRows];
   };
 
-  static void attend(const AttentionShape& shape, const LayerCache& cache,
-                     std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
-                     int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch) {
-    const Call call{shape, cache, pages.data(), kv_head};
-    const int group = group_of(shape), rows = n_rows * group;
+  static void attend(const AttendCall& call) {
+    for (int i = 0; i < call.n_kv_heads; ++i)
+      attend_head(call, {call.shape, call.cache, call.pages.data(), call.kv_head + i});
+  }
+
+  static void attend_head(const AttendCall& call, const Call& head) {
+    const AttentionShape& shape = call.shape;
+    const int group = group_of(shape), rows = call.n_rows * group;
     const auto offset = [&](int row, int64_t stride) {
-      return row / group * stride + int64_t{kv_head * group + row % group} * shape.head_dim;
+      return row / group * stride + (int64_t{head.kv_head} * group + row % group) * shape.head_dim;
     };
     for (int first = 0; first < rows; first += kTileRows) {
       Tile tile;
       for (int r = 0; r < kTileRows; ++r) {
         const int row = smaller(first + r, rows - 1);
-        tile.q[r] = q + offset(row, q_stride);
-        tile.position[r] = position + row / group;
+        tile.q[r] = call.q + offset(row, call.q_stride);
+        tile.position[r] = call.position + row / group;
       }
-      float* sums = reinterpret_cast<float*>(scratch);
-      attend_tile(call, tile, sums);
+      float* sums = reinterpret_cast<float*>(call.scratch);
+      attend_tile(head, tile, sums);
       for (int r = 0; r < smaller(kTileRows, rows - first); ++r)
-        std::memcpy(out + offset(first + r, out_stride), sums + r * padded_dim(shape),
+        std::memcpy(call.out + offset(first + r, call.out_stride), sums + r * padded_dim(shape),
                     shape.head_dim * sizeof(float));
     }
   }

@@ -1,16 +1,15 @@
-// Fast attention: keys, values, queries and weights in bf16, sums in f32. Written once over the
-// vocabulary V of simd/<isa>.h.
+// Fast attention, written once over the vocabulary V of simd/<isa>.h and the form Kv that the cache
+// has (kv_<kind>.h: layout, numbers of queries and weights, dot product).
 //
-// Page, per kv head (dim padded to 16 as P):
-//   keys    [dim / 2][64 tokens][2]      a vector is 16 tokens x 2 dims
-//   values  [32 token pairs][P][2]       a vector is 16 dims x 2 tokens
-// Rows (token, head of the group) go in tiles of 4. For each page, first the scores and weights of
-// all tiles (the keys stay in L1), then their sums of values. Scores carry the factor log2 e.
+// Per kv head of a page stand its keys and then its values; all kv heads of a page are adjacent.
+// Rows (token, head of the group) go in tiles of 4. For each page and head, first the scores and
+// weights of all tiles (the keys stay in L1), then their sums of values. Scores carry the factor
+// log2 e.
 //
 // Why a row's bits depend on the row alone: a score is one chain over ascending dims, an output one
-// chain over ascending token pairs, the sum of weights 16 such chains joined at the end;
+// chain over ascending tokens of a split, the sum of weights 16 such chains joined at the end;
 // tokens not seen add exact zeros. The running maximum is an even integer, moved only when a score
-// exceeds it by 2^24, and moving it multiplies by an exact power of two.
+// exceeds it by 2^24, and moving it, and joining splits, multiplies by exact powers of two.
 // Scores must stay below 2^22 in magnitude, else the row is wrong (though finite).
 #pragma once
 #include <cstdint>
@@ -18,7 +17,6 @@
 #include <limits>
 
 #include "backend/cpu/attention_tile.h"
-#include "backend/cpu/simd/bf16_pairs.h"
 
 namespace quern::cpu {
 
@@ -43,26 +41,23 @@ QUERN_SIMD typename V::F32x16 power_of_two(typename V::F32x16 x, typename V::F32
   return V::as_float(V::add(V::as_int(p), V::template shift_left<23>(exponent)));
 }
 
-template <class V>
+template <class V, class Kv>
 class FastAttention {
  public:
   static constexpr AttentionKernels kernels() {
-    return {page_bytes, append, attend, scratch_bytes};
+    return {page_bytes, append, attend, scratch_bytes, attend_split, join_splits, state_floats};
   }
 
  private:
   using F32x16 = typename V::F32x16;
-  using B = Bf16Pairs<V>;
-  using Pair = typename B::Pair;
+  using Number = typename Kv::Number;
   static constexpr float kLowest = -std::numeric_limits<float>::infinity();
   static constexpr float kSlack = 24;  // powers of two a score may exceed the running maximum
-  static constexpr int kPagePairs = kPageTokens / 2;
+  static constexpr int kPageSteps = kPageTokens / Kv::kPerStep;
+  static constexpr int kStripSteps = 16 / Kv::kPerStep;  // of values
 
-  static int64_t key_bytes(const AttentionShape& shape) {
-    return int64_t{2} * kPageTokens * shape.head_dim;
-  }
   static int64_t head_bytes(const AttentionShape& shape) {
-    return key_bytes(shape) + 2 * kPageTokens * padded_dim(shape);
+    return Kv::key_bytes(shape.head_dim) + Kv::value_bytes(shape.head_dim);
   }
   static int64_t page_bytes(const AttentionShape& shape) {
     return shape.n_kv_heads * head_bytes(shape);
@@ -70,162 +65,240 @@ class FastAttention {
 
   static void append(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
                      int slot) {
-    const int64_t dim = shape.head_dim, padded = padded_dim(shape);
+    const int dim = shape.head_dim;
     for (int head = 0; head < shape.n_kv_heads; ++head, k += dim, v += dim) {
-      auto* keys = reinterpret_cast<uint16_t*>(page + head * head_bytes(shape));
-      auto* values = keys + kPageTokens * dim + slot / 2 * 2 * padded + slot % 2;
-      for (int64_t d = 0; d < dim; d += 16) {
-        uint16_t rounded[16];
-        V::store_bf16(rounded, load_up_to<V>(k + d, dim - d));
-        const int n = dim - d < 16 ? static_cast<int>(dim - d) : 16;
-        for (int i = 0; i < n; i += 2)
-          std::memcpy(keys + (d + i) * kPageTokens + 2 * slot, rounded + i, 4);
-        V::store_bf16(rounded, load_up_to<V>(v + d, dim - d));
-        for (int i = 0; i < 16; ++i) values[2 * (d + i)] = rounded[i];
+      std::byte* keys = page + head * head_bytes(shape);
+      if constexpr (Kv::kRotated) {
+        float rotated[kMostDims];
+        std::memcpy(rotated, k, dim * sizeof(float));
+        rotate_dims<V>(rotated, dim);
+        Kv::append_key(rotated, dim, keys, slot);
+      } else {
+        Kv::append_key(k, dim, keys, slot);
       }
+      Kv::append_value(v, dim, keys + Kv::key_bytes(dim), slot);
     }
   }
 
-  // Four rows under way; all memory in the scratch of the caller.
+  // The sums of one row: outputs (P), weights in 16 parts, then the running maximum as kRounder -
+  // maximum, and maximum + kSlack (kLowest: nothing seen yet).
+  struct State {
+    float *out, *sums;
+    float &shift, &limit;
+    bool empty() const { return limit == kLowest; }
+  };
+  static int64_t state_floats(const AttentionShape& shape) { return padded_dim(shape) + 32; }
+  static State state_at(const AttentionShape& shape, float* states, int64_t row) {
+    float* out = states + row * state_floats(shape);
+    float* sums = out + padded_dim(shape);
+    return {out, sums, sums[16], sums[17]};
+  }
+
+  // Four rows under way. states: of the split at hand; joined: of those before.
   struct Tile {
-    Pair* q;         // (4, q_pairs): times scale * log2 e
-    float* out;      // (4, P): sums of weight * value
-    float* sums;     // (4, 16): of weights, in 16 parts
-    Pair* weights;   // (4, 32): of the page at hand
-    float* shift;    // (4): kRounder - running maximum
-    float* limit;    // (4): running maximum + kSlack; kLowest: nothing seen yet
+    Number* q;        // (4, q_numbers): times scale * log2 e
+    Number* weights;  // (4, kPageSteps): of the page at hand
+    float *states, *joined;
     int* positions;  // (4)
     int n_rows;
   };
 
-  // One call of attend on at most attention_rows(shape) tokens.
-  struct Call {
-    const AttentionShape& shape;
-    const LayerCache& cache;
-    std::span<const int32_t> pages;
-    const float* q;
-    float* out;
-    int64_t q_stride, out_stride;
-    int position, n_rows, kv_head;  // n_rows: flattened
-    std::byte* scratch;
-  };
-
-  static int64_t q_pairs(const AttentionShape& shape) { return (shape.head_dim + 31) / 32 * 16; }
+  static int64_t q_numbers(const AttentionShape& shape) {
+    return padded_to<32>(shape.head_dim) / Kv::kPerStep;
+  }
   static int64_t tile_bytes(const AttentionShape& shape) {
-    const int64_t pairs = kTileRows * (q_pairs(shape) + kPagePairs);
-    const int64_t floats = kTileRows * (padded_dim(shape) + 16) + 16;
-    return (pairs * sizeof(Pair) + floats * 4 + 63) / 64 * 64;
+    const int64_t numbers = kTileRows * (q_numbers(shape) + kPageSteps);
+    return numbers * sizeof(Number) + 2 * kTileRows * state_floats(shape) * 4 + 64;
   }
-  static int64_t scratch_bytes(const AttentionShape& shape, int n_rows) {
-    const int64_t tokens = smaller(n_rows, attention_rows(shape));
-    return (tokens * group_of(shape) + kTileRows - 1) / kTileRows * tile_bytes(shape);
+  static int tiles_of_head(const AttentionShape& shape, int n_rows) {
+    return (n_rows * group_of(shape) + kTileRows - 1) / kTileRows;
+  }
+  static int64_t scratch_bytes(const AttentionShape& shape, int n_rows, int n_kv_heads) {
+    return n_kv_heads * tiles_of_head(shape, smaller(n_rows, attention_rows(shape))) *
+           tile_bytes(shape);
   }
 
-  static Tile tile_at(const Call& call, int index) {
+  // Tile `index` of the call's kv head `head`.
+  static Tile tile_at(const AttendCall& call, int head, int index) {
+    const int n_tiles = tiles_of_head(call.shape, call.n_rows);
     Tile t;
-    auto* p = reinterpret_cast<Pair*>(call.scratch + index * tile_bytes(call.shape));
-    t.q = p;
-    t.weights = t.q + kTileRows * q_pairs(call.shape);
-    t.out = reinterpret_cast<float*>(t.weights + kTileRows * kPagePairs);
-    t.sums = t.out + kTileRows * padded_dim(call.shape);
-    t.shift = t.sums + kTileRows * 16;
-    t.limit = t.shift + kTileRows;
-    t.positions = reinterpret_cast<int*>(t.limit + kTileRows);
-    t.n_rows = smaller(kTileRows, call.n_rows - index * kTileRows);
+    t.q =
+        reinterpret_cast<Number*>(call.scratch + (head * n_tiles + index) * tile_bytes(call.shape));
+    t.weights = t.q + kTileRows * q_numbers(call.shape);
+    t.states = reinterpret_cast<float*>(t.weights + kTileRows * kPageSteps);
+    t.joined = t.states + kTileRows * state_floats(call.shape);
+    t.n_rows = smaller(kTileRows, call.n_rows * group_of(call.shape) - index * kTileRows);
+    t.positions = reinterpret_cast<int*>(t.joined + kTileRows * state_floats(call.shape));
     return t;
   }
 
-  static void attend(const AttentionShape& shape, const LayerCache& cache,
-                     std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
-                     int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch) {
-    const int block = attention_rows(shape);
-    for (int first = 0; first < n_rows; first += block) {
-      const int n = smaller(block, n_rows - first) * group_of(shape);
-      const Call call{shape,
-                      cache,
-                      pages,
-                      q + first * q_stride,
-                      out + first * out_stride,
-                      q_stride,
-                      out_stride,
-                      position + first,
-                      n,
-                      kv_head,
-                      scratch};
-      attend_block(call);
+  static void attend(const AttendCall& call) {
+    const int block = attention_rows(call.shape);
+    for (int first = 0; first < call.n_rows; first += block) {
+      AttendCall part = call;
+      part.position += first;
+      part.n_rows = smaller(block, call.n_rows - first);
+      part.q += first * call.q_stride;
+      part.out += first * call.out_stride;
+      attend_block(part);
     }
   }
 
-  static void attend_block(const Call& call) {
-    const int n_tiles = (call.n_rows + kTileRows - 1) / kTileRows;
-    for (int i = 0; i < n_tiles; ++i) begin_tile(call, i);
-    const int last = call.position + (call.n_rows - 1) / group_of(call.shape);
-    const int last_page = last / kPageTokens;
+  template <class F>  // f(head, index, tile)
+  static void for_each_tile(const AttendCall& call, F f) {
+    const int n_tiles = tiles_of_head(call.shape, call.n_rows);
+    for (int head = 0; head < call.n_kv_heads; ++head)
+      for (int i = 0; i < n_tiles; ++i) f(head, i, tile_at(call, head, i));
+  }
+
+  static void attend_block(const AttendCall& call) {
+    const AttentionShape& shape = call.shape;
+    const Splits splits = splits_of(shape, call.position, call.n_rows);
+    for_each_tile(call, [&](int head, int i, const Tile& t) { take_queries(call, head, i, t); });
+    for (int split = splits.first; split <= splits.last; ++split) {
+      for_each_tile(call, [&](int, int, const Tile& t) {
+        for (int r = 0; r < t.n_rows; ++r) clear(shape, state_at(shape, t.states, r));
+      });
+      add_split(call, split);
+      for_each_tile(call, [&](int, int, const Tile& t) {
+        for (int r = 0; r < t.n_rows; ++r) {
+          const State joined = state_at(shape, t.joined, r);
+          if (split == splits.first) clear(shape, joined);
+          join(shape, joined, state_at(shape, t.states, r));
+        }
+      });
+    }
+    for_each_tile(call, [&](int head, int i, const Tile& t) {
+      for (int r = 0; r < t.n_rows; ++r)
+        finish(call, head, i * kTileRows + r, state_at(shape, t.joined, r));
+    });
+  }
+
+  static void attend_split(const AttendCall& call, int split, float* states) {
+    const AttentionShape& shape = call.shape;
+    const int64_t head_rows = call.n_rows * group_of(shape);
+    for_each_tile(call, [&](int head, int i, const Tile& t) {
+      take_queries(call, head, i, t);
+      for (int r = 0; r < t.n_rows; ++r) clear(shape, state_at(shape, t.states, r));
+    });
+    add_split(call, split);
+    for_each_tile(call, [&](int head, int i, const Tile& t) {
+      std::memcpy(states + (head * head_rows + i * kTileRows) * state_floats(shape), t.states,
+                  t.n_rows * state_floats(shape) * sizeof(float));
+    });
+  }
+
+  static void join_splits(const AttendCall& call, int n_splits, float* states, int64_t stride) {
+    const int head_rows = call.n_rows * group_of(call.shape);
+    for (int head = 0; head < call.n_kv_heads; ++head)
+      for (int row = 0; row < head_rows; ++row) {
+        const int64_t at = int64_t{head} * head_rows + row;
+        const State all = state_at(call.shape, states, at);
+        for (int split = 1; split < n_splits; ++split)
+          join(call.shape, all, state_at(call.shape, states + split * stride, at));
+        finish(call, head, row, all);
+      }
+  }
+
+  // Adds the tokens of a split to the states of all tiles.
+  static void add_split(const AttendCall& call, int split) {
+    const AttentionShape& shape = call.shape;
+    const int last = call.position + call.n_rows - 1, from = split * kSplitTokens;
+    const int first_page = larger(first_seen(shape, call.position), from) / kPageTokens;
+    const int last_page = smaller(last, from + kSplitTokens - 1) / kPageTokens;
+    for (int page = first_page; page <= last_page; ++page)
+      for (int head = 0; head < call.n_kv_heads; ++head) {
+        const std::byte* next = head + 1 < call.n_kv_heads ? keys_of(call, page, head + 1)
+                                : page < last_page         ? keys_of(call, page + 1, 0)
+                                                           : nullptr;
+        add_page(call, page, head, next);
+      }
+  }
+
+  static const std::byte* keys_of(const AttendCall& call, int page, int head) {
+    return call.cache.base + call.pages.data()[page] * call.cache.stride +
+           (call.kv_head + head) * head_bytes(call.shape);
+  }
+
+  // next: the keys that will be read after this page's values; or null.
+  static void add_page(const AttendCall& call, int page, int head, const std::byte* next) {
+    const int start = page * kPageTokens, n_tiles = tiles_of_head(call.shape, call.n_rows);
+    const std::byte* keys = keys_of(call, page, head);
+    const std::byte* values = keys + Kv::key_bytes(call.shape.head_dim);
     // Few tiles wait for memory: the first one asks for the values while it reads the keys, and for
-    // the next page's keys while it reads the values. More tiles work long enough on a page.
+    // the next keys while it reads the values. More tiles work long enough on a page.
     const bool ask = n_tiles <= 2;
-    for (int page = first_seen(call.shape, call.position) / kPageTokens; page <= last_page;
-         ++page) {
-      const int start = page * kPageTokens;
-      const uint16_t* keys = keys_of(call, page);
-      const uint16_t* values = keys + kPageTokens * call.shape.head_dim;
-      const uint16_t* next = keys_of(call, smaller(page + 1, last_page));
-      for (int i = 0; i < n_tiles; ++i) {
-        const Tile tile = tile_at(call, i);
-        if (sees(call.shape, tile, start))
-          weigh(call.shape, tile, keys, ask && i == 0 ? values : nullptr, start);
-      }
-      for (int i = 0; i < n_tiles; ++i) {
-        const Tile tile = tile_at(call, i);
-        if (sees(call.shape, tile, start))
-          add_values(call.shape, tile, values, ask && i == 0 ? next : nullptr, start);
-      }
+    for (int i = 0; i < n_tiles; ++i) {
+      const Tile tile = tile_at(call, head, i);
+      if (sees(call.shape, tile, start))
+        weigh(call.shape, tile, keys, ask && i == 0 ? values : nullptr, start);
     }
-    for (int i = 0; i < n_tiles; ++i) end_tile(call, i);
+    for (int i = 0; i < n_tiles; ++i) {
+      const Tile tile = tile_at(call, head, i);
+      if (sees(call.shape, tile, start))
+        add_values(call.shape, tile, values, ask && i == 0 ? next : nullptr, start);
+    }
   }
 
-  static const uint16_t* keys_of(const Call& call, int page) {
-    return reinterpret_cast<const uint16_t*>(call.cache.base +
-                                             call.pages.data()[page] * call.cache.stride +
-                                             call.kv_head * head_bytes(call.shape));
+  // Where a flattened row of a head stands in q and out.
+  static int64_t offset(const AttendCall& call, int head, int row, int64_t stride) {
+    const int group = group_of(call.shape);
+    return row / group * stride +
+           (int64_t{call.kv_head + head} * group + row % group) * call.shape.head_dim;
   }
 
-  // Where row r of tile `index` stands in q and out.
-  static int64_t offset(const Call& call, int index, int r, int64_t stride) {
-    const int row = index * kTileRows + r, group = group_of(call.shape);
-    return row / group * stride + int64_t{call.kv_head * group + row % group} * call.shape.head_dim;
-  }
-
-  static void begin_tile(const Call& call, int index) {
-    const Tile t = tile_at(call, index);
-    const int64_t dim = call.shape.head_dim, padded = padded_dim(call.shape);
+  static void take_queries(const AttendCall& call, int head, int index, const Tile& t) {
+    const int dim = call.shape.head_dim;
     // With a soft cap the scores come out over the cap, to go through tanh.
     const float scale = call.shape.softcap > 0 ? call.shape.scale / call.shape.softcap
                                                : call.shape.scale * 1.44269504f;
     const F32x16 factor = V::fill(scale);
     for (int r = 0; r < t.n_rows; ++r) {
-      const float* q = call.q + offset(call, index, r, call.q_stride);
-      for (int64_t d = 0; d < dim; d += 32)
-        B::store(t.q + r * q_pairs(call.shape) + d / 2,
-                 V::mul(load_up_to<V>(q + d, dim - d), factor),
-                 V::mul(load_up_to<V>(q + d + 16, dim - d - 16), factor));
-      for (int64_t d = 0; d < padded; d += 16) V::store(t.out + r * padded + d, V::fill(0));
-      V::store(t.sums + 16 * r, V::fill(0));
-      t.shift[r] = kRounder;
-      t.limit[r] = kLowest;
       t.positions[r] = call.position + (index * kTileRows + r) / group_of(call.shape);
+      const float* q = call.q + offset(call, head, index * kTileRows + r, call.q_stride);
+      float rotated[Kv::kRotated ? kMostDims : 1];
+      if constexpr (Kv::kRotated) {
+        std::memcpy(rotated, q, dim * sizeof(float));
+        rotate_dims<V>(rotated, dim);
+        q = rotated;
+      }
+      for (int d = 0; d < dim; d += 32)
+        Kv::store(t.q + r * q_numbers(call.shape) + d / Kv::kPerStep,
+                  V::mul(load_up_to<V>(q + d, dim - d), factor),
+                  V::mul(load_up_to<V>(q + d + 16, dim - d - 16), factor));
     }
   }
 
-  static void end_tile(const Call& call, int index) {
-    const Tile t = tile_at(call, index);
-    const int64_t dim = call.shape.head_dim, padded = padded_dim(call.shape);
-    for (int r = 0; r < t.n_rows; ++r) {
-      float* out = call.out + offset(call, index, r, call.out_stride);
-      const F32x16 factor = V::fill(1.0f / V::total(V::load(t.sums + 16 * r)));
-      for (int64_t d = 0; d < dim; d += 16)
-        store_up_to<V>(out + d, V::mul(V::load(t.out + r * padded + d), factor), dim - d);
+  static void clear(const AttentionShape& shape, const State& s) {
+    for (int64_t d = 0; d < padded_dim(shape); d += 16) V::store(s.out + d, V::fill(0));
+    V::store(s.sums, V::fill(0));
+    s.shift = kRounder;
+    s.limit = kLowest;
+  }
+
+  // all += part, a later one; one rounding a number.
+  static void join(const AttentionShape& shape, const State& all, const State& part) {
+    if (part.empty()) return;
+    if (all.empty()) {
+      std::memcpy(all.out, part.out, state_floats(shape) * sizeof(float));
+      return;
     }
+    const float old = kRounder - all.shift, other = kRounder - part.shift;
+    const float maximum = old > other ? old : other;
+    const F32x16 a = V::fill(__builtin_ldexpf(1.0f, static_cast<int>(old - maximum)));
+    const F32x16 b = V::fill(__builtin_ldexpf(1.0f, static_cast<int>(other - maximum)));
+    for (int64_t i = 0; i < padded_dim(shape) + 16; i += 16)  // outputs and sums
+      V::store(all.out + i, V::fma(V::load(part.out + i), b, V::mul(V::load(all.out + i), a)));
+    all.shift = kRounder - maximum;
+    all.limit = maximum + kSlack;
+  }
+
+  static void finish(const AttendCall& call, int head, int row, const State& s) {
+    const int64_t dim = call.shape.head_dim;
+    float* out = call.out + offset(call, head, row, call.out_stride);
+    const F32x16 factor = V::fill(1.0f / V::total(V::load(s.sums)));
+    for (int64_t d = 0; d < dim; d += 16)
+      store_up_to<V>(out + d, V::mul(V::load(s.out + d), factor), dim - d);
   }
 
   // Whether any row of the tile sees any token of the page; positions ascend.
@@ -238,60 +311,67 @@ class FastAttention {
     return smaller(kPageTokens - 1, t.positions[t.n_rows - 1] - start) / 16 + 1;
   }
 
-  // Scores of kRows rows and kStrips strips from `k` on (the first strip's keys). kAhead: what lies
-  // `ahead` of the keys will be read soon.
+  // Scores of kRows rows and kStrips strips from `strip` on. kAhead: what lies `ahead` of the keys
+  // will be read soon.
   template <int kRows, int kStrips, bool kAhead>
-  static void score_strips(const Pair* q, int64_t q_stride, const uint16_t* k, int64_t ahead,
-                           int n_pairs, float* scores) {
+  static void score_strips(const Number* q, int64_t q_stride, const std::byte* keys, int dim,
+                           int strip, int64_t ahead, float* scores) {
+    using Keys = typename Kv::template Keys<kStrips>;
+    const int n_steps = dim / Kv::kPerStep;
     F32x16 sum[kRows][kStrips];
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
         sum[r][s] = V::fill(0);
-    for (int d = 0; d < n_pairs; ++d, k += 2 * kPageTokens) {
-      typename B::Vector key[kStrips];
-      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
-        key[s] = B::load(k + 32 * s);
-        if (kAhead) V::prefetch(k + 32 * s + ahead);
+    for (int step = 0; step < n_steps;) {
+      const Keys k = Keys::start(keys, dim, strip, step);
+      const int end = Kv::kGroupSteps < n_steps - step ? step + Kv::kGroupSteps : n_steps;
+      for (; step < end; ++step) {
+        if (kAhead) ask<kStrips * Kv::kStepBytes / 4>(keys + ahead + step * Kv::kStepBytes, strip);
+        typename Kv::Vector key[kStrips];
+        QUERN_UNROLL for (int s = 0; s < kStrips; ++s) key[s] = Keys::load(k, step, s);
+        QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
+            sum[r][s] = Kv::dot(sum[r][s], key[s], q[r * q_stride + step]);
       }
-      QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
-          sum[r][s] = B::dot(sum[r][s], key[s], q[r * q_stride + d]);
     }
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
-        V::store(scores + r * kPageTokens + 16 * s, sum[r][s]);
+        V::store(scores + r * kPageTokens + 16 * (strip + s), sum[r][s]);
+  }
+  // Asks for the lines of kBytes of a step, from the strip-th such piece of 4.
+  template <int kBytes>
+  QUERN_SIMD void ask(const std::byte* step, int strip) {
+    const std::byte* from = step + strip * (Kv::kStepBytes / 4);
+    QUERN_UNROLL for (int i = 0; i < kBytes; i += 64) V::prefetch(from + i);
   }
 
   // The first n_strips strips, as many at a time as the registers hold.
   template <int kRows, bool kAhead, int kAtOnce = V::kAttentionStrips>
-  static void score(const Pair* q, int64_t q_stride, const uint16_t* k, int64_t ahead, int n_pairs,
-                    int n_strips, float* scores) {
-    int strip = 0;
+  static void score(const Number* q, int64_t q_stride, const std::byte* keys, int dim, int strip,
+                    int n_strips, int64_t ahead, float* scores) {
     for (; strip + kAtOnce <= n_strips; strip += kAtOnce)
-      score_strips<kRows, kAtOnce, kAhead>(q, q_stride, k + 32 * strip, ahead, n_pairs,
-                                           scores + 16 * strip);
+      score_strips<kRows, kAtOnce, kAhead>(q, q_stride, keys, dim, strip, ahead, scores);
     if constexpr (kAtOnce > 1)
       if (strip < n_strips)
-        score<kRows, kAhead, kAtOnce / 2>(q, q_stride, k + 32 * strip, ahead, n_pairs,
-                                          n_strips - strip, scores + 16 * strip);
+        score<kRows, kAhead, kAtOnce / 2>(q, q_stride, keys, dim, strip, n_strips, ahead, scores);
   }
 
   // Scores and weights of a tile on one page. next: what to fetch meanwhile, laid out alike; or
   // null.
-  static void weigh(const AttentionShape& shape, const Tile& t, const uint16_t* keys,
-                    const uint16_t* next, int start) {
+  static void weigh(const AttentionShape& shape, const Tile& t, const std::byte* keys,
+                    const std::byte* next, int start) {
     alignas(64) float scores[kTileRows * kPageTokens];
-    const int n_strips = strips_seen(t, start), n_pairs = shape.head_dim / 2;
+    const int n_strips = strips_seen(t, start);
     static constexpr decltype(&score<1, true>) kScore[2][kTileRows] = {
         {score<1, false>, score<2, false>, score<3, false>, score<4, false>},
         {score<1, true>, score<2, true>, score<3, true>, score<4, true>}};
-    kScore[next != nullptr][t.n_rows - 1](t.q, q_pairs(shape), keys, next ? next - keys : 0,
-                                          n_pairs, n_strips, scores);
+    kScore[next != nullptr][t.n_rows - 1](t.q, q_numbers(shape), keys, shape.head_dim, 0, n_strips,
+                                          next ? next - keys : 0, scores);
     for (int r = 0; r < t.n_rows; ++r) {
       float* row = scores + r * kPageTokens;
       if (shape.softcap > 0) cap(row, n_strips, shape.softcap);
       const Seen seen = seen_of(shape, t.positions[r], start);
       if (seen.low == 0 && seen.high == kPageTokens) {
-        weigh_row<false>(t, r, row, 4, seen, padded_dim(shape));
+        weigh_row<false>(shape, t, r, row, 4, seen);
       } else {
-        weigh_row<true>(t, r, row, n_strips, seen, padded_dim(shape));
+        weigh_row<true>(shape, t, r, row, n_strips, seen);
       }
     }
   }
@@ -309,17 +389,18 @@ class FastAttention {
 
   // kMasked: only some tokens of the n_strips strips are seen; otherwise all 64 are.
   template <bool kMasked>
-  static void weigh_row(const Tile& t, int r, const float* scores, int n_strips, Seen seen,
-                        int64_t padded) {
+  static void weigh_row(const AttentionShape& shape, const Tile& t, int r, const float* scores,
+                        int n_strips, Seen seen) {
+    const State state = state_at(shape, t.states, r);
     F32x16 x[4], largest = V::fill(kLowest);
     QUERN_UNROLL for (int s = 0; s < 4; ++s) {
       if (kMasked && s >= n_strips) continue;
       x[s] = V::load(scores + 16 * s);
       largest = V::max(kMasked ? only_seen<V>(x[s], seen, s, kLowest) : x[s], largest);
     }
-    if (V::any(V::less(V::fill(t.limit[r]), largest)))
-      move_maximum(t, r, V::largest(largest), padded);
-    const F32x16 shift = V::fill(t.shift[r]);
+    if (V::any(V::less(V::fill(state.limit), largest)))
+      move_maximum(shape, state, V::largest(largest));
+    const F32x16 shift = V::fill(state.shift);
     F32x16 p[4];
     QUERN_UNROLL for (int s = 0; s < 4; ++s) {
       p[s] = V::fill(0);
@@ -328,69 +409,80 @@ class FastAttention {
       if (kMasked) p[s] = only_seen<V>(p[s], seen, s, 0);
     }
     // The sum is of the weights as rounded: the outputs are a true mean of the values.
-    Pair* weights = t.weights + r * kPagePairs;
-    F32x16 sum = V::load(t.sums + 16 * r);
-    sum = B::store_and_add(weights, p[0], p[1], sum);
-    if (!kMasked || n_strips > 2) sum = B::store_and_add(weights + 16, p[2], p[3], sum);
-    V::store(t.sums + 16 * r, sum);
+    Number* weights = t.weights + r * kPageSteps;
+    F32x16 sum = V::load(state.sums);
+    sum = Kv::store_and_add(weights, p[0], p[1], sum);
+    if (!kMasked || n_strips > 2)
+      sum = Kv::store_and_add(weights + kPageSteps / 2, p[2], p[3], sum);
+    V::store(state.sums, sum);
   }
 
   // Makes `largest` (of the row's scores) the running maximum, rounded to an even integer.
-  [[gnu::noinline]] static void move_maximum(const Tile& t, int r, float largest, int64_t padded) {
-    const float to = 2 * __builtin_rintf(0.5f * largest), from = kRounder - t.shift[r];
-    const bool first = t.limit[r] == kLowest;
-    t.shift[r] = kRounder - to;
-    t.limit[r] = to + kSlack;
+  [[gnu::noinline]] static void move_maximum(const AttentionShape& shape, const State& s,
+                                             float largest) {
+    const float to = 2 * __builtin_rintf(0.5f * largest), from = kRounder - s.shift;
+    const bool first = s.empty();
+    s.shift = kRounder - to;
+    s.limit = to + kSlack;
     if (first) return;
     const F32x16 factor = V::fill(__builtin_ldexpf(1.0f, static_cast<int>(from - to)));
-    V::store(t.sums + 16 * r, V::mul(V::load(t.sums + 16 * r), factor));
-    for (int64_t d = 0; d < padded; d += 16)
-      V::store(t.out + r * padded + d, V::mul(V::load(t.out + r * padded + d), factor));
+    for (int64_t i = 0; i < padded_dim(shape) + 16; i += 16)  // outputs and sums
+      V::store(s.out + i, V::mul(V::load(s.out + i), factor));
   }
 
-  // out += weights * values for kRows rows and kStrips strips of 16 dims.
+  // out += weights * values for kRows rows and kStrips strips of 16 dims from `strip` on.
   template <int kRows, int kStrips, bool kAhead>
-  static void add_strips(const Pair* weights, const uint16_t* v, int64_t ahead, int64_t padded,
-                         int n_pairs, float* out) {
+  static void add_strips(const Number* weights, const std::byte* values, int dim, int strip,
+                         int n_steps, int64_t ahead, float* out, int64_t out_stride) {
+    using Values = typename Kv::template Values<kStrips>;
+    const Values v = Values::start(values, dim, strip);
+    constexpr int kStripBytes = Kv::kStepBytes / 4;
+    const std::byte* soon = values + ahead + strip * kStripBytes;
     F32x16 sum[kRows][kStrips];
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
-        sum[r][s] = V::load(out + r * padded + 16 * s);
-    for (int i = 0; i < n_pairs; ++i, v += 2 * padded) {
-      typename B::Vector value[kStrips];
-      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) {
-        value[s] = B::load(v + 32 * s);
-        if (kAhead) V::prefetch(v + 32 * s + ahead);
+        sum[r][s] = V::load(out + r * out_stride + 16 * (strip + s));
+    for (int i = 0; i < n_steps; ++i) {
+      if (kAhead) {
+        QUERN_UNROLL for (int s = 0; s < kStrips * kStripBytes; s += 64) V::prefetch(soon + s);
+        soon += Kv::value_step_bytes(dim);
       }
+      const auto step = Values::step(v, i);
+      typename Kv::Vector value[kStrips];
+      QUERN_UNROLL for (int s = 0; s < kStrips; ++s) value[s] = Values::load(step, s);
       QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
-          sum[r][s] = B::dot(sum[r][s], value[s], weights[r * kPagePairs + i]);
+          sum[r][s] = Kv::dot(sum[r][s], value[s], weights[r * kPageSteps + i]);
     }
     QUERN_UNROLL for (int r = 0; r < kRows; ++r) QUERN_UNROLL for (int s = 0; s < kStrips; ++s)
-        V::store(out + r * padded + 16 * s, sum[r][s]);
+        V::store(out + r * out_stride + 16 * (strip + s), sum[r][s]);
   }
 
   template <int kRows, bool kAhead>
-  static void add_dims(const Pair* weights, const uint16_t* v, int64_t ahead, int64_t padded,
-                       int n_pairs, float* out) {
+  static void add_dims(const AttentionShape& shape, const Number* weights, const std::byte* values,
+                       int n_steps, int64_t ahead, float* out) {
     constexpr int kMost = V::kAttentionStrips;
     constexpr decltype(&add_strips<kRows, 1, kAhead>) kAdd[] = {
         add_strips<kRows, 1, kAhead>, add_strips<kRows, smaller(2, kMost), kAhead>,
         add_strips<kRows, smaller(3, kMost), kAhead>, add_strips<kRows, kMost, kAhead>};
-    // Groups of almost equal size: 80 dims go as 2 + 3 strips rather than 4 + 1.
-    const int n_strips = static_cast<int>(padded / 16), n_groups = (n_strips + kMost - 1) / kMost;
-    for (int group = 0, strip = 0; group < n_groups; ++group) {
-      const int n = (n_strips - strip) / (n_groups - group);
-      kAdd[n - 1](weights, v + 32 * strip, ahead, padded, n_pairs, out + 16 * strip);
+    // Passes of almost equal size: 80 dims go as 2 + 3 strips rather than 4 + 1. But strips that
+    // share a scale go together.
+    const int n_strips = static_cast<int>(padded_dim(shape) / 16);
+    const int n_passes = (n_strips + kMost - 1) / kMost;
+    for (int pass = 0, strip = 0; pass < n_passes; ++pass) {
+      const int even = (n_strips - strip) / (n_passes - pass);
+      const int n = Kv::kGroupStrips < n_strips ? smaller(kMost, n_strips - strip) : even;
+      kAdd[n - 1](weights, values, shape.head_dim, strip, n_steps, ahead, out, state_floats(shape));
       strip += n;
     }
   }
 
-  static void add_values(const AttentionShape& shape, const Tile& t, const uint16_t* values,
-                         const uint16_t* next, int start) {
+  static void add_values(const AttentionShape& shape, const Tile& t, const std::byte* values,
+                         const std::byte* next, int start) {
     static constexpr decltype(&add_dims<1, true>) kAdd[2][kTileRows] = {
         {add_dims<1, false>, add_dims<2, false>, add_dims<3, false>, add_dims<4, false>},
         {add_dims<1, true>, add_dims<2, true>, add_dims<3, true>, add_dims<4, true>}};
-    kAdd[next != nullptr][t.n_rows - 1](t.weights, values, next ? next - values : 0,
-                                        padded_dim(shape), 8 * strips_seen(t, start), t.out);
+    kAdd[next != nullptr][t.n_rows - 1](shape, t.weights, values,
+                                        kStripSteps * strips_seen(t, start),
+                                        next ? next - values : 0, t.states);
   }
 };
 

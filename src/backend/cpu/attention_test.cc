@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,31 +22,45 @@ constexpr double kLog2E = 1.4426950408889634;
 
 struct AlignedBytes {
   explicit AlignedBytes(int64_t n) : memory(n + 64) {}
-  std::byte* data() {
+  std::byte* data() const {
     return reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 *
                                         64);
   }
-  std::vector<std::byte> memory;
+  mutable std::vector<std::byte> memory;
 };
+
+enum class Form { exact, bf16, f16, int8, int4 };
 
 // One way to attend on one ISA.
 struct Kind {
   const AttentionKernels* kernels;
-  bool fast;
+  Form form;
   const PromptAttention* prompt = nullptr;  // instead of kernels->attend
-  // Relative: the rounding to bf16 (2^-8) and a shorter polynomial; for prompts, the steps of their
-  // scores and of their polynomial on 16 bits.
-  double weight_error() const { return prompt ? 6.2e-3 : fast ? 0x1p-8 + 1e-5 : 0; }
-  Attend attend() const { return prompt ? prompt->attend : kernels->attend; }
-  int64_t scratch_bytes(const AttentionShape& shape, int n_rows) const {
-    return (prompt ? prompt->scratch_bytes : kernels->scratch_bytes)(shape, n_rows);
+  bool rotated() const { return form == Form::int8 || form == Form::int4; }
+  std::string name() const {
+    constexpr const char* kNames[] = {"exact", "bf16", "f16", "int8", "int4"};
+    return kNames[static_cast<int>(form)] + std::string(prompt ? " prompt" : "");
+  }
+  // Relative: a shorter polynomial (1e-5); in bf16 also rounding (2^-8), for prompts in coarser
+  // steps of scores and polynomial, on 16 bits.
+  double weight_error() const {
+    if (form == Form::exact) return 0;
+    return prompt ? 6.2e-3 : form == Form::bf16 ? 0x1p-8 + 1e-5 : 1e-5;
+  }
+  // Of scores, in parts of the largest; rotated queries and keys have passed six more roundings.
+  double score_error() const { return rotated() ? 0x1p-18 : 0x1p-21; }
+  void attend(const AttendCall& call) const { (prompt ? prompt->attend : kernels->attend)(call); }
+  int64_t scratch_bytes(const AttentionShape& shape, int n_rows, int n_heads) const {
+    return (prompt ? prompt->scratch_bytes : kernels->scratch_bytes)(shape, n_rows, n_heads);
   }
 };
 // All that an ISA has.
 std::vector<Kind> kinds(const Kernels& kernels) {
-  std::vector<Kind> all = {{&kernels.fast_attention, true}, {&kernels.exact_attention, false}};
+  std::vector<Kind> all = {{&kernels.exact_attention, Form::exact}};
+  for (int i = 0; i < kKvKinds; ++i)
+    all.push_back({kernels.attention[i], static_cast<Form>(i + 1)});
   if (kernels.prompt_attention)
-    all.push_back({&kernels.fast_attention, true, kernels.prompt_attention});
+    all.push_back({kernels.attention[0], Form::bf16, kernels.prompt_attention});
   return all;
 }
 
@@ -100,19 +116,110 @@ class Cache {
       rows(at, std::min(chunk, text_.n_tokens - at), out);
     return out;
   }
-  void rows(int at, int n, std::vector<float>& out) {
+  // `heads` kv heads at a time.
+  void rows(int at, int n, std::vector<float>& out, int heads = 1) {
     const AttentionShape& shape = text_.shape;
-    const int64_t scratch_bytes = kind_.scratch_bytes(shape, n);
+    const int64_t scratch_bytes = kind_.scratch_bytes(shape, n, heads);
     AlignedBytes scratch(scratch_bytes);
-    std::memset(scratch.data(), 0xff, scratch_bytes);
-    const auto pages = std::span(pages_).first((at + n + kPageTokens - 1) / kPageTokens);
-    for (int head = 0; head < shape.n_kv_heads; ++head)
-      kind_.attend()(shape, {memory_.data(), stride_}, pages, at, &text_.q[at * text_.q_width()],
-                     text_.q_width(), n, head, &out[at * text_.q_width()], text_.q_width(),
-                     scratch.data());
+    for (int head = 0; head < shape.n_kv_heads; head += heads) {
+      std::memset(scratch.data(), 0xff, scratch_bytes);
+      AttendCall call = this->call(at, n, out);
+      call.kv_head = head;
+      call.n_kv_heads = std::min(heads, shape.n_kv_heads - head);
+      call.scratch = scratch.data();
+      kind_.attend(call);
+    }
+  }
+  // The same, every split by itself, the last one first.
+  void rows_by_splits(int at, int n, std::vector<float>& out) {
+    const AttentionShape& shape = text_.shape;
+    AlignedBytes scratch(kernels_->scratch_bytes(shape, n, shape.n_kv_heads));
+    AttendCall call = this->call(at, n, out);
+    call.scratch = scratch.data();
+    const Splits splits = splits_of(shape, at, n);
+    const int64_t stride = int64_t{n} * shape.n_heads * kernels_->state_floats(shape);
+    AlignedBytes states(stride * (splits.last - splits.first + 1) * sizeof(float));
+    auto* floats = reinterpret_cast<float*>(states.data());
+    for (int split = splits.last; split >= splits.first; --split)
+      kernels_->attend_split(call, split, floats + (split - splits.first) * stride);
+    kernels_->join_splits(call, splits.last - splits.first + 1, floats, stride);
+  }
+
+  // What the cache holds of a token's key or value, read by the layout that kv_<form>.h describes.
+  std::vector<double> stored(bool key, int token, int head) const {
+    const int dim = text_.shape.head_dim, slot = token % kPageTokens;
+    const int64_t page = kernels_->page_bytes(text_.shape) / text_.shape.n_kv_heads;
+    const std::byte* at = memory_.data() + pages_[token / kPageTokens] * stride_ + head * page;
+    if (!key) at += page - values_bytes();
+    std::vector<double> x(dim);
+    for (int d = 0; d < dim; ++d) x[d] = number(at, key, d, slot);
+    return x;
   }
 
  private:
+  template <class T>
+  static T read(const std::byte* at, int64_t index) {
+    T x;
+    std::memcpy(&x, at + index * sizeof(T), sizeof x);
+    return x;
+  }
+  static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+  int64_t values_bytes() const {
+    const int64_t dim = text_.shape.head_dim, padded = up(dim, 16);
+    switch (kind_.form) {
+      case Form::exact:
+        return 64 * padded * 4;
+      case Form::bf16:
+      case Form::f16:
+        return 64 * padded * 2;
+      case Form::int8:
+        return 64 * (padded + (dim + 63) / 64 * 2);
+      case Form::int4:
+        return 64 * ((dim + 31) / 32 * (16 + 4));
+    }
+    return 0;
+  }
+  double number(const std::byte* at, bool key, int64_t d, int64_t slot) const {
+    const int64_t dim = text_.shape.head_dim, padded = up(dim, 16);
+    const int64_t plain = key ? d * 64 + slot : slot * padded + d;
+    switch (kind_.form) {
+      case Form::exact:
+        return read<float>(at, plain);
+      case Form::bf16:
+        return bf16_to_f32(read<uint16_t>(
+            at, key ? d / 2 * 128 + slot * 2 + d % 2 : slot / 2 * 2 * padded + d * 2 + slot % 2));
+      case Form::f16:
+        return f16_to_f32(read<uint16_t>(at, plain));
+      case Form::int8: {
+        const std::byte* scales = at + 64 * (key ? dim : padded);
+        return read<int8_t>(at, plain) *
+               double(bf16_to_f32(read<uint16_t>(scales, d / 64 * 64 + slot)));
+      }
+      case Form::int4: {
+        const int64_t groups = (dim + 31) / 32, g = d / 32;
+        const std::byte* scales = at + 64 * (key ? dim / 2 : groups * 16);
+        const int64_t byte = key ? d / 2 * 64 + slot : slot * groups * 16 + g * 16 + d % 16;
+        const int code = read<uint8_t>(at, byte) >> 4 * (key ? d % 2 : d % 32 / 16) & 15;
+        return code * double(bf16_to_f32(read<uint16_t>(scales, g * 64 + slot))) +
+               bf16_to_f32(read<uint16_t>(scales, (groups + g) * 64 + slot));
+      }
+    }
+    return 0;
+  }
+  AttendCall call(int at, int n, std::vector<float>& out) {
+    return {.shape = text_.shape,
+            .cache = {memory_.data(), stride_},
+            .pages = std::span(pages_).first((at + n + kPageTokens - 1) / kPageTokens),
+            .position = at,
+            .n_rows = n,
+            .kv_head = 0,
+            .n_kv_heads = text_.shape.n_kv_heads,
+            .q = &text_.q[at * text_.q_width()],
+            .q_stride = text_.q_width(),
+            .out = &out[at * text_.q_width()],
+            .out_stride = text_.q_width(),
+            .scratch = nullptr};
+  }
   void append(const float* k, const float* v, int32_t page, int slot) {
     kernels_->append(text_.shape, k, v, memory_.data() + page * stride_, slot);
   }
@@ -126,26 +233,51 @@ class Cache {
 
 double bf16(double x) { return bf16_to_f32(f32_to_bf16(static_cast<float>(x))); }
 
+// Times the Hadamard matrix, by its definition, in blocks of the largest power of two <= 64 that
+// divides the length.
+std::vector<double> rotated(const std::vector<double>& x) {
+  size_t block = 64;
+  while (x.size() % block) block /= 2;
+  std::vector<double> out(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    for (size_t j = 0; j < block; ++j)
+      out[i] += (std::popcount(i % block & j) % 2 ? -1 : 1) * x[i / block * block + j] /
+                std::sqrt(double(block));
+  return out;
+}
+
 // Row `row` of head `head` in doubles, of the values as the cache and the tiles hold them; `mean`:
 // the mean of |value| under the same weights, which bounds what rounding the weights can do.
 struct Reference {
   std::vector<double> out, mean;
   double largest_score = 0;
 };
-Reference reference(const Text& text, bool fast, int row, int head) {
+// Keys and values of all tokens and kv heads as the cache has them.
+struct Stored {
+  std::vector<std::vector<double>> k, v;
+  Stored(const Cache& cache, const Text& text) {
+    for (int t = 0; t < text.n_tokens; ++t)
+      for (int head = 0; head < text.shape.n_kv_heads; ++head) {
+        k.push_back(cache.stored(true, t, head));
+        v.push_back(cache.stored(false, t, head));
+      }
+  }
+};
+Reference reference(const Text& text, const Kind& kind, const Stored& stored, int row, int head) {
   const AttentionShape& s = text.shape;
-  const int64_t dim = s.head_dim, kv = head / (s.n_heads / s.n_kv_heads) * dim;
+  const int64_t dim = s.head_dim, kv = head / (s.n_heads / s.n_kv_heads);
   const float factor = s.softcap > 0 ? s.scale / s.softcap : s.scale * float(kLog2E);
-  const auto stored = [&](double x) { return fast ? bf16(x) : x; };
+  std::vector<double> q(dim);
+  for (int64_t d = 0; d < dim; ++d) {
+    const float x = text.q[row * text.q_width() + head * dim + d];
+    q[d] = kind.form == Form::bf16 ? bf16(x * factor) / factor * s.scale : double(x) * s.scale;
+  }
+  if (kind.rotated()) q = rotated(q);
   std::vector<double> score;
   const int first = s.window ? std::max(0, row - s.window + 1) : 0;
   for (int t = first; t <= row; ++t) {
-    double sum = 0;
-    for (int64_t d = 0; d < dim; ++d) {
-      const float q = text.q[row * text.q_width() + head * dim + d];
-      const double used = fast ? bf16(q * factor) / factor * s.scale : double(q) * s.scale;
-      sum += used * stored(text.k[t * text.kv_width() + kv + d]);
-    }
+    const auto& k = stored.k[t * s.n_kv_heads + kv];
+    const double sum = std::inner_product(q.begin(), q.end(), k.begin(), 0.0);
     score.push_back(s.softcap > 0 ? s.softcap * std::tanh(sum / s.softcap) : sum);
   }
   const double largest = *std::max_element(score.begin(), score.end());
@@ -155,7 +287,7 @@ Reference reference(const Text& text, bool fast, int row, int head) {
     const double weight = std::exp(score[t - first] - largest);
     total += weight;
     for (int64_t d = 0; d < dim; ++d) {
-      const double v = stored(text.v[t * text.kv_width() + kv + d]);
+      const double v = stored.v[t * s.n_kv_heads + kv][d];
       r.out[d] += weight * v;
       r.mean[d] += weight * std::abs(v);
     }
@@ -167,12 +299,16 @@ Reference reference(const Text& text, bool fast, int row, int head) {
 }
 
 // In parts of the mean |value|: 1e-6, what f32 scores allow, and the error of the weights.
-void expect_close(const Text& text, const Kind& kind, const std::vector<float>& out) {
+void expect_close(const Text& text, const Kind& kind, Cache& cache) {
+  const std::vector<float> out = cache.attend(text.n_tokens);
+  const Stored stored(cache, text);
   const int64_t dim = text.shape.head_dim;
   for (int row = 0; row < text.n_tokens; row += row < 70 ? 3 : 29)
     for (int head = 0; head < text.shape.n_heads; ++head) {
-      const Reference r = reference(text, kind.fast, row, head);
-      const double bound = 1e-6 + 0x1p-21 * r.largest_score + kind.weight_error();
+      const Reference r = reference(text, kind, stored, row, head);
+      // tanh is computed with the shorter polynomial too, and its error then times the cap.
+      const double cap = kind.form == Form::exact ? 0 : 2e-6 * text.shape.softcap;
+      const double bound = 1e-6 + kind.score_error() * r.largest_score + cap + kind.weight_error();
       for (int64_t d = 0; d < dim; ++d)
         ASSERT_NEAR(out[row * text.q_width() + head * dim + d], r.out[d], bound * r.mean[d])
             << "row " << row << ", head " << head << ", dim " << d;
@@ -225,16 +361,15 @@ class AttentionTest : public testing::Test {
   }
   template <class F>  // f(Kind, Text)
   void for_each_case(F f) {
+    std::set<std::pair<const Shape*, const AttentionKernels*>> seen;  // ISAs share kernels
     for_each_isa([&](const Kernels& kernels) {
       for (const Shape& shape : kShapes) {
         const Text text(shape.attention(), kTokens);
         for (const Kind& kind : kinds(kernels)) {
-          SCOPED_TRACE(testing::Message() << (kind.prompt ? "prompt"
-                                              : kind.fast ? "fast"
-                                                          : "exact")
-                                          << ", heads " << shape.n_heads << "/" << shape.n_kv_heads
-                                          << ", dim " << shape.head_dim << ", window "
-                                          << shape.window << ", cap " << shape.softcap);
+          SCOPED_TRACE(testing::Message()
+                       << kind.name() << ", heads " << shape.n_heads << "/" << shape.n_kv_heads
+                       << ", dim " << shape.head_dim << ", window " << shape.window << ", cap "
+                       << shape.softcap);
           f(kind, text);
         }
       }
@@ -245,7 +380,8 @@ class AttentionTest : public testing::Test {
 
 TEST_F(AttentionTest, AgreesWithDoubles) {
   for_each_case([](const Kind& kind, const Text& text) {
-    expect_close(text, kind, Cache(kind, text).attend(text.n_tokens));
+    Cache cache(kind, text);
+    expect_close(text, kind, cache);
   });
 }
 
@@ -254,33 +390,99 @@ TEST_F(AttentionTest, BitsDependOnTheRowAlone) {
     const std::vector<float> whole = Cache(kind, text).attend(text.n_tokens);
     // Also with something else behind the last token, large but finite.
     Cache littered(kind, text, 1e30f);
-    for (const int chunk : {1, 5, 33, text.n_tokens})
+    for (const int chunk : {1, 33})
       EXPECT_TRUE(same_bits(littered.attend(chunk), whole)) << "in chunks of " << chunk;
   });
+}
+
+TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
+  std::mt19937 random(7);
+  constexpr int kFrom = 990, kTo = 1090;  // across the end of a split
+  for (const Shape& shape : {kShapes[1], kShapes[3], kShapes[11]}) {
+    const Text text(shape.attention(), kTo);
+    std::set<const AttentionKernels*> seen;  // ISAs share kernels
+    for_each_isa([&](const Kernels& kernels) {
+      for (const Kind& kind : kinds(kernels)) {
+        if (!kind.prompt && !seen.insert(kind.kernels).second) continue;
+        Cache cache(kind, text);
+        std::vector<float> whole(text.q.size()), parts(text.q.size());
+        cache.rows(kFrom, kTo - kFrom, whole);
+        for (int at = kFrom, n; at < kTo; at += n) {
+          n = std::min<int>(kTo - at, 1 + random() % 40);
+          if (!kind.prompt && kind.kernels->attend_split && random() % 2) {
+            n = std::min(n, 4);
+            cache.rows_by_splits(at, n, parts);
+          } else {
+            cache.rows(at, n, parts, 1 + random() % 2);
+          }
+        }
+        for (int row = kFrom; row < kTo; ++row)
+          ASSERT_EQ(std::memcmp(&whole[row * text.q_width()], &parts[row * text.q_width()],
+                                text.q_width() * sizeof(float)),
+                    0)
+              << kind.name() << ", dim " << shape.head_dim << ", window " << shape.window
+              << ", row " << row;
+      }
+    });
+  }
 }
 
 TEST_F(AttentionTest, EveryIsaComputesWhatTheScalarOneDoes) {
   for (const Shape& shape : kShapes) {
     const Text text(shape.attention(), kTokens);
-    const Kernels& scalar = *all_kernels().front();
-    const auto fast = Cache({&scalar.fast_attention, true}, text).attend(kTokens);
-    const auto exact = Cache({&scalar.exact_attention, false}, text).attend(kTokens);
+    std::vector<std::vector<float>> scalar;
+    for (const Kind& kind : kinds(*all_kernels().front()))
+      scalar.push_back(Cache(kind, text).attend(kTokens));
     for_each_isa([&](const Kernels& kernels) {
-      EXPECT_TRUE(same_bits(Cache({&kernels.exact_attention, false}, text).attend(kTokens), exact));
-      const auto mine = Cache({&kernels.fast_attention, true}, text).attend(kTokens);
-      if (kernels.isa != "avx512bf16") {
-        EXPECT_TRUE(same_bits(mine, fast));
-        return;
+      const std::vector<Kind> all = kinds(kernels);
+      for (size_t i = 0; i < scalar.size(); ++i) {
+        const auto mine = Cache(all[i], text).attend(kTokens);
+        if (kernels.isa != "avx512bf16" || all[i].form != Form::bf16) {
+          EXPECT_TRUE(same_bits(mine, scalar[i])) << all[i].name();
+          continue;
+        }
+        // The instruction may join the two products of a pair in its own way, so that a weight now
+        // and then rounds to its other neighbour.
+        double error = 0, size = 0;
+        for (size_t j = 0; j < mine.size(); ++j) {
+          error = std::max(error, std::abs(double(mine[j]) - scalar[i][j]));
+          size = std::max(size, std::abs(double(scalar[i][j])));
+        }
+        EXPECT_LE(error, 1e-3 * size);
       }
-      // The instruction may join the two products of a pair in its own way, so that a weight now
-      // and then rounds to its other neighbour.
-      double error = 0, size = 0;
-      for (size_t i = 0; i < fast.size(); ++i) {
-        error = std::max(error, std::abs(double(mine[i]) - fast[i]));
-        size = std::max(size, std::abs(double(fast[i])));
-      }
-      EXPECT_LE(error, 1e-3 * size);
     });
+  }
+}
+
+// Half a step of the form's grid, from what was given.
+TEST_F(AttentionTest, FormsKeepWhatTheyPromise) {
+  for (const Shape& shape : {kShapes[1], kShapes[3], kShapes[5], kShapes[6], kShapes[8]}) {
+    const Text text(shape.attention(), 70);
+    for (const Kind& kind : kinds(best_kernels(features_))) {
+      const Cache cache(kind, text);
+      const int dim = shape.head_dim;
+      for (int t = 0; t < text.n_tokens; t += 3)
+        for (int head = 0; head < shape.n_kv_heads; ++head)
+          for (const bool key : {true, false}) {
+            const float* from = &(key ? text.k : text.v)[t * text.kv_width() + head * dim];
+            std::vector<double> want(from, from + dim);
+            if (key && kind.rotated()) want = rotated(want);
+            const std::vector<double> got = cache.stored(key, t, head);
+            for (int d = 0; d < dim; ++d) {
+              const int group = kind.form == Form::int4 ? 32 : 64, first = d / group * group;
+              const auto [least, most] = std::minmax_element(
+                  want.begin() + first, want.begin() + std::min(dim, first + group));
+              const double largest = std::max(std::abs(*least), std::abs(*most));
+              // Scales and minima are rounded to bf16: a code or two reach beyond the grid's end.
+              const double bounds[] = {0, 0x1p-8 * std::abs(want[d]),
+                                       0x1p-11 * std::abs(want[d]) + 0x1p-25,
+                                       largest / 254 * 1.01 + largest * 0x1p-9,
+                                       (*most - *least) / 30 * 1.01 + largest * 0x1p-7};
+              ASSERT_LE(std::abs(got[d] - want[d]), bounds[static_cast<int>(kind.form)])
+                  << kind.name() << ", dim " << d << " of " << dim;
+            }
+          }
+    }
   }
 }
 
@@ -292,9 +494,9 @@ TEST_F(AttentionTest, MovesItsMaximum) {
       for (int d = 0; d < 32; ++d) text.k[t * 32 + d] = d == 0 ? t * 16.0f : 0;
     for (int t = 0; t < kTokens; ++t) text.q[t * 32] = 1;
     for (const Kind& kind : kinds(kernels)) {
-      const auto out = Cache(kind, text).attend(kTokens);
-      expect_close(text, kind, out);
-      EXPECT_TRUE(same_bits(Cache(kind, text).attend(7), out));
+      Cache cache(kind, text);
+      expect_close(text, kind, cache);
+      EXPECT_TRUE(same_bits(cache.attend(7), cache.attend(kTokens)));
     }
   });
 }
@@ -305,17 +507,18 @@ TEST_F(AttentionTest, StaysExactOverLongTexts) {
   const Kernels& best = best_kernels(features_);
   for (const Kind& kind : kinds(best)) {
     Cache cache(kind, text);
+    const Stored stored(cache, text);
     std::vector<float> out(text.q.size());
     cache.rows(2900, 100, out);
     double error = 0, size = 0;
     for (const int row : {2900, 2950, 2999}) {
-      const Reference r = reference(text, kind.fast, row, 1);
+      const Reference r = reference(text, kind, stored, row, 1);
       for (int d = 0; d < 64; ++d) {
         error = std::max(error, std::abs(out[row * 128 + 64 + d] - r.out[d]));
         size = std::max(size, std::abs(r.out[d]));
       }
     }
-    EXPECT_LE(error, (1e-6 + kind.weight_error()) * size);
+    EXPECT_LE(error, (5e-6 + kind.weight_error()) * size);
   }
 }
 

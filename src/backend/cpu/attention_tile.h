@@ -1,6 +1,7 @@
 // What both kinds of attention share: the rows of a call, the tokens a row sees.
 #pragma once
 #include <cstdint>
+#include <cstring>
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/simd/inline.h"
@@ -11,9 +12,11 @@ inline constexpr int kTileRows = 4;  // query rows that share one reading of key
 
 // Rows of a call are (token, head of the group) flattened: row r is token r / group.
 QUERN_SIMD int group_of(const AttentionShape& shape) { return shape.n_heads / shape.n_kv_heads; }
-QUERN_SIMD int64_t padded_dim(const AttentionShape& shape) {
-  return (static_cast<int64_t>(shape.head_dim) + 15) / 16 * 16;
+template <int kTo>
+QUERN_SIMD constexpr int64_t padded_to(int64_t n) {
+  return (n + kTo - 1) / kTo * kTo;
 }
+QUERN_SIMD int64_t padded_dim(const AttentionShape& shape) { return padded_to<16>(shape.head_dim); }
 QUERN_SIMD constexpr int smaller(int a, int b) { return a < b ? a : b; }
 QUERN_SIMD constexpr int larger(int a, int b) { return a > b ? a : b; }
 
@@ -47,6 +50,37 @@ QUERN_SIMD typename V::F32x16 only_seen(typename V::F32x16 x, Seen seen, int str
   const auto rest = V::fill(other);
   const auto below = V::select(V::first(seen.high - 16 * strip), x, rest);
   return V::select(V::first(seen.low - 16 * strip), rest, below);
+}
+
+// One bf16, as in base/float16.h.
+QUERN_SIMD float bf16_value(uint16_t bits) {
+  const uint32_t word = static_cast<uint32_t>(bits) << 16;
+  float f;
+  std::memcpy(&f, &word, sizeof f);
+  return f;
+}
+QUERN_SIMD uint16_t bf16_nearest(float f) {
+  uint32_t word;
+  std::memcpy(&word, &f, sizeof f);
+  return static_cast<uint16_t>((word + 0x7fff + (word >> 16 & 1)) >> 16);
+}
+
+// Multiplies by an orthogonal Hadamard matrix, in blocks of the largest power of two up to 64 that
+// divides dim. Its own inverse; dot products of two such vectors are as before, up to rounding.
+template <class V>
+void rotate_dims(float* x, int dim) {
+  int block = 64;
+  while (dim % block) block /= 2;
+  const float norm = 1 / __builtin_sqrtf(static_cast<float>(block));
+  for (int d = 0; d < dim; d += block)
+    for (int half = 1; half < block; half *= 2)
+      for (int i = 0; i < block; i += 2 * half)
+        for (int j = d + i; j < d + i + half; ++j) {
+          const float a = x[j], b = x[j + half];
+          x[j] = a + b;
+          x[j + half] = a - b;
+        }
+  for (int d = 0; d < dim; ++d) x[d] *= norm;
 }
 
 }  // namespace quern::cpu

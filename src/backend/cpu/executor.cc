@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -22,7 +23,7 @@ class CpuExecutor final : public Executor {
         program_(std::move(program)),
         kernels_(kernels),
         pool_(std::move(pool)),
-        next_item_(program_.steps.size()),
+        attend_done_(program_.max_rows),
         queues_(pool_->n_threads()),
         timeline_(pool_->n_threads(), options_.profile ? std::ssize(program_.steps) : 0) {
     if (!options_.profile) return;
@@ -30,6 +31,7 @@ class CpuExecutor final : public Executor {
   }
 
   Result<> allocate();
+  Result<> allocate_states();
 
   int n_vocab() const override { return program_.n_vocab; }
   int max_rows() const override { return program_.max_rows; }
@@ -53,16 +55,18 @@ class CpuExecutor final : public Executor {
   std::vector<RowPlace> places_;
   std::vector<RowRun> runs_;
   std::vector<std::vector<float>> rope_angles_;
-  std::vector<std::atomic<int>> next_item_;
+  std::vector<AttendRun> attend_runs_;
+  std::vector<std::atomic<int>> attend_done_;  // zero between passes
+  SplitRoles may_split_;
+  int64_t most_states_ = 0;
+  WeightMemory states_;
   WorkQueues queues_;
   Timeline timeline_;
   std::vector<std::string> step_names_;
 };
 
 int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
-  const auto& attention =
-      program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
-  return attention.page_bytes(program.layers[layer]);
+  return cache_kernels(kernels, program.numerics, program.kv).page_bytes(program.layers[layer]);
 }
 
 int64_t CpuExecutor::page_bytes() const {
@@ -84,9 +88,25 @@ Result<> CpuExecutor::allocate() {
     caches_.push_back({base, stride});
     base += stride * options_.n_pages;
   }
+  TRY_OK(allocate_states());
   places_.resize(program_.max_rows);
   for (const RopeTable& table : program_.rope_tables)
     rope_angles_.emplace_back(static_cast<size_t>(program_.max_rows) * table.rotated);
+  return Ok{};
+}
+
+// Where the threads leave the sums of splits. Rows of prompts with numerics of their own are not
+// split.
+Result<> CpuExecutor::allocate_states() {
+  const AttentionKernels& attention = cache_kernels(kernels_, program_.numerics, program_.kv);
+  const bool splits = attention.attend_split && pool_->n_threads() > 1;
+  may_split_ = {splits && !prompt_kernels(kernels_, program_.numerics, program_.kv), splits};
+  if (!splits) return Ok{};
+  most_states_ = most_attend_states(program_.max_rows, options_.n_pages);
+  int64_t bytes = 0;
+  for (const AttentionShape& shape : program_.layers)
+    bytes = std::max<int64_t>(bytes, shape.n_heads * attention.state_floats(shape) * 4);
+  TRY(states_, WeightMemory::allocate(bytes * most_states_));
   return Ok{};
 }
 
@@ -145,7 +165,7 @@ void CpuExecutor::copy_logits(int n_used, std::span<float> logits) const {
 Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
   check(batch, logits);
   place_rows(batch);
-  for (std::atomic<int>& item : next_item_) item.store(0, std::memory_order_relaxed);
+  plan_attention(batch, may_split_, most_states_, attend_runs_);
   const Pass pass = {.program = program_,
                      .kernels = kernels_,
                      .batch = batch,
@@ -154,8 +174,11 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
                      .arena = arena_.data(),
                      .caches = caches_,
                      .rope_angles = rope_angles_,
-                     .next_item = next_item_,
-                     .queues = queues_};
+                     .queues = queues_,
+                     .n_threads = pool_->n_threads(),
+                     .attend_runs = attend_runs_,
+                     .attend_done = attend_done_,
+                     .attend_states = reinterpret_cast<float*>(states_.data())};
   const int n_steps = static_cast<int>(program_.steps.size());
   pool_->run([&](int thread, int n_threads) {
     const Worker worker = {thread, n_threads, scratch_.data() + scratch_stride_ * thread};

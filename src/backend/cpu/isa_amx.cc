@@ -10,16 +10,13 @@ namespace quern::cpu {
 namespace {
 
 // Shapes that tiles do not fit are computed as rows of any role.
-void attend_prompt(const AttentionShape& shape, const LayerCache& cache,
-                   std::span<const int32_t> pages, int position, const float* q, int64_t q_stride,
-                   int n_rows, int kv_head, float* out, int64_t out_stride, std::byte* scratch) {
-  const Attend attend =
-      TileAttention::fits(shape) ? TileAttention::attend : kAvx512VnniFastAttention.attend;
-  attend(shape, cache, pages, position, q, q_stride, n_rows, kv_head, out, out_stride, scratch);
+void attend_prompt(const AttendCall& call) {
+  (TileAttention::fits(call.shape) ? TileAttention::attend : kAvx512VnniAttention[0].attend)(call);
 }
-int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows) {
-  return TileAttention::fits(shape) ? TileAttention::scratch_bytes(shape, n_rows)
-                                    : kAvx512VnniFastAttention.scratch_bytes(shape, n_rows);
+int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows, int n_kv_heads) {
+  return (TileAttention::fits(shape)
+              ? TileAttention::scratch_bytes
+              : kAvx512VnniAttention[0].scratch_bytes)(shape, n_rows, n_kv_heads);
 }
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
 constexpr ProbeKernels with_tiles(ProbeKernels probe) {
@@ -43,8 +40,9 @@ constinit const Kernels kAmxKernels = {
     .linear = kAvx512VnniLinear,
     .rows = kAvx512VnniRows,
     .probe = kProbe,
-    .fast_attention = kAvx512VnniFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
+    .attention = {&kAvx512VnniAttention[0], &kAvx512VnniAttention[1], &kAvx512VnniAttention[2],
+                  &kAvx512VnniAttention[3]},
     .prompt_attention = &kPromptAttention,
     .bf16_linear = &kBf16Linear,
 };

@@ -10,7 +10,9 @@ constexpr ProbeKernels kProbe = probe_kernels<Avx2>();
 }  // namespace
 
 constexpr RowKernels kAvx2Rows = row_kernels<Avx2>();
-constexpr AttentionKernels kAvx2FastAttention = FastAttention<Avx2>::kernels();
+constexpr AttentionKernels kAvx2Attention[kKvKinds] = {
+    FastAttention<Avx2, Bf16Kv<Avx2>>::kernels(), FastAttention<Avx2, F16Kv<Avx2>>::kernels(),
+    FastAttention<Avx2, Int8Kv<Avx2>>::kernels(), FastAttention<Avx2, Int4Kv<Avx2>>::kernels()};
 constexpr AttentionKernels kAvx2ExactAttention = ExactAttention<Avx2>::kernels();
 
 extern const Kernels kAvx2Kernels;
@@ -20,8 +22,8 @@ constinit const Kernels kAvx2Kernels = {
     .linear = kLinear,
     .rows = kAvx2Rows,
     .probe = kProbe,
-    .fast_attention = kAvx2FastAttention,
     .exact_attention = kAvx2ExactAttention,
+    .attention = {&kAvx2Attention[0], &kAvx2Attention[1], &kAvx2Attention[2], &kAvx2Attention[3]},
 };
 
 }  // namespace quern::cpu

@@ -10,7 +10,8 @@ constexpr ProbeKernels with_bf16(ProbeKernels probe) {
   return probe;
 }
 constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>());
-constexpr AttentionKernels kFastAttention = FastAttention<Avx512Bf16>::kernels();
+constexpr AttentionKernels kFastAttention =
+    FastAttention<Avx512Bf16, Bf16Kv<Avx512Bf16>>::kernels();
 }  // namespace
 
 extern const Kernels kAvx512Bf16Kernels;
@@ -28,8 +29,9 @@ constinit const Kernels kAvx512Bf16Kernels = {
     .linear = kAvx512VnniLinear,
     .rows = kAvx512VnniRows,
     .probe = kProbe,
-    .fast_attention = kFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
+    .attention = {&kFastAttention, &kAvx512VnniAttention[1], &kAvx512VnniAttention[2],
+                  &kAvx512VnniAttention[3]},
 };
 
 }  // namespace quern::cpu

@@ -7,7 +7,11 @@ namespace quern::cpu {
 constexpr LinearKernels kAvx512VnniLinear = linear_kernels<Avx512Vnni>();
 constexpr RowKernels kAvx512VnniRows = row_kernels<Avx512Vnni>();
 constexpr ProbeKernels kAvx512VnniProbe = probe_kernels<Avx512Vnni>();
-constexpr AttentionKernels kAvx512VnniFastAttention = FastAttention<Avx512Vnni>::kernels();
+constexpr AttentionKernels kAvx512VnniAttention[kKvKinds] = {
+    FastAttention<Avx512Vnni, Bf16Kv<Avx512Vnni>>::kernels(),
+    FastAttention<Avx512Vnni, F16Kv<Avx512Vnni>>::kernels(),
+    FastAttention<Avx512Vnni, Int8Kv<Avx512Vnni>>::kernels(),
+    FastAttention<Avx512Vnni, Int4Kv<Avx512Vnni>>::kernels()};
 constexpr AttentionKernels kAvx512VnniExactAttention = ExactAttention<Avx512Vnni>::kernels();
 
 extern const Kernels kAvx512VnniKernels;
@@ -21,8 +25,9 @@ constinit const Kernels kAvx512VnniKernels = {
     .linear = kAvx512VnniLinear,
     .rows = kAvx512VnniRows,
     .probe = kAvx512VnniProbe,
-    .fast_attention = kAvx512VnniFastAttention,
     .exact_attention = kAvx512VnniExactAttention,
+    .attention = {&kAvx512VnniAttention[0], &kAvx512VnniAttention[1], &kAvx512VnniAttention[2],
+                  &kAvx512VnniAttention[3]},
 };
 
 }  // namespace quern::cpu

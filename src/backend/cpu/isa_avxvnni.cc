@@ -16,8 +16,8 @@ constinit const Kernels kAvxVnniKernels = {
     .linear = kLinear,
     .rows = kAvx2Rows,
     .probe = kProbe,
-    .fast_attention = kAvx2FastAttention,
     .exact_attention = kAvx2ExactAttention,
+    .attention = {&kAvx2Attention[0], &kAvx2Attention[1], &kAvx2Attention[2], &kAvx2Attention[3]},
 };
 
 }  // namespace quern::cpu

@@ -8,7 +8,11 @@ namespace {
 constexpr LinearKernels kLinear = linear_kernels<Scalar>();
 constexpr RowKernels kRows = row_kernels<Scalar>();
 constexpr ProbeKernels kProbe = probe_kernels<Scalar>();
-constexpr AttentionKernels kFastAttention = FastAttention<Scalar>::kernels();
+constexpr AttentionKernels kAttention[kKvKinds] = {
+    FastAttention<Scalar, Bf16Kv<Scalar>>::kernels(),
+    FastAttention<Scalar, F16Kv<Scalar>>::kernels(),
+    FastAttention<Scalar, Int8Kv<Scalar>>::kernels(),
+    FastAttention<Scalar, Int4Kv<Scalar>>::kernels()};
 constexpr AttentionKernels kExactAttention = ExactAttention<Scalar>::kernels();
 }  // namespace
 
@@ -19,8 +23,8 @@ constinit const Kernels kScalarKernels = {
     .linear = kLinear,
     .rows = kRows,
     .probe = kProbe,
-    .fast_attention = kFastAttention,
     .exact_attention = kExactAttention,
+    .attention = {&kAttention[0], &kAttention[1], &kAttention[2], &kAttention[3]},
 };
 
 }  // namespace quern::cpu

@@ -6,6 +6,10 @@
 #include "backend/cpu/decode_panel.h"
 #include "backend/cpu/float_kernel.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/kv_bf16.h"
+#include "backend/cpu/kv_f16.h"
+#include "backend/cpu/kv_int4.h"
+#include "backend/cpu/kv_int8.h"
 #include "backend/cpu/probe_kernel.h"
 #include "backend/cpu/quantize_kernel.h"
 #include "backend/cpu/quantized_kernel.h"
@@ -30,10 +34,12 @@ constexpr ProbeKernels probe_kernels() {
 
 // Tables that other instruction sets share.
 extern const RowKernels kAvx2Rows;
-extern const AttentionKernels kAvx2FastAttention, kAvx2ExactAttention;
+extern const AttentionKernels kAvx2ExactAttention;
+extern const AttentionKernels kAvx2Attention[kKvKinds];
 extern const LinearKernels kAvx512VnniLinear;
 extern const RowKernels kAvx512VnniRows;
 extern const ProbeKernels kAvx512VnniProbe;
-extern const AttentionKernels kAvx512VnniFastAttention, kAvx512VnniExactAttention;
+extern const AttentionKernels kAvx512VnniExactAttention;
+extern const AttentionKernels kAvx512VnniAttention[kKvKinds];
 
 }  // namespace quern::cpu

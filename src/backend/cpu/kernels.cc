@@ -30,6 +30,16 @@ const Kernels& best_kernels(const CpuFeatures& features) {
   return *best;
 }
 
+const AttentionKernels& cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {
+  if (numerics == Numerics::exact) return kernels.exact_attention;
+  return *kernels.attention[static_cast<int>(kind) - static_cast<int>(KvKind::bf16)];
+}
+
+const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {
+  const bool coarse = numerics == Numerics::automatic || numerics == Numerics::fast;
+  return coarse && kind == KvKind::bf16 ? kernels.prompt_attention : nullptr;
+}
+
 const Kernels* find_kernels(std::string_view isa, const CpuFeatures& features) {
   for (const Kernels* kernels : kAll) {
     if (kernels->isa == isa && kernels->supported(features)) return kernels;

@@ -8,8 +8,11 @@
 #include "backend/cpu/probe.h"
 #include "backend/cpu/rows.h"
 #include "base/cpu_features.h"
+#include "quern/model.h"
 
 namespace quern::cpu {
+
+inline constexpr int kKvKinds = 4;
 
 struct Kernels {
   std::string_view isa;  // "scalar", "avx2", "avx512vnni", ...
@@ -21,12 +24,19 @@ struct Kernels {
   const LinearKernels& linear;
   const RowKernels& rows;
   const ProbeKernels& probe;
-  const AttentionKernels &fast_attention, &exact_attention;
-  // Of rows of prompts over fast_attention's cache; null: as other rows.
+  const AttentionKernels& exact_attention;
+  const AttentionKernels* attention[kKvKinds];  // bf16, f16, int8, int4
+  // Of rows of prompts over the bf16 cache; null: as other rows.
   const PromptAttention* prompt_attention = nullptr;
   // Products of rows of prompts; null: as other rows.
   const Bf16Kernels* bf16_linear = nullptr;
 };
+
+// Over the cache of this kind (not automatic); exact numerics have a cache of their own.
+const AttentionKernels& cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
+// For rows of Role::prompt, where there is a faster way; null: as other rows. Fine numerics do
+// without: its weights are a little coarser.
+const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
 
 // Every ISA compiled into this build, slowest first; the first is the scalar specification.
 std::span<const Kernels* const> all_kernels();

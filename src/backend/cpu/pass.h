@@ -25,6 +25,15 @@ struct RowRun {
   Role role;
 };
 
+// Consecutive rows of one sequence and role.
+struct AttendRun {
+  int first_row, n_rows, position;
+  Role role;
+  std::span<const int32_t> pages;
+  int64_t first_state;  // of attend_states, in states of a head: (splits, rows); -1: not in splits
+};
+inline constexpr int kShortRun = 4;  // rows; such runs may be shared by the splits of their context
+
 struct Pass {
   const Program& program;
   const Kernels& kernels;
@@ -35,14 +44,20 @@ struct Pass {
   std::span<const LayerCache> caches;  // (n_layers)
   std::span<std::vector<float>>
       rope_angles;  // per table: (max_rows, 2, rotated / 2), cosines then sines
-  std::span<std::atomic<int>> next_item;  // (n_steps), zero at the start of the pass
   WorkQueues& queues;
+  int n_threads;
+  std::span<const AttendRun> attend_runs;   // all rows, in order
+  std::span<std::atomic<int>> attend_done;  // per run: items done of the step at hand
+  float* attend_states;
 
   int n_rows(Rows rows) const {
     return static_cast<int>(rows == Rows::tokens ? batch.tokens.size() : batch.used.size());
   }
   const AttentionKernels& attention() const {
-    return program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
+    return cache_kernels(kernels, program.numerics, program.kv);
+  }
+  const PromptAttention* prompt_attention() const {
+    return prompt_kernels(kernels, program.numerics, program.kv);
   }
 };
 
@@ -63,6 +78,18 @@ void run_step(const Pass& pass, const Worker& worker, int step);
 std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row);
 float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row);
 int64_t stride_floats(const Pass& pass, const View& view);
+
+// attend_step.cc: how the rows of a batch attend.
+struct SplitRoles {
+  bool of[kRoles];
+  bool operator[](Role role) const { return of[static_cast<int>(role)]; }
+};
+int64_t most_attend_states(int max_rows, int n_pages);  // that a batch may use, of a head
+void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t most_states,
+                    std::vector<AttendRun>& runs);
+int64_t attend_scratch_bytes(const Program& program, const Kernels& kernels);
+int64_t count_items(const Pass& pass, const AttendStep& step);
+void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step);
 
 int64_t n_panels(const ProductStep& step);  // of all its parts
 int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kernels);

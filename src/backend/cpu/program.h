@@ -130,6 +130,7 @@ struct AttendStep {
 using Step = std::variant<RowStep, ProductStep, AttendStep>;
 
 struct Program {
+  KvKind kv = KvKind::bf16;  // of the cache, unless numerics are exact
   Numerics numerics = Numerics::fast;
   int n_vocab = 0, max_rows = 0;
   std::vector<Buffer> buffers;

@@ -9,9 +9,6 @@
 namespace quern::cpu {
 namespace {
 
-constexpr int kAttendRows =
-    64;  // rows of one attention item: enough tiles to reuse a page of keys from the first cache
-
 // Everything a row op may need to know about its row.
 struct RowContext {
   const Pass& pass;
@@ -102,31 +99,6 @@ void run(const Pass& pass, const Worker& worker, int step_index, const RowStep& 
   }
 }
 
-// An item is (chunk, block of rows, kv head); late blocks see more tokens, so threads take items as
-// they become free.
-void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step) {
-  const AttentionShape& shape = pass.program.layers[step.layer];
-  const auto blocks = [](const Chunk& chunk) {
-    return (chunk.n_rows + kAttendRows - 1) / kAttendRows;
-  };
-  int item = pass.next_item[step_index].fetch_add(1, std::memory_order_relaxed), first_item = 0;
-  for (const Chunk& chunk : pass.batch.chunks) {
-    const int n_items = blocks(chunk) * shape.n_kv_heads;
-    for (; item < first_item + n_items;
-         item = pass.next_item[step_index].fetch_add(1, std::memory_order_relaxed)) {
-      const int block = (item - first_item) / shape.n_kv_heads,
-                kv_head = (item - first_item) % shape.n_kv_heads;
-      const int row = block * kAttendRows, n_rows = std::min(kAttendRows, chunk.n_rows - row);
-      pass.attention().attend(shape, pass.caches[step.layer], chunk.pages, chunk.position + row,
-                              row_floats(pass, worker, step.q, chunk.first_row + row),
-                              stride_floats(pass, step.q), n_rows, kv_head,
-                              row_floats(pass, worker, step.out, chunk.first_row + row),
-                              stride_floats(pass, step.out), worker.scratch);
-    }
-    first_item += n_items;
-  }
-}
-
 // What the threads share in a step.
 struct CountItems {
   const Pass& pass;
@@ -134,7 +106,7 @@ struct CountItems {
   int64_t operator()(const ProductStep& step) const {
     return pass.n_rows(step.rows) > 0 ? n_panels(step) : 0;
   }
-  int64_t operator()(const AttendStep&) const { return 0; }  // has its own way
+  int64_t operator()(const AttendStep& step) const { return count_items(pass, step); }
 };
 
 }  // namespace
@@ -156,10 +128,7 @@ int64_t stride_floats(const Pass& pass, const View& view) {
 
 int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
   int64_t bytes = program.local_bytes;
-  const AttentionKernels& attention =
-      program.numerics == Numerics::exact ? kernels.exact_attention : kernels.fast_attention;
-  for (const AttentionShape& shape : program.layers)
-    bytes = std::max(bytes, attention.scratch_bytes(shape, kAttendRows));
+  bytes = std::max(bytes, attend_scratch_bytes(program, kernels));
   for (const Step& step : program.steps)
     if (const auto* product = std::get_if<ProductStep>(&step))
       bytes = std::max(bytes, scratch_bytes(*product, program.max_rows, kernels));

@@ -1,0 +1,179 @@
+// Attention of a pass, cut into items that the threads share.
+//
+// A chunk is one or two runs: its prompt rows, then its used ones. A long run is cut into (kv head,
+// block of rows) items, head by head, so that a thread finds a head's keys and values in its cache
+// again. A run of a few rows reads every page once, and the memory decides: it is cut into splits
+// of its context and ranges of heads, as many as keep the threads busy. Whoever ends the last item
+// of such a run joins its splits.
+#include <algorithm>
+
+#include "backend/cpu/pass.h"
+
+namespace quern::cpu {
+namespace {
+
+// One step's view of the runs.
+class Items {
+ public:
+  Items(const Pass& pass, const AttentionShape& shape) : pass_(pass), shape_(shape) {
+    int64_t n_parts = 0;  // of short runs
+    for (const AttendRun& run : pass.attend_runs)
+      if (is_short(run)) n_parts += n_splits(run);
+    heads_ = heads_of_range(n_parts);
+  }
+
+  // What run `run` is cut into.
+  struct Cut {
+    int heads, n_ranges, rows, n_blocks, n_splits;
+    int n_items() const { return n_ranges * n_blocks * n_splits; }
+  };
+  Cut cut(const AttendRun& run) const {
+    if (!is_short(run)) {
+      const int rows = attention_rows(shape_);
+      return {1, shape_.n_kv_heads, rows, (run.n_rows + rows - 1) / rows, 1};
+    }
+    return {heads_, (shape_.n_kv_heads + heads_ - 1) / heads_, run.n_rows, 1, n_splits(run)};
+  }
+
+  int64_t count() const {
+    int64_t n = 0;
+    for (const AttendRun& run : pass_.attend_runs) n += cut(run).n_items();
+    return n;
+  }
+
+ private:
+  static bool is_short(const AttendRun& run) { return run.n_rows <= kShortRun; }
+  int n_splits(const AttendRun& run) const {
+    if (run.first_state < 0) return 1;
+    const Splits splits = splits_of(shape_, run.position, run.n_rows);
+    return splits.last - splits.first + 1;
+  }
+  // Few parts are cut further by heads: into one piece per thread if there is one part, else into
+  // about four, for parts may differ in length. Pages are read best with all their heads.
+  int heads_of_range(int64_t n_parts) const {
+    const int n_threads = pass_.n_threads, n_heads = shape_.n_kv_heads;
+    if (n_threads == 1 || n_parts == 0) return n_heads;
+    const int64_t wanted = n_parts == 1 ? n_threads : (4 * n_threads + n_parts - 1) / n_parts;
+    const int n_ranges = static_cast<int>(std::clamp<int64_t>(wanted, 1, n_heads));
+    return (n_heads + n_ranges - 1) / n_ranges;
+  }
+
+  const Pass& pass_;
+  const AttentionShape& shape_;
+  int heads_;
+};
+
+AttendCall call_of(const Pass& pass, const Worker& worker, const AttendStep& step,
+                   const AttendRun& run) {
+  return {.shape = pass.program.layers[step.layer],
+          .cache = pass.caches[step.layer],
+          .pages = run.pages,
+          .position = run.position,
+          .n_rows = run.n_rows,
+          .kv_head = 0,
+          .n_kv_heads = pass.program.layers[step.layer].n_kv_heads,
+          .q = row_floats(pass, worker, step.q, run.first_row),
+          .q_stride = stride_floats(pass, step.q),
+          .out = row_floats(pass, worker, step.out, run.first_row),
+          .out_stride = stride_floats(pass, step.out),
+          .scratch = worker.scratch};
+}
+
+// Items of a run count ranges of heads, then splits, then blocks of rows.
+void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Items::Cut& cut,
+              int item, int index) {
+  const AttentionShape& shape = call.shape;
+  const AttendCall whole = call;
+  const int block = item % cut.n_blocks, split = item / cut.n_blocks % cut.n_splits;
+  const int head = item / cut.n_blocks / cut.n_splits * cut.heads;
+  call.kv_head = head;
+  call.n_kv_heads = std::min(cut.heads, shape.n_kv_heads - head);
+  const int row = block * cut.rows;
+  call.position += row;
+  call.n_rows = std::min(cut.rows, run.n_rows - row);
+  call.q += row * call.q_stride;
+  call.out += row * call.out_stride;
+  const AttentionKernels& attention = pass.attention();
+  const PromptAttention* prompt = pass.prompt_attention();
+  if (cut.n_splits == 1)
+    return (run.role == Role::prompt && prompt ? prompt->attend : attention.attend)(call);
+  const int64_t floats = attention.state_floats(shape);
+  const int64_t stride = int64_t{run.n_rows} * shape.n_heads * floats;
+  float* states = pass.attend_states + run.first_state * shape.n_heads * floats;
+  const int group = shape.n_heads / shape.n_kv_heads;
+  attention.attend_split(call, splits_of(shape, run.position, run.n_rows).first + split,
+                         states + split * stride + int64_t{head} * run.n_rows * group * floats);
+  std::atomic<int>& n_done = pass.attend_done[index];
+  if (n_done.fetch_add(1, std::memory_order_acq_rel) + 1 < cut.n_items()) return;
+  n_done.store(0, std::memory_order_relaxed);  // for the next layer
+  attention.join_splits(whole, cut.n_splits, states, stride);
+}
+
+}  // namespace
+
+int64_t count_items(const Pass& pass, const AttendStep& step) {
+  return Items(pass, pass.program.layers[step.layer]).count();
+}
+
+void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step) {
+  const Items items(pass, pass.program.layers[step.layer]);
+  int64_t first = 0;  // item of run `index`
+  int index = 0;
+  for (;;) {
+    const Range taken = pass.queues.take(step_index, worker.thread, 1);
+    if (taken.empty()) return;
+    if (taken.first < first) first = index = 0;  // taken from another's stretch
+    int n_items;
+    while (taken.first >= first + (n_items = items.cut(pass.attend_runs[index]).n_items())) {
+      first += n_items;
+      ++index;
+    }
+    const AttendRun& run = pass.attend_runs[index];
+    run_item(pass, call_of(pass, worker, step, run), run, items.cut(run),
+             static_cast<int>(taken.first - first), index);
+  }
+}
+
+int64_t attend_scratch_bytes(const Program& program, const Kernels& kernels) {
+  const AttentionKernels& attention = cache_kernels(kernels, program.numerics, program.kv);
+  const PromptAttention* prompt = prompt_kernels(kernels, program.numerics, program.kv);
+  int64_t bytes = 0;
+  for (const AttentionShape& shape : program.layers) {
+    const int rows = attention_rows(shape);
+    bytes = std::max({bytes, attention.scratch_bytes(shape, rows, 1),
+                      attention.scratch_bytes(shape, kShortRun, shape.n_kv_heads)});
+    if (prompt)
+      bytes = std::max({bytes, prompt->scratch_bytes(shape, rows, 1),
+                        prompt->scratch_bytes(shape, kShortRun, shape.n_kv_heads)});
+  }
+  return bytes;
+}
+
+int64_t most_attend_states(int max_rows, int n_pages) {
+  return int64_t{kShortRun} * n_pages * kPageTokens / kSplitTokens + 2 * max_rows;
+}
+
+void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t most_states,
+                    std::vector<AttendRun>& runs) {
+  runs.clear();
+  int64_t n_states = 0;
+  for (const Chunk& chunk : batch.chunks) {
+    const int n_prompt = chunk.n_rows - chunk.n_used;
+    for (const Role role : {Role::prompt, Role::used}) {
+      const int from = role == Role::prompt ? 0 : n_prompt;
+      const int n_rows = role == Role::prompt ? n_prompt : chunk.n_used;
+      if (n_rows == 0) continue;
+      AttendRun run = {
+          chunk.first_row + from, n_rows, chunk.position + from, role, chunk.pages, -1};
+      const int64_t n_splits = (run.position + n_rows - 1) / kSplitTokens + 1;
+      if (may_split[role] && n_rows <= kShortRun && n_splits > 1 &&
+          n_states + n_rows * n_splits <= most_states) {
+        run.first_state = n_states;
+        n_states += n_rows * n_splits;
+      }
+      runs.push_back(run);
+    }
+  }
+}
+
+}  // namespace quern::cpu
