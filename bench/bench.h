@@ -1,5 +1,6 @@
-// What the micro-benchmarks share. Names are kernel/isa/.../threads:N; --benchmark_filter picks by
-// regular expression, --benchmark_list_tests prints them all.
+// What the micro-benchmarks share. Names are kernel/isa/.../threads:N;
+// --benchmark_filter picks by regular expression, --benchmark_list_tests prints
+// them all.
 #pragma once
 #include <benchmark/benchmark.h>
 
@@ -50,16 +51,18 @@ inline Team& team(int n_threads) {
   return found;
 }
 
-// Registers a benchmark in wall time; the threads are the kernel's own.
-inline void add(const std::string& name, std::function<void(benchmark::State&)> run) {
-  benchmark::RegisterBenchmark(name.c_str(), std::move(run))
-      ->UseRealTime()
-      ->MinTime(0.2)
-      ->Unit(benchmark::kMicrosecond);
+// Registers a benchmark; the threads are the kernel's own. Time is the wall's,
+// or what the benchmark states of each iteration.
+enum class Timing { wall, stated };
+inline void add(const std::string& name, std::function<void(benchmark::State&)> run,
+                Timing timing = Timing::wall) {
+  auto* added = benchmark::RegisterBenchmark(name.c_str(), std::move(run));
+  added->MinTime(0.2)->Unit(benchmark::kMicrosecond);
+  timing == Timing::wall ? added->UseRealTime() : added->UseManualTime();
 }
 
-// Runs the loop of a benchmark and gives the wall time of one iteration in seconds, for figures
-// that the library has no units for.
+// Runs the loop of a benchmark and gives the wall time of one iteration in
+// seconds, for figures that the library has no units for.
 template <class F>
 double loop(benchmark::State& state, F iteration) {
   const auto start = std::chrono::steady_clock::now();

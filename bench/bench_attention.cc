@@ -1,29 +1,28 @@
-// Speed of the attention kernels: us per token of one layer, and the share of the f32 fma peak of
-// this processor (measured beside it, by the same threads; a bf16 dot product may beat it).
+// Speed of the attention kernels over one layer's cache:
 //
-//   bench_attention [--isa NAME] [--threads N] [--exact]
+//   attention/ISA/CACHE/SHAPE/rows:N/at:POSITION/threads:N
 //
-// Prefill counts 4 * dim operations per (row, head, token seen); decode also tells bytes of keys
-// and values per second, over enough layers that they come from memory.
+// CACHE: bf16, f16, int8, int4, or exact (f32 in plain order). 512 rows are a
+// prompt's, one row is generation, over enough layers that keys and values come
+// from memory. us_token: of one layer; GFLOP/s: 4 * dim operations per (row,
+// head, token seen); of_f32: over the fma peak measured around it by the same
+// threads (a bf16 dot product may beat it); GB/s: of keys and values.
+#include "bench.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <numeric>
 #include <random>
-#include <string>
-#include <vector>
 
-#include "backend/cpu/kernels.h"
-#include "base/thread_pool.h"
-
-namespace quern::cpu {
+namespace quern::cpu::bench {
 namespace {
 
-// Processor time of this thread: what others do on the machine meanwhile does not count. (Threads
-// share the items evenly, so the caller's time is everyone's.)
+// Processor time of this thread: what others do on the machine meanwhile does
+// not count. (Threads share the items evenly, so the caller's time is
+// everyone's.)
 struct Clock {
   static double now() {
     timespec t;
@@ -85,8 +84,9 @@ struct Cache {
   std::vector<int32_t> pages;
 };
 
-// One call over all layers: rows [position, position + rows) of one sequence, items dealt out in
-// turn, head by head, from the last rows (they see most) to the first. Returns seconds.
+// One call over all layers: rows [position, position + rows) of one sequence,
+// items dealt out in turn, head by head, from the last rows (they see most) to
+// the first. Returns seconds.
 double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache, int layers,
             int position, int rows, const std::vector<float>& q, std::vector<float>& out,
             std::vector<std::vector<std::byte>>& scratch) {
@@ -121,72 +121,81 @@ double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache,
   return seconds_since(start);
 }
 
-void measure(const Bench& bench, const Shape& s, int position, int rows, int layers) {
+// What is measured: some rows of one sequence, over copies of the layer.
+struct Case {
+  const Kernels* kernels;
+  const AttentionKernels* attention;
+  bool prompt_kernels;
+  Shape shape;
+  int rows, position, layers, n_threads;
+};
+
+void measure(benchmark::State& state, const Case& c) {
+  const Shape& s = c.shape;
+  PromptAttention prompt{c.attention->attend, c.attention->scratch_bytes};
+  if (c.prompt_kernels) prompt = *c.kernels->prompt_attention;
+  const Bench bench{*c.attention, prompt, *team(c.n_threads).pool, c.kernels->probe};
   const AttentionShape shape{s.n_heads, s.n_kv_heads, s.head_dim,
                              1 / std::sqrt(static_cast<float>(s.head_dim))};
-  const Cache cache(bench.kernels, shape, position + rows, layers);
+  const Cache cache(bench.kernels, shape, c.position + c.rows, c.layers);
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
-  std::vector<float> q(int64_t{rows} * s.n_heads * s.head_dim), out(q.size());
+  std::vector<float> q(int64_t{c.rows} * s.n_heads * s.head_dim), out(q.size());
   for (auto& x : q) x = normal(random);
   std::vector<std::vector<std::byte>> scratch(bench.pool.n_threads());
   for (auto& space : scratch)
-    space.resize(std::max(bench.kernels.scratch_bytes(shape, rows, s.n_kv_heads),
-                          bench.prompt.scratch_bytes(shape, rows, s.n_kv_heads)) +
+    space.resize(std::max(bench.kernels.scratch_bytes(shape, c.rows, s.n_kv_heads),
+                          bench.prompt.scratch_bytes(shape, c.rows, s.n_kv_heads)) +
                  64);
 
-  double flops = 0;
-  for (int r = 0; r < rows; ++r) flops += 4.0 * s.head_dim * s.n_heads * (position + r + 1);
-  const double bytes = double(cache.stride) * (position + rows) / kPageTokens;
-  std::vector<double> times, shares;
-  pass(bench, shape, cache, layers, position, rows, q, out, scratch);
-  for (const auto start = Clock::now(); times.size() < 5 || seconds_since(start) < 0.3;) {
-    const double before = bench.peak();
-    times.push_back(pass(bench, shape, cache, layers, position, rows, q, out, scratch) / layers);
-    shares.push_back(flops / times.back() / (before + bench.peak()) * 2);
+  double flops = 0, seconds = 0, peak = bench.peak();
+  for (int r = 0; r < c.rows; ++r) flops += 4.0 * s.head_dim * s.n_heads * (c.position + r + 1);
+  for (auto _ : state) {
+    const double time =
+        pass(bench, shape, cache, c.layers, c.position, c.rows, q, out, scratch) / c.layers;
+    state.SetIterationTime(time);
+    seconds += time;
   }
-  std::sort(times.begin(), times.end());
-  std::sort(shares.begin(), shares.end());
-  const double t = times[times.size() / 2];
-  std::printf(
-      "%-13s rows %3d at %4d: %8.2f us/token, %6.1f GFLOP/s = %3.0f %% of fma peak, %5.1f GB/s\n",
-      s.name, rows, position, t / rows * 1e6, flops / t / 1e9, 100 * shares[shares.size() / 2],
-      bytes / t / 1e9);
+  seconds /= static_cast<double>(state.iterations());
+  peak = (peak + bench.peak()) / 2;
+  const double bytes = static_cast<double>(cache.stride) * (c.position + c.rows) / kPageTokens;
+  state.counters["us_token"] = seconds / c.rows * 1e6;
+  state.counters["GFLOP/s"] = flops / seconds / 1e9;
+  state.counters["of_f32"] = flops / seconds / peak;
+  state.counters["GB/s"] = bytes / seconds / 1e9;
 }
 
-int run(int argc, char** argv) {
-  const CpuFeatures features = detect_cpu_features();
-  const Kernels* kernels = &best_kernels(features);
-  int threads = features.n_cpus;
-  bool exact = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view arg = argv[i];
-    if (arg == "--exact")
-      exact = true;
-    else if (arg == "--isa" && i + 1 < argc)
-      kernels = find_kernels(argv[++i], features);
-    else if (arg == "--threads" && i + 1 < argc)
-      threads = std::atoi(argv[++i]);
-    else
-      return std::fprintf(stderr, "unknown argument: %s\n", argv[i]), 2;
-  }
-  if (!kernels) return std::fprintf(stderr, "no such instruction set here\n"), 2;
-  auto pool = ThreadPool::start(threads);
-  if (!pool) return std::fprintf(stderr, "%s\n", to_string(pool.error()).c_str()), 1;
-  const AttentionKernels& attention = exact ? kernels->exact_attention : *kernels->attention[0];
-  PromptAttention prompt{attention.attend, attention.scratch_bytes};
-  if (!exact && kernels->prompt_attention) prompt = *kernels->prompt_attention;
-  const Bench bench{attention, prompt, **pool, kernels->probe};
-  std::printf("%s, %s, %d threads, peak %.0f GFLOP/s\n", std::string(kernels->isa).c_str(),
-              exact ? "exact" : "fast", threads, bench.peak() / 1e9);
-  for (const Shape& s : kShapes) {
-    for (const int position : {0, 3584}) measure(bench, s, position, 512, 1);
-    for (const int context : {512, 4096}) measure(bench, s, context - 1, 1, 131072 / context);
-  }
-  return 0;
+void add_cases(const Kernels& kernels, const AttentionKernels& attention, const std::string& name,
+               bool prompt_kernels) {
+  constexpr int kDeep = 131072;  // tokens of all layers together
+  const struct {
+    int rows, position, layers;
+  } parts[] = {{512, 0, 1}, {512, 3584, 1}, {1, 511, kDeep / 512}, {1, 4095, kDeep / 4096}};
+  for (const Shape& shape : kShapes)
+    for (const auto& part : parts)
+      for (const int n_threads : thread_counts()) {
+        const Case c{&kernels,  &attention,    prompt_kernels, shape,
+                     part.rows, part.position, part.layers,    n_threads};
+        add(
+            name + "/" + shape.name + "/rows:" + std::to_string(part.rows) +
+                "/at:" + std::to_string(part.position) + "/threads:" + std::to_string(n_threads),
+            [c](benchmark::State& state) { measure(state, c); }, Timing::stated);
+      }
 }
 
 }  // namespace
-}  // namespace quern::cpu
+}  // namespace quern::cpu::bench
 
-int main(int argc, char** argv) { return quern::cpu::run(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace quern::cpu;
+  constexpr const char* kCaches[kKvKinds] = {"bf16", "f16", "int8", "int4"};
+  for (const Kernels* kernels : bench::supported_kernels()) {
+    const std::string name = "attention/" + std::string(kernels->isa) + "/";
+    for (int kind = 0; kind < kKvKinds; ++kind)
+      bench::add_cases(*kernels, *kernels->attention[kind], name + kCaches[kind],
+                       kind == 0 && kernels->prompt_attention);
+    bench::add_cases(*kernels, kernels->exact_attention, name + "exact", false);
+  }
+  const std::string isa(best_kernels(quern::detect_cpu_features()).isa);
+  return bench::run(argc, argv, "^attention/" + isa + "/bf16/");
+}
