@@ -7,7 +7,7 @@
 
 namespace quern::cpu {
 
-inline constexpr int kExpandedGroups = 16;         // most groups of 32 inputs of a stretch
+inline constexpr int kExpandedGroups = 32;         // most groups of 32 inputs of a stretch
 inline constexpr int kGroupBytes = 2 * 8 * kLine;  // codes of a group: 8 quads of two strips
 inline constexpr int kBlockTiles = 20;             // tiles that share a stretch
 
@@ -286,7 +286,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   // Tiles of equal size: 8 rows are 4 + 4.
   const auto first_of = [&](int tile) { return rows.n_rows() * tile / n_tiles * terms; };
   // The next stretch is fetched while this one is used: with few tiles that is soon.
-  const int most = n_tiles > 1 ? kExpandedGroups : kExpandedGroups / 2;
+  const int most = n_tiles > 1 ? kExpandedGroups : kExpandedGroups / 4;
   const int unit_groups = unit.k / kGroup, step = most / unit_groups;
   const int64_t n_units = unit.count(w.n_in);
   Expanded expanded;

@@ -1,4 +1,4 @@
-// One or two records of activations times a panel, codes read as they are packed: all that counts
+// A few records of activations times a panel, codes read as they are packed: all that counts
 // is that lines come from memory as fast as they can, in one stream, each asked for well ahead.
 // Only where V::kReadsPacked.
 #pragma once
@@ -7,7 +7,6 @@
 
 namespace quern::cpu {
 
-inline constexpr int kFewRecords = 2;
 inline constexpr int kAhead = 5120;  // bytes: the time memory takes to answer
 
 // A unit of a panel.
@@ -152,19 +151,38 @@ template <class V, Layout kLayout, int kSize, ScaleKind kScales, int kRecords>
   }
 }
 
-template <class V, Layout kLayout, int kSize, ScaleKind kScales>
-QUERN_SIMD void multiply_one_or_two(const QuantizedRows& rows, int64_t p) {
-  if (rows.n_records == 1) return multiply_few_records<V, kLayout, kSize, kScales, 1>(rows, p);
-  multiply_few_records<V, kLayout, kSize, kScales, 2>(rows, p);
+// Most records at a time: as many as their sums fit the registers.
+template <class V>
+QUERN_SIMD int few_at_once(const PackedMatrix& w) {
+  const bool many_sums = w.layout == Layout::ternary || w.form.group == 16;
+  return V::kTileStrips == 1 || many_sums ? 2 : 4;
 }
 
-// Panel p of the product of one or two records; false: there is no kernel for this matrix.
+template <class V, Layout kLayout, int kSize, ScaleKind kScales>
+QUERN_SIMD void multiply_few_of(const QuantizedRows& rows, int64_t p) {
+  constexpr bool kFour =
+      V::kTileStrips == 2 && kSize == kGroup && kLayout != Layout::ternary;  // few_at_once
+  switch (rows.n_records) {
+    case 1:
+      return multiply_few_records<V, kLayout, kSize, kScales, 1>(rows, p);
+    case 2:
+      return multiply_few_records<V, kLayout, kSize, kScales, 2>(rows, p);
+    case 3:
+      if constexpr (kFour) multiply_few_records<V, kLayout, kSize, kScales, 3>(rows, p);
+      return;
+    default:
+      if constexpr (kFour) multiply_few_records<V, kLayout, kSize, kScales, 4>(rows, p);
+  }
+}
+
+// Panel p of the product of at most few_at_once() records; false: there is no kernel for this
+// matrix.
 template <class V>
 QUERN_SIMD bool multiply_few(const QuantizedRows& rows, int64_t p) {
   const auto with = [&]<Layout kLayout, int kSize, ScaleKind kScales> {
     const IntegerForm& form = rows.w->form;
     if (rows.w->layout != kLayout || form.group != kSize || form.scales != kScales) return false;
-    multiply_one_or_two<V, kLayout, kSize, kScales>(rows, p);
+    multiply_few_of<V, kLayout, kSize, kScales>(rows, p);
     return true;
   };
   using enum Layout;

@@ -8,9 +8,9 @@
 // factor of the activations; of a row in two terms, both sums, and the second is added to the
 // first. So an output depends on its row and its column alone.
 //
-// One or two records read the packed codes as they lie (few_kernel.h), at the speed of memory. For
-// more, a stretch of a panel is first turned into bytes and f32 scales (expanded_kernel.h), which
-// all tiles of rows then share: one loop for all formats.
+// A few records read the packed codes as they lie (few_kernel.h), at the speed of memory. For more,
+// a stretch of a panel is first turned into bytes and f32 scales (expanded_kernel.h), which all
+// tiles of rows then share: one loop for all formats.
 #pragma once
 #include "backend/cpu/expanded_kernel.h"
 #include "backend/cpu/few_kernel.h"
@@ -19,14 +19,29 @@
 
 namespace quern::cpu {
 
+// Panel p in tiles of at most `at_once` records, of equal size; false: no kernel reads this matrix.
+template <class V>
+bool multiply_few_tiles(const QuantizedRows& rows, int at_once, int64_t p) {
+  const int terms = rows.pairs ? 2 : 1, n_rows = rows.n_rows();
+  const int n_tiles = (rows.n_records + at_once - 1) / at_once;
+  for (int tile = 0; tile < n_tiles; ++tile) {
+    const int first = n_rows * tile / n_tiles, end = n_rows * (tile + 1) / n_tiles;
+    if (!multiply_few<V>(rows.from(first * terms, (end - first) * terms), p)) return false;
+  }
+  return true;
+}
+
 template <class V>
 void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
                         int n_rows, int terms, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {
   QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
   if constexpr (V::kReadsPacked) {
-    if (rows.n_records <= kFewRecords) {
-      while (first_panel < last_panel && multiply_few<V>(rows, first_panel)) ++first_panel;
+    // Two tiles of four are still faster than expanding for them.
+    const int at_once = few_at_once<V>(w), most = at_once == 4 ? 8 : at_once;
+    if (rows.n_records <= most) {
+      while (first_panel < last_panel && multiply_few_tiles<V>(rows, at_once, first_panel))
+        ++first_panel;
     }
   }
   // Rows are taken in blocks of equal size whose activations stay in the second-level cache.
