@@ -380,6 +380,38 @@ TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRo
   }
 }
 
+// All bytes of the file alike: codes at both ends, scales that are absurd or no numbers. Sums stay
+// far from overflow and nothing becomes another number on another instruction set.
+TEST(MultiplyQuantized, SurvivesExtremeCodesAndScales) {
+  constexpr int64_t kOut = 32, kIn = 8192;
+  for (const Format* format : integer_formats()) {
+    if (matrix_bytes(format->dtype, kOut, kIn) < 0) continue;
+    for (const int byte : {0x00, 0x7b, 0x80, 0xff}) {
+      Weights w;
+      w.bytes.assign(matrix_bytes(format->dtype, kOut, kIn), static_cast<std::byte>(byte));
+      w.matrix = {format->dtype, kOut, kIn, w.bytes};
+      const Packed packed = pack_all(w);
+      for (const float x : {1.0f, -1.0f}) {
+        const auto records = quantize(scalar(), std::vector<float>(13 * kIn, x), kIn);
+        const auto want = multiply(scalar(), packed, records.data(), 13);
+        const ScaleKind kind = format->integer.scales;  // others may be too large for the sums
+        const bool tamed = kind == ScaleKind::f16 || kind == ScaleKind::steps;
+        for (const float y : want)
+          EXPECT_TRUE(!tamed || std::isfinite(y)) << info(format->dtype).name << " " << byte;
+        for (const Kernels* kernels : supported_kernels()) {
+          for (const int n_rows : {1, 2, 4, 7, 13}) {
+            const auto got = multiply(*kernels, packed, records.data(), n_rows);
+            for (size_t i = 0; i < got.size(); ++i) {
+              ASSERT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
+                  << info(format->dtype).name << " " << kernels->isa << " " << byte;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 // The first term of a row in two is the row in one: what a reader of one term takes from it.
 TEST(MultiplyQuantized, ReadsTheFirstTermsOfRowsInTwo) {
   const Packed packed = pack_all(random_matrix(Dtype::q4_1, 64, 96, 5));

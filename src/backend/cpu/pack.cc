@@ -67,6 +67,9 @@ void tame_scales(const IntegerForm& form, SplitPanel& split) {
       scale = std::copysign(most, scale);
     }
   }
+  for (float& offset : split.offsets) {
+    if (!(std::abs(offset) <= most)) offset = std::copysign(most, offset);
+  }
   for (SuperScale& super : split.supers) {
     super.d = tame_f16(super.d);
     super.dmin = tame_f16(super.dmin);
