@@ -52,10 +52,13 @@ std::vector<Cached> find_cached(const Graph& graph) {
 // What the model itself has rounded to int8 is read as it is: that is what its weights were trained
 // with.
 FormsByUse forms_by_use(Numerics numerics, bool tiles, Op input) {
-  if (input == Op::round_int8)
-    return {RowForm::int8_already, RowForm::int8_already, RowForm::int8_already};
   FormsByUse forms = kForms[static_cast<int>(numerics)];
-  if (tiles && forms.prompt == RowForm::one_term) forms.prompt = forms.cached = RowForm::rounded;
+  const bool by_tiles = tiles && forms.prompt == RowForm::one_term;
+  if (input == Op::round_int8) {
+    const RowForm prompt = by_tiles ? RowForm::int8_for_tiles : RowForm::int8_already;
+    return {prompt, prompt, RowForm::int8_already};
+  }
+  if (by_tiles) forms.prompt = forms.cached = RowForm::rounded;
   return forms;
 }
 

@@ -76,6 +76,7 @@ struct PanelDecoder {
   Unit unit;
   CodeTables<Avx512Vnni> tables;
   const std::byte* panel;
+  bool unscaled;  // row scales count as 1
 };
 
 // Strip `strip` of step kStep of unit u. Every call fetches its share of a unit ahead, scales and
@@ -91,7 +92,9 @@ QUERN_SIMD void decode_codes(const PanelDecoder& from, int64_t u, int strip, std
   for (int64_t i = 0; i < share; i += kLine) Avx512::prefetch(ahead + i);
 
   auto unit_scale = read_unit_scale<Avx512Vnni>(from.w.form, header, strip);
-  if (unit.row_bytes)
+  if (unit.row_bytes && from.unscaled)
+    unit_scale.d = Avx512::fill(1);
+  else if (unit.row_bytes)
     unit_scale.d = Avx512::load(reinterpret_cast<const float*>(from.panel) + kStripRows * strip);
   const auto load_scale = [&](int input) {
     return load_code_scale(from.w, unit, unit_scale, at, input / unit.group, strip);
@@ -132,7 +135,7 @@ QUERN_SIMD void decode_plain(const std::byte* panel, int64_t n_in, int64_t step,
 // Steps [first, last) of a panel.
 template <Layout kLayout>
 [[gnu::noinline]] void decode_steps(const PackedMatrix& w, const std::byte* panel, int64_t first,
-                                    int64_t last, std::byte* out) {
+                                    int64_t last, bool unscaled, std::byte* out) {
   if constexpr (is_plain(kLayout)) {
     for (int64_t step = first; step < last; ++step) {
       for (int strip = 0; strip < 2; ++strip, out += kTileBytes) {
@@ -141,7 +144,8 @@ template <Layout kLayout>
     }
   } else {
     constexpr int kSteps = unit_inputs(kLayout) / kStepInputs;
-    const PanelDecoder from{w, Unit(kLayout, w.form), CodeTables<Avx512Vnni>(w.form), panel};
+    const PanelDecoder from{w, Unit(kLayout, w.form), CodeTables<Avx512Vnni>(w.form), panel,
+                            unscaled};
     for (int64_t step = first; step < last; ++step) {
       for (int strip = 0; strip < 2; ++strip, out += kTileBytes) {
         decode_step<kLayout>(from, step / kSteps, static_cast<int>(step % kSteps), strip, out);

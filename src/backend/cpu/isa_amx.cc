@@ -24,8 +24,9 @@ constexpr ProbeKernels with_tiles(ProbeKernels probe) {
   return probe;
 }
 constexpr ProbeKernels kProbe = with_tiles(probe_kernels<Avx512Vnni>());
-constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply,
-                                     TileLinear::scratch_bytes};
+constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply<false>,
+                                     TileLinear::scratch_bytes, TileLinear::take_int8_row,
+                                     TileLinear::multiply<true>};
 
 }  // namespace
 

@@ -62,7 +62,9 @@ int64_t activation_bytes(int64_t n_in);
 // What a row of activations is turned into before a product reads it. A reader of `one_term` may be
 // given two. int8_already: one term of a row that a step of the model has rounded to int8, and
 // which loses nothing. rounded: to bf16, for Bf16Kernels.
-enum class RowForm : uint8_t { none, one_term, two_terms, int8_already, rounded };
+// int8_for_tiles: the codes of such a row, for Bf16Kernels.
+enum class RowForm : uint8_t { none, one_term, two_terms, int8_already, rounded, int8_for_tiles };
+constexpr bool is_for_tiles(RowForm form) { return form >= RowForm::rounded; }
 constexpr int n_terms(RowForm form) { return form == RowForm::two_terms ? 2 : 1; }
 
 // What happens to a product before it is stored.
@@ -76,8 +78,8 @@ struct Epilogue {
 // One table per ISA. Every function is pure: no state, no allocation, safe on any number of
 // threads.
 struct LinearKernels {
-  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros. form: any but
-  // none and rounded.
+  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros. form: any that
+  // is not for tiles, and not none.
   void (*quantize_row)(const float* x, int64_t n_in, RowForm form, std::byte* records);
   // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an integer matrix.
   // Rows are row_stride bytes apart; with 2 terms that is 2 * activation_bytes(n_in).
@@ -112,6 +114,13 @@ struct Bf16Kernels {
                    int n_rows, int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
                    std::byte* scratch);
   int64_t (*scratch_bytes)(int64_t n_in, int n_rows);
+  // The same for rows that are int8 already: records hold their codes, which bf16 holds exactly,
+  // and the row's factor. Ternary weights then count as -1, 0 and 1 until the end, so that sums are
+  // exact integers and the product has the bits of multiply_quantized on RowForm::int8_already.
+  void (*take_int8_row)(const float* x, int64_t n_in, std::byte* record);
+  void (*multiply_int8)(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
+                        int n_rows, int64_t first_panel, int64_t last_panel,
+                        const Epilogue& epilogue, std::byte* scratch);
 };
 
 }  // namespace quern::cpu

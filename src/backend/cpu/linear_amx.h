@@ -8,6 +8,7 @@
 #pragma once
 #include "backend/cpu/bf16_panel.h"
 #include "backend/cpu/linear.h"
+#include "backend/cpu/quantize_kernel.h"
 #include "backend/cpu/simd/amx.h"
 
 namespace quern::cpu {
@@ -60,16 +61,37 @@ class TileLinear {
     }
   }
 
+  // The factor stands where quantized records have it, and is the same number.
+  static void take_int8_row(const float* x, int64_t n_in, std::byte* record) {
+    __m512 most = Avx512::fill(0);
+    for (int64_t k = 0; k < n_in; k += Avx512::kLanes) {
+      most = Avx512::max(Avx512::abs(Avx512::load_part(x + k, n_in - k)), most);
+    }
+    const float largest = Avx512::largest(most);
+    const bool zero = !(largest >= kSmallestActivation);
+    const __m512 inverse = Avx512::fill(zero ? 0.0f : 127.0f / largest);
+    auto* out = reinterpret_cast<uint16_t*>(record);
+    const int64_t end = activation_groups(n_in) * kGroup;
+    for (int64_t k = 0; k < end; k += Avx512::kLanes) {
+      const int64_t left = n_in - k;
+      const __m512 v = Avx512::load_part(x + (left > 0 ? k : 0), left);
+      Avx512::store_bf16(out + k, Avx512::to_float(Avx512::round_to_int(Avx512::mul(v, inverse))));
+    }
+    reinterpret_cast<ActivationFactor*>(out + end)->factor = zero ? 0.0f : largest / 127.0f;
+  }
+
   static int64_t scratch_bytes(int64_t n_in, int n_rows) {
     const TileCut cut(n_in, n_rows);
     return cut.weight_bytes() + cut.sums_bytes();
   }
 
+  // kFactors: records of take_int8_row.
+  template <bool kFactors>
   static void multiply(const PackedMatrix& w, const std::byte* records, int64_t record_stride,
                        int n_rows, int64_t first_panel, int64_t last_panel,
                        const Epilogue& epilogue, std::byte* scratch) {
     if (n_rows <= 0) return;
-    const TileLinear product(w, records, record_stride, n_rows, epilogue, scratch);
+    const TileLinear product(w, records, record_stride, n_rows, kFactors, epilogue, scratch);
     Tiles::configure_rows(product.tile_rows_);
     switch (w.layout) {
       case Layout::int2:
@@ -133,13 +155,15 @@ class TileLinear {
   };
 
   TileLinear(const PackedMatrix& w, const std::byte* records, int64_t record_stride, int n_rows,
-             const Epilogue& epilogue, std::byte* scratch)
+             bool factors, const Epilogue& epilogue, std::byte* scratch)
       : w_(w),
         panel_bytes_(static_cast<int64_t>(w.data.size()) / w.n_panels()),
         records_(records),
         record_stride_(record_stride),
         n_rows_(n_rows),
         tile_rows_(n_rows < 16 ? n_rows : 16),
+        factors_(factors),
+        row_scales_(factors && w.layout == Layout::ternary),
         epilogue_(epilogue),
         cut_(w.n_in, n_rows),
         weights_(scratch),
@@ -172,7 +196,8 @@ class TileLinear {
         static_cast<int>(TileCut::smaller(first_tile + cut_.row_tiles, cut_.n_tiles));
     for (int64_t step = first; step < end; step += TileCut::kBlockSteps) {
       const int64_t last = TileCut::smaller(step + TileCut::kBlockSteps, end);
-      decode_steps<kLayout>(w_, w_.data.data() + panel * panel_bytes_, step, last, weights_);
+      decode_steps<kLayout>(w_, w_.data.data() + panel * panel_bytes_, step, last, row_scales_,
+                            weights_);
       std::byte* at = sums;
       for (int tile = first_tile; tile < last_tile; tile += 2, at += 2 * kStepBytes) {
         const bool two = tile + 1 < last_tile, finish = last == cut_.n_steps;
@@ -184,8 +209,11 @@ class TileLinear {
           multiply_tiles<1>(tile, step, last, at, lines);
         }
         if (!finish) continue;
+        if (factors_) scale_rows(tile, panel, at);
         store_rows(tile, panel, at);
-        if (two) store_rows(tile + 1, panel, at + kStepBytes);
+        if (!two) continue;
+        if (factors_) scale_rows(tile + 1, panel, at + kStepBytes);
+        store_rows(tile + 1, panel, at + kStepBytes);
       }
     }
   }
@@ -227,6 +255,22 @@ class TileLinear {
     }
   }
 
+  // Sums by the scales that the weights were read without, and by the rows' factors.
+  void scale_rows(int tile, int64_t panel, std::byte* sums) const {
+    const int64_t factor_at = activation_groups(w_.n_in) * int64_t{sizeof(ActivationGroup)};
+    const auto* scales = reinterpret_cast<const float*>(w_.data.data() + panel * panel_bytes_);
+    for (int i = 0; i < tile_rows_; ++i, sums += 64) {
+      const std::byte* record = records_ + (first_row(tile) + i) * record_stride_;
+      const float factor = reinterpret_cast<const ActivationFactor*>(record + factor_at)->factor;
+      for (int s = 0; s < 2; ++s) {
+        auto* at = reinterpret_cast<float*>(sums + kTileBytes * s);
+        __m512 v = Avx512::load(at);
+        if (row_scales_) v = Avx512::mul(v, Avx512::load(scales + kStripRows * s));
+        Avx512::store(at, Avx512::mul(v, Avx512::fill(factor)));
+      }
+    }
+  }
+
   void store_rows(int tile, int64_t panel, const std::byte* sums) const {
     const int first = first_row(tile);
     for (int row = 16 * tile; row < first + tile_rows_; ++row) {
@@ -249,6 +293,7 @@ class TileLinear {
   const std::byte* records_;
   int64_t record_stride_;
   int n_rows_, tile_rows_;
+  bool factors_, row_scales_;  // left to the end: of activations, of weights
   const Epilogue& epilogue_;
   TileCut cut_;
   std::byte *weights_, *sums_;  // decoded weights of a block; sums of panels

@@ -16,7 +16,7 @@ constexpr int64_t kTilePanels = 16;
 
 bool uses_tiles(const ProductStep& step) {
   const auto rounded = [](const ProductPart& part) {
-    return part.forms[Role::prompt] == RowForm::rounded;
+    return is_for_tiles(part.forms[Role::prompt]);
   };
   return std::ranges::any_of(step.parts, rounded);
 }
@@ -56,10 +56,12 @@ void multiply_quantized(const Pass& pass, const Worker& worker, const ProductSte
   float* const out = epilogue.out;
   each_run(pass, step, part, [&](int first, int n_rows, RowForm form) {
     epilogue.out = out + first * epilogue.out_stride;
-    if (form == RowForm::rounded)
-      return pass.kernels.bf16_linear->multiply(
-          part.packed, row_bytes(pass, worker, step.in, first), stride, n_rows, panels.first,
-          panels.last, epilogue, worker.scratch);
+    if (is_for_tiles(form)) {
+      const Bf16Kernels& tiles = *pass.kernels.bf16_linear;
+      const auto multiply = form == RowForm::rounded ? tiles.multiply : tiles.multiply_int8;
+      return multiply(part.packed, row_bytes(pass, worker, step.in, first), stride, n_rows,
+                      panels.first, panels.last, epilogue, worker.scratch);
+    }
     pass.kernels.linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, first),
                                            stride, n_rows, n_terms(form), panels.first, panels.last,
                                            epilogue);

@@ -75,6 +75,8 @@ void run_quantize(const RowContext& c, const RowOp& op) {
   std::byte* out = row_bytes(c.pass, c.worker, op.out, c.row);
   if (form == RowForm::rounded)
     return c.pass.kernels.bf16_linear->round_row(c.floats(op.in), op.width, out);
+  if (form == RowForm::int8_for_tiles)
+    return c.pass.kernels.bf16_linear->take_int8_row(c.floats(op.in), op.width, out);
   c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, form, out);
 }
 
