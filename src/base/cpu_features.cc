@@ -14,8 +14,12 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace quern {
@@ -24,7 +28,7 @@ namespace {
 enum Register : uint8_t { eax, ebx, ecx, edx };
 
 // Register state the operating system must save: bits of XCR0 (Intel SDM volume 1, 13.3).
-constexpr uint64_t kNone = 0, kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
+constexpr uint64_t kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
 
 // Where a feature is told by cpuid (Intel SDM volume 2, CPUID).
 struct Row {
@@ -51,7 +55,24 @@ constexpr Row kRows[] = {
     {"amx_tile", &CpuFeatures::amx_tile, 7, 0, edx, 24, kTiles},
     {"amx_int8", &CpuFeatures::amx_int8, 7, 0, edx, 25, kTiles},
     {"amx_bf16", &CpuFeatures::amx_bf16, 7, 0, edx, 22, kTiles},
-    {"neon", &CpuFeatures::neon, 0, 0, eax, 0, kNone},
+};
+
+// Where a feature of ARM is told: bit of an entry of the auxiliary vector (Linux,
+// Documentation/arch/arm64/elf_hwcaps.rst) or a name of sysctl (Apple, "Determining instruction set
+// characteristics").
+constexpr unsigned long kHwcap = 16, kHwcap2 = 26;
+struct ArmRow {
+  std::string_view name;
+  bool CpuFeatures::*member;
+  unsigned long entry;
+  int bit;
+  const char* sysctl;
+};
+
+constexpr ArmRow kArmRows[] = {
+    {"neon", &CpuFeatures::neon, kHwcap, 1, "hw.optional.AdvSIMD"},
+    {"dotprod", &CpuFeatures::dotprod, kHwcap, 20, "hw.optional.arm.FEAT_DotProd"},
+    {"i8mm", &CpuFeatures::i8mm, kHwcap2, 13, "hw.optional.arm.FEAT_I8MM"},
 };
 
 #if defined(__x86_64__)
@@ -87,7 +108,7 @@ void detect_architecture(CpuFeatures& features) {
   const uint64_t saved = saved_state();
   const uint32_t last_subleaf = cpuid(7, 0).value[eax];
   for (const Row& row : kRows) {
-    if (row.state == kNone || (row.leaf == 7 && row.subleaf > last_subleaf)) continue;
+    if (row.leaf == 7 && row.subleaf > last_subleaf) continue;
     const uint32_t word = cpuid(row.leaf, row.subleaf).value[row.where];
     features.*row.member = (word >> row.bit & 1) && (saved & row.state) == row.state;
   }
@@ -104,9 +125,23 @@ void detect_architecture(CpuFeatures& features) {
     features.model = text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 #else
+#if defined(__aarch64__)
+bool has(const ArmRow& row) {
+#if defined(__linux__)
+  return getauxval(row.entry) >> row.bit & 1;
+#elif defined(__APPLE__)
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(row.sysctl, &value, &size, nullptr, 0) == 0 && value == 1;
+#else
+  return row.member == &CpuFeatures::neon;  // part of the architecture
+#endif
+}
+#endif
+
 void detect_architecture(CpuFeatures& features) {
 #if defined(__aarch64__)
-  features.neon = true;
+  for (const ArmRow& row : kArmRows) features.*row.member = has(row);
 #endif
   std::ifstream cpuinfo("/proc/cpuinfo");
   for (std::string line; std::getline(cpuinfo, line);) {
@@ -220,6 +255,8 @@ CpuFeatures detect_cpu_features() {
 std::vector<std::string_view> feature_names(const CpuFeatures& features) {
   std::vector<std::string_view> names;
   for (const Row& row : kRows)
+    if (features.*row.member) names.push_back(row.name);
+  for (const ArmRow& row : kArmRows)
     if (features.*row.member) names.push_back(row.name);
   return names;
 }

@@ -36,6 +36,9 @@ constexpr ProbeKernels probe_kernels() {
 extern const RowKernels kAvx2Rows;
 extern const AttentionKernels kAvx2ExactAttention;
 extern const AttentionKernels kAvx2Attention[kKvKinds];
+extern const RowKernels kNeonRows;
+extern const AttentionKernels kNeonExactAttention;
+extern const AttentionKernels kNeonAttention[kKvKinds];
 extern const LinearKernels kAvx512VnniLinear;
 extern const RowKernels kAvx512VnniRows;
 extern const ProbeKernels kAvx512VnniProbe;

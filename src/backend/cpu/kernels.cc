@@ -6,6 +6,8 @@ extern const Kernels kScalarKernels;
 #if QUERN_X86
 extern const Kernels kAvx2Kernels, kAvxVnniKernels;
 extern const Kernels kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
+#elif QUERN_ARM64
+extern const Kernels kNeonKernels, kNeonDotprodKernels, kNeonI8mmKernels;
 #endif
 
 namespace {
@@ -14,6 +16,10 @@ constexpr const Kernels* kAll[] = {
     &kScalarKernels,
 #if QUERN_X86
     &kAvx2Kernels,   &kAvxVnniKernels, &kAvx512VnniKernels, &kAvx512Bf16Kernels, &kAmxKernels,
+#elif QUERN_ARM64
+    &kNeonKernels,
+    &kNeonDotprodKernels,
+    &kNeonI8mmKernels,
 #endif
 };
 

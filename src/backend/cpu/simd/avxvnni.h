@@ -6,18 +6,6 @@
 namespace quern::cpu {
 
 struct AvxVnni : Avx2 {
-  struct Nibbles {
-    I32x16 code;
-  };
-  static constexpr int kHighNibble = 16;  // left in place: an AND less a shift
-  QUERN_SIMD Nibbles low_nibbles(const void* line) {
-    return {bit_and(load_i32(line), fill_i32(0x0f0f0f0f))};
-  }
-  QUERN_SIMD Nibbles high_nibbles(const void* line) {
-    return {bit_and(load_i32(line), fill_i32(static_cast<int32_t>(0xf0f0f0f0u)))};
-  }
-  QUERN_SIMD I32x16 dot(I32x16 sum, Nibbles w, I32x16 four) { return dot(sum, w.code, four); }
-
   struct Small {
     I32x16 code;
   };

@@ -60,5 +60,8 @@ void exercise(const float* a, const float* b, int32_t* out) {
 bool exercise_avx2(const float* a, const float* b, int32_t* out);
 bool exercise_avxvnni(const float* a, const float* b, int32_t* out);
 bool exercise_avx512vnni(const float* a, const float* b, int32_t* out);
+bool exercise_neon(const float* a, const float* b, int32_t* out);
+bool exercise_dotprod(const float* a, const float* b, int32_t* out);
+bool exercise_i8mm(const float* a, const float* b, int32_t* out);
 
 }  // namespace quern::cpu

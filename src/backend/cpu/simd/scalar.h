@@ -145,8 +145,14 @@ struct Scalar {
   QUERN_SIMD F32x16 to_float(I32x16 a) {
     return each<F32x16>([&](int i) { return static_cast<float>(a.lane[i]); });
   }
-  QUERN_SIMD I32x16 as_int(F32x16 a) { return std::bit_cast<I32x16>(a); }
-  QUERN_SIMD F32x16 as_float(I32x16 a) { return std::bit_cast<F32x16>(a); }
+  // Lane by lane: of a cast of the whole vector GCC 12 loses track on ARM and reads lanes too
+  // early.
+  QUERN_SIMD I32x16 as_int(F32x16 a) {
+    return each<I32x16>([&](int i) { return std::bit_cast<int32_t>(a.lane[i]); });
+  }
+  QUERN_SIMD F32x16 as_float(I32x16 a) {
+    return each<F32x16>([&](int i) { return std::bit_cast<float>(a.lane[i]); });
+  }
 
   // False where either is NaN.
   QUERN_SIMD Mask less(F32x16 a, F32x16 b) {
@@ -228,6 +234,9 @@ struct Scalar {
 
   // Whether one or two records have kernels of their own for each layout (few_kernel.h).
   static constexpr bool kReadsPacked = false;
+  // Sums that the probes keep: ten registers or more, what 5 cycles of latency need at two
+  // instructions a cycle, and no more than there are.
+  static constexpr int kProbeChains = 1;
   // Register tiles of the linear kernels: strips of 16 outputs x rows.
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 2;
 
