@@ -1,10 +1,12 @@
-# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz
+# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz; by name only: oldx86 arm
 
 source "$QUERN_ROOT/tools/dev/parts/packages.sh"
 source "$QUERN_ROOT/tools/dev/parts/compile.sh"
 source "$QUERN_ROOT/tools/dev/parts/summary.sh"
+source "$QUERN_ROOT/tools/dev/parts/emulated.sh"
 
 ALL_PARTS=(lint unit rust e2e asan fuzz)
+EMULATED_PARTS=(oldx86 arm) # only by name: they need qemu and another compiler
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.
@@ -77,11 +79,17 @@ test_python() {
 
 parts=("$@")
 [ $# -gt 0 ] || parts=("${ALL_PARTS[@]}")
+KNOWN_PARTS=("${ALL_PARTS[@]}" "${EMULATED_PARTS[@]}")
 for part in "${parts[@]}"; do
-  [[ " ${ALL_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${ALL_PARTS[*]}"
+  [[ " ${KNOWN_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${KNOWN_PARTS[*]}"
 done
 ensure_packages build
-ensure_packages test wish
+for part in "${parts[@]}"; do
+  case $part in
+    oldx86 | arm) ensure_packages "$part" ;;
+    *) ensure_packages test wish ;;
+  esac
+done
 for part in "${parts[@]}"; do
   summary_run "$part"
 done

@@ -1,7 +1,7 @@
 # What a machine needs, and how it gets it. Debian 12 and Ubuntu 24.04 install by apt; elsewhere the list is printed.
 
 # group | how its presence is seen | apt package | what it is for. Groups: build (program), test (./dev test, lint), wish
-# (used where the distribution has it).
+# (used where the distribution has it), oldx86 and arm (the parts of ./dev test of that name).
 # Seen by: cmd NAME (a program on PATH), header PATH (a C++ header the compiler finds), file PATH, or a function below.
 NEEDS=(
   "build|file /etc/ssl/certs/ca-certificates.crt|ca-certificates|certificates for the package registries"
@@ -23,6 +23,10 @@ NEEDS=(
   "wish|has_cargo_fmt|RUSTFMT|the formatter of the Rust crate"
   "wish|has_cargo_clippy|CLIPPY|the linter of the Rust crate"
   "wish|header benchmark/benchmark.h|libbenchmark-dev|measures single kernels (bench/)"
+  "oldx86|cmd qemu-x86_64-static|qemu-user-static|runs the tests as on old processors"
+  "arm|cmd qemu-aarch64-static|qemu-user-static|runs the tests for ARM"
+  "arm|cmd aarch64-linux-gnu-g++|g++-aarch64-linux-gnu|compiles for ARM"
+  "arm|file /usr/src/googletest/googletest/src/gtest-all.cc|googletest|unit tests, as source"
   "test|cmd shellcheck|shellcheck|checks the shell scripts"
 )
 RUST_MINIMUM=85 # minor version; rust/text/Cargo.toml says the same

@@ -1,0 +1,62 @@
+# Tests on processors that this machine is not: qemu runs the programs of build/ as an old x86 would, and those of
+# build-arm/, which a cross compiler makes. A wrong choice of instructions ends in an illegal one.
+
+# The layers that need no Rust: there is no Rust library for the other architecture.
+ARM_TESTS=(test_base test_quant test_graph test_formats test_cpu test_compile)
+
+part_oldx86() {
+  local row isa cpu
+  compile build test_base test_cpu quern
+  for row in "scalar Nehalem" "avx2 Haswell"; do
+    read -r isa cpu <<<"$row"
+    run_emulated "$isa" build test_base test_cpu -- qemu-x86_64-static -cpu "$cpu"
+    asks_doctor "$isa" qemu-x86_64-static -cpu "$cpu"
+  done
+}
+
+part_arm() {
+  compile build-arm "${ARM_TESTS[@]}" -- \
+    -DCMAKE_TOOLCHAIN_FILE="$QUERN_ROOT/cmake/aarch64-linux.cmake" -DQUERN_TEXT=OFF
+  python3 "$QUERN_ROOT/tools/check_isa_symbols.py" "$QUERN_ROOT/build-arm" aarch64-linux-gnu-nm
+  run_emulated i8mm build-arm "${ARM_TESTS[@]}" -- qemu-aarch64-static -cpu max
+  run_emulated neon build-arm test_base test_cpu -- qemu-aarch64-static -cpu cortex-a53
+}
+
+# run_emulated ISA FOLDER PROGRAM... -- EMULATOR...: runs the programs in as many parts at once as there are cores;
+# ISA is the instruction set they must choose. One line a program. Death tests start the program anew, which the system
+# cannot without qemu.
+run_emulated() {
+  local isa=$1 folder=$QUERN_ROOT/$2 programs=() program part n began failed pids log
+  shift 2
+  while [ "$1" != -- ]; do
+    programs+=("$1")
+    shift
+  done
+  shift
+  n=$(nproc)
+  for program in "${programs[@]}"; do
+    began=$SECONDS failed=0 pids=()
+    log=$folder/log/$program-$isa
+    for ((part = 0; part < n; part++)); do
+      QUERN_EXPECT_ISA=$isa GTEST_TOTAL_SHARDS=$n GTEST_SHARD_INDEX=$part \
+        "$@" "$folder/bin/$program" --gtest_brief=1 \
+        --gtest_filter='-*DeathTest*' >"$log-$part.txt" 2>&1 &
+      pids+=($!)
+    done
+    for ((part = 0; part < n; part++)); do
+      wait "${pids[part]}" || { failed=1; tail -n 40 "$log-$part.txt"; }
+    done
+    [ "$failed" -eq 0 ] || { echo "emulated: $program FAILED on $*"; return 1; }
+    echo "emulated: $program passed on $*: $(sed -n 's/^\[  PASSED  \] \([0-9]*\) .*/\1/p' "$log"-*.txt |
+      awk '{ n += $1 } END { print n }') tests, $((SECONDS - began)) s"
+  done
+}
+
+# asks_doctor ISA EMULATOR...: the whole program starts there and chooses ISA.
+asks_doctor() {
+  local isa=$1 answer
+  shift
+  answer=$("$@" "$QUERN_ROOT/build/bin/quern" doctor 2>/dev/null) || true # it may miss something there
+  grep -q "^isa  *$isa " <<<"$answer" || { printf 'emulated: quern doctor on %s says:\n%s\n' "$*" "$answer"; return 1; }
+  echo "emulated: quern doctor chooses $isa on $*"
+}
