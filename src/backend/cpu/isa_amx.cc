@@ -23,7 +23,10 @@ constexpr ProbeKernels with_tiles(ProbeKernels probe) {
   probe.bf16_dots = probe_tile_products;
   return probe;
 }
-constexpr ProbeKernels kProbe = with_tiles(probe_kernels<Avx512Vnni>());
+// A name of its own: instances that isa_avx512vnni.cc has too, compiled for this set, could be
+// taken for those on processors without it.
+struct AmxProbe : Avx512Vnni {};
+constexpr ProbeKernels kProbe = with_tiles(probe_kernels<AmxProbe>());
 constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply<false>,
                                      TileLinear::scratch_bytes, TileLinear::take_int8_row,
                                      TileLinear::multiply<true>};
