@@ -30,7 +30,8 @@ enum class Numerics : uint8_t {
   fine,       // int8 in two terms throughout: as good as f32 activations
   automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
   fast,       // one term throughout: the most throughput in a crowd
-};const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
+};
+const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
 
 // What keys and values are kept in. Exact numerics keep f32.
 enum class KvKind : uint8_t {
