@@ -258,23 +258,24 @@ class PackedReader {
     const auto byte = [&](int64_t pair) {
       return std::to_integer<int>(codes[(2 * pair + lane / 16) * kLine + lane % 16 * 4 + k % 4]);
     };
-    const int nibble = byte(q % 8) >> q / 8 % 2 * 4 & 15, two = byte(q / 4) >> q % 4 * 2 & 3;
+    const auto nibble = [&] { return byte(q % 8) >> q / 8 % 2 * 4 & 15; };
+    const auto two = [&] { return byte(q / 4) >> q % 4 * 2 & 3; };
     const int zero = w_.form.zero_point;
     switch (w_.layout) {
       case Layout::int2:
-        return two - zero;
+        return two() - zero;
       case Layout::int3:
-        return (two | (byte(4 + q / 8) >> q % 8 & 1) << 2) - zero;
+        return (two() | (byte(4 + q / 8) >> q % 8 & 1) << 2) - zero;
       case Layout::int4:
-        return nibble - zero;
+        return nibble() - zero;
       case Layout::int5:
-        return (nibble | (byte(8 + q / 8) >> q % 8 & 1) << 4) - zero;
+        return (nibble() | (byte(8 + q / 8) >> q % 8 & 1) << 4) - zero;
       case Layout::int6:
-        return (nibble | (byte(8 + q / 4) >> q % 4 * 2 & 3) << 4) - zero;
+        return (nibble() | (byte(8 + q / 4) >> q % 4 * 2 & 3) << 4) - zero;
       case Layout::int8:
         return byte(q) - 128 - zero;
       case Layout::table4:
-        return w_.form.values[nibble];
+        return w_.form.values[nibble()];
       default:
         return trit(byte(q % 8), q / 8) - zero;
     }
