@@ -44,7 +44,8 @@ TEST(BenchRow, IsNamed) {
 }
 
 TEST(Compare, FindsTheSameTest) {
-  Json rows{row_of({.n_gen = 8}), row_of({.n_gen = 8, .n_depth = 64}), row_of({.n_prompt = 8})};
+  Json rows = Json::array(
+      {row_of({.n_gen = 8}), row_of({.n_gen = 8, .n_depth = 64}), row_of({.n_prompt = 8})});
   // As files of before sequences and depth were known have it.
   const Json earlier = Json::parse(
       R"([{"n_threads":2,"n_prompt":0,"n_gen":8,"avg_ts":4.0},
@@ -64,7 +65,7 @@ TEST(Compare, PrefersTheSameModelThenTheSameNumerics) {
     row["median_ts"] = speed;
     return row;
   };
-  Json rows{row_of({.n_gen = 8})};
+  Json rows = Json::array({row_of({.n_gen = 8})});
   compare(rows, {earlier_row("b.gguf", "fast", 1), earlier_row("a.gguf", "fine", 2),
                  earlier_row("a.gguf", "fast", 5), earlier_row("a.gguf", "exact", 3)});
   EXPECT_EQ(rows[0]["ratio"], 2.0);
@@ -80,7 +81,7 @@ class ReadRows : public ::testing::Test {
 };
 
 TEST_F(ReadRows, TakesWhatBenchWrote) {
-  const auto rows = read(Json{row_of({.n_gen = 8})}.dump());
+  const auto rows = read(Json::array({row_of({.n_gen = 8})}).dump());
   ASSERT_TRUE(rows);
   EXPECT_EQ(rows->size(), 1u);
 }
@@ -97,7 +98,7 @@ TEST_F(ReadRows, RefusesEverythingElse) {
 }
 
 TEST(BenchTable, HasALineATest) {
-  Json rows{row_of({.n_prompt = 512}), row_of({.n_gen = 8})};
+  Json rows = Json::array({row_of({.n_prompt = 512}), row_of({.n_gen = 8})});
   const std::string plain = bench_table(rows);
   EXPECT_EQ(std::ranges::count(plain, '\n'), 6);
   EXPECT_NE(plain.find("2 threads, scalar, fast"), std::string::npos);
