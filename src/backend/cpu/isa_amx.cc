@@ -11,12 +11,13 @@ namespace {
 
 // Shapes that tiles do not fit are computed as rows of any role.
 void attend_prompt(const AttendCall& call) {
-  (TileAttention::fits(call.shape) ? TileAttention::attend : kAvx512VnniAttention[0].attend)(call);
+  (TileAttention::fits(call.shape) ? TileAttention::attend
+                                   : kAvx512VnniFloats.attention[0].attend)(call);
 }
 int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows, int n_kv_heads) {
   return (TileAttention::fits(shape)
               ? TileAttention::scratch_bytes
-              : kAvx512VnniAttention[0].scratch_bytes)(shape, n_rows, n_kv_heads);
+              : kAvx512VnniFloats.attention[0].scratch_bytes)(shape, n_rows, n_kv_heads);
 }
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
 constexpr ProbeKernels with_tiles(ProbeKernels probe) {
@@ -31,24 +32,20 @@ constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply
                                      TileLinear::scratch_bytes, TileLinear::take_int8_row,
                                      TileLinear::multiply<true>};
 
+constexpr Kernels with_tiles(Kernels kernels) {
+  kernels.prompt_attention = &kPromptAttention;
+  kernels.bf16_linear = &kBf16Linear;
+  return kernels;
+}
+
 }  // namespace
 
 extern const Kernels kAmxKernels;
-constinit const Kernels kAmxKernels = {
-    .isa = "amx",
-    .supported =
-        [](const CpuFeatures& f) {
-          return f.avx2 && f.fma && f.f16c && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq &&
-                 f.avx512vnni && f.avx512bf16 && f.amx_tile && f.amx_int8 && f.amx_bf16;
-        },
-    .linear = kAvx512VnniLinear,
-    .rows = kAvx512VnniRows,
-    .probe = kProbe,
-    .exact_attention = kAvx512VnniExactAttention,
-    .attention = {&kAvx512VnniAttention[0], &kAvx512VnniAttention[1], &kAvx512VnniAttention[2],
-                  &kAvx512VnniAttention[3]},
-    .prompt_attention = &kPromptAttention,
-    .bf16_linear = &kBf16Linear,
-};
+constinit const Kernels kAmxKernels = with_tiles(kernels_of(
+    "amx",
+    [](const CpuFeatures& f) {
+      return has_avx512vnni(f) && f.avx512bf16 && f.amx_tile && f.amx_int8 && f.amx_bf16;
+    },
+    kAvx512VnniLinear, kProbe, kAvx512VnniFloats));
 
 }  // namespace quern::cpu

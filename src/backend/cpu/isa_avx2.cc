@@ -9,21 +9,10 @@ constexpr LinearKernels kLinear = linear_kernels<Avx2>();
 constexpr ProbeKernels kProbe = probe_kernels<Avx2>();
 }  // namespace
 
-constexpr RowKernels kAvx2Rows = row_kernels<Avx2>();
-constexpr AttentionKernels kAvx2Attention[kKvKinds] = {
-    FastAttention<Avx2, Bf16Kv<Avx2>>::kernels(), FastAttention<Avx2, F16Kv<Avx2>>::kernels(),
-    FastAttention<Avx2, Int8Kv<Avx2>>::kernels(), FastAttention<Avx2, Int4Kv<Avx2>>::kernels()};
-constexpr AttentionKernels kAvx2ExactAttention = ExactAttention<Avx2>::kernels();
+constexpr FloatKernels kAvx2Floats = float_kernels<Avx2>();
 
 extern const Kernels kAvx2Kernels;
-constinit const Kernels kAvx2Kernels = {
-    .isa = "avx2",
-    .supported = [](const CpuFeatures& f) { return f.avx2 && f.fma && f.f16c; },
-    .linear = kLinear,
-    .rows = kAvx2Rows,
-    .probe = kProbe,
-    .exact_attention = kAvx2ExactAttention,
-    .attention = {&kAvx2Attention[0], &kAvx2Attention[1], &kAvx2Attention[2], &kAvx2Attention[3]},
-};
+constinit const Kernels kAvx2Kernels = kernels_of(
+    "avx2", [](const CpuFeatures& f) { return has_avx2(f); }, kLinear, kProbe, kAvx2Floats);
 
 }  // namespace quern::cpu

@@ -4,30 +4,16 @@
 
 namespace quern::cpu {
 
+namespace {
+constexpr ProbeKernels kProbe = probe_kernels<Avx512Vnni>();
+}  // namespace
+
 constexpr LinearKernels kAvx512VnniLinear = linear_kernels<Avx512Vnni>();
-constexpr RowKernels kAvx512VnniRows = row_kernels<Avx512Vnni>();
-constexpr ProbeKernels kAvx512VnniProbe = probe_kernels<Avx512Vnni>();
-constexpr AttentionKernels kAvx512VnniAttention[kKvKinds] = {
-    FastAttention<Avx512Vnni, Bf16Kv<Avx512Vnni>>::kernels(),
-    FastAttention<Avx512Vnni, F16Kv<Avx512Vnni>>::kernels(),
-    FastAttention<Avx512Vnni, Int8Kv<Avx512Vnni>>::kernels(),
-    FastAttention<Avx512Vnni, Int4Kv<Avx512Vnni>>::kernels()};
-constexpr AttentionKernels kAvx512VnniExactAttention = ExactAttention<Avx512Vnni>::kernels();
+constexpr FloatKernels kAvx512VnniFloats = float_kernels<Avx512Vnni>();
 
 extern const Kernels kAvx512VnniKernels;
-constinit const Kernels kAvx512VnniKernels = {
-    .isa = "avx512vnni",
-    .supported =
-        [](const CpuFeatures& f) {
-          return f.avx2 && f.fma && f.f16c && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq &&
-                 f.avx512vnni;
-        },
-    .linear = kAvx512VnniLinear,
-    .rows = kAvx512VnniRows,
-    .probe = kAvx512VnniProbe,
-    .exact_attention = kAvx512VnniExactAttention,
-    .attention = {&kAvx512VnniAttention[0], &kAvx512VnniAttention[1], &kAvx512VnniAttention[2],
-                  &kAvx512VnniAttention[3]},
-};
+constinit const Kernels kAvx512VnniKernels = kernels_of(
+    "avx512vnni", [](const CpuFeatures& f) { return has_avx512vnni(f); }, kAvx512VnniLinear, kProbe,
+    kAvx512VnniFloats);
 
 }  // namespace quern::cpu

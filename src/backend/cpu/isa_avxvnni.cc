@@ -10,14 +10,8 @@ constexpr ProbeKernels kProbe = probe_kernels<AvxVnni>();
 }  // namespace
 
 extern const Kernels kAvxVnniKernels;
-constinit const Kernels kAvxVnniKernels = {
-    .isa = "avxvnni",
-    .supported = [](const CpuFeatures& f) { return f.avx2 && f.fma && f.f16c && f.avxvnni; },
-    .linear = kLinear,
-    .rows = kAvx2Rows,
-    .probe = kProbe,
-    .exact_attention = kAvx2ExactAttention,
-    .attention = {&kAvx2Attention[0], &kAvx2Attention[1], &kAvx2Attention[2], &kAvx2Attention[3]},
-};
+constinit const Kernels kAvxVnniKernels = kernels_of(
+    "avxvnni", [](const CpuFeatures& f) { return has_avx2(f) && f.avxvnni; }, kLinear, kProbe,
+    kAvx2Floats);
 
 }  // namespace quern::cpu

@@ -10,14 +10,8 @@ constexpr ProbeKernels kProbe = probe_kernels<NeonDotprod>();
 }  // namespace
 
 extern const Kernels kNeonDotprodKernels;
-constinit const Kernels kNeonDotprodKernels = {
-    .isa = "dotprod",
-    .supported = [](const CpuFeatures& f) { return f.neon && f.dotprod; },
-    .linear = kLinear,
-    .rows = kNeonRows,
-    .probe = kProbe,
-    .exact_attention = kNeonExactAttention,
-    .attention = {&kNeonAttention[0], &kNeonAttention[1], &kNeonAttention[2], &kNeonAttention[3]},
-};
+constinit const Kernels kNeonDotprodKernels = kernels_of(
+    "dotprod", [](const CpuFeatures& f) { return f.neon && f.dotprod; }, kLinear, kProbe,
+    kNeonFloats);
 
 }  // namespace quern::cpu

@@ -10,14 +10,7 @@ constexpr ProbeKernels kProbe = probe_kernels<NeonI8mm>();
 }  // namespace
 
 extern const Kernels kNeonI8mmKernels;
-constinit const Kernels kNeonI8mmKernels = {
-    .isa = "i8mm",
-    .supported = [](const CpuFeatures& f) { return f.neon && f.i8mm; },
-    .linear = kLinear,
-    .rows = kNeonRows,
-    .probe = kProbe,
-    .exact_attention = kNeonExactAttention,
-    .attention = {&kNeonAttention[0], &kNeonAttention[1], &kNeonAttention[2], &kNeonAttention[3]},
-};
+constinit const Kernels kNeonI8mmKernels = kernels_of(
+    "i8mm", [](const CpuFeatures& f) { return f.neon && f.i8mm; }, kLinear, kProbe, kNeonFloats);
 
 }  // namespace quern::cpu

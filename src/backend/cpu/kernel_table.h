@@ -23,26 +23,50 @@ constexpr LinearKernels linear_kernels() {
 }
 
 template <class V>
-constexpr RowKernels row_kernels() {
-  return {rms_norm<V>, swiglu<V>, relu2glu<V>, scale<V>, round_int8<V>, add<V>, rope<V>};
-}
-
-template <class V>
 constexpr ProbeKernels probe_kernels() {
   return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V, true>, probe_read<V, false>};
 }
 
+// What does not depend on the dot product of bytes: sets that differ in it alone share one.
+struct FloatKernels {
+  RowKernels rows;
+  AttentionKernels exact_attention;
+  AttentionKernels attention[kKvKinds];
+};
+
+template <class V>
+constexpr FloatKernels float_kernels() {
+  return {
+      {rms_norm<V>, swiglu<V>, relu2glu<V>, scale<V>, round_int8<V>, add<V>, rope<V>},
+      ExactAttention<V>::kernels(),
+      {FastAttention<V, Bf16Kv<V>>::kernels(), FastAttention<V, F16Kv<V>>::kernels(),
+       FastAttention<V, Int8Kv<V>>::kernels(), FastAttention<V, Int4Kv<V>>::kernels()},
+  };
+}
+
+// Of tables that live as long as the program.
+constexpr Kernels kernels_of(std::string_view isa, bool (*supported)(const CpuFeatures&),
+                             const LinearKernels& linear, const ProbeKernels& probe,
+                             const FloatKernels& floats) {
+  return {
+      .isa = isa,
+      .supported = supported,
+      .linear = linear,
+      .rows = floats.rows,
+      .probe = probe,
+      .exact_attention = floats.exact_attention,
+      .attention = {&floats.attention[0], &floats.attention[1], &floats.attention[2],
+                    &floats.attention[3]},
+  };
+}
+
+QUERN_SIMD bool has_avx2(const CpuFeatures& f) { return f.avx2 && f.fma && f.f16c; }
+QUERN_SIMD bool has_avx512vnni(const CpuFeatures& f) {
+  return has_avx2(f) && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq && f.avx512vnni;
+}
+
 // Tables that other instruction sets share.
-extern const RowKernels kAvx2Rows;
-extern const AttentionKernels kAvx2ExactAttention;
-extern const AttentionKernels kAvx2Attention[kKvKinds];
-extern const RowKernels kNeonRows;
-extern const AttentionKernels kNeonExactAttention;
-extern const AttentionKernels kNeonAttention[kKvKinds];
+extern const FloatKernels kAvx2Floats, kAvx512VnniFloats, kNeonFloats;
 extern const LinearKernels kAvx512VnniLinear;
-extern const RowKernels kAvx512VnniRows;
-extern const ProbeKernels kAvx512VnniProbe;
-extern const AttentionKernels kAvx512VnniExactAttention;
-extern const AttentionKernels kAvx512VnniAttention[kKvKinds];
 
 }  // namespace quern::cpu
