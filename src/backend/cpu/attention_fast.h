@@ -435,7 +435,7 @@ class FastAttention {
   static void add_strips(const Number* weights, const std::byte* values, int dim, int strip,
                          int n_steps, int64_t ahead, float* out, int64_t out_stride) {
     using Values = typename Kv::template Values<kStrips>;
-    const Values v = Values::start(values, dim, strip);
+    const auto v = Values::start(values, dim, strip);
     constexpr int kStripBytes = Kv::kStepBytes / 4;
     const std::byte* soon = values + ahead + strip * kStripBytes;
     F32x16 sum[kRows][kStrips];

@@ -52,6 +52,21 @@ QUERN_SIMD typename V::F32x16 only_seen(typename V::F32x16 x, Seen seen, int str
   return V::select(V::first(seen.low - 16 * strip), rest, below);
 }
 
+// Values of 16 bits as attention_fast.h walks them, a step's kStrip numbers for every 16 dims.
+template <int kStrip>
+struct HalfValues {
+  const uint16_t* at;
+  int64_t stride;
+  struct Step {
+    const uint16_t* at;
+  };
+  QUERN_SIMD HalfValues start(const std::byte* values, int dim, int strip) {
+    return {reinterpret_cast<const uint16_t*>(values) + kStrip * strip,
+            kStrip / 16 * padded_to<16>(dim)};
+  }
+  QUERN_SIMD Step step(const HalfValues& v, int i) { return {v.at + i * v.stride}; }
+};
+
 // One bf16, as in base/float16.h.
 QUERN_SIMD float bf16_value(uint16_t bits) {
   const uint32_t word = static_cast<uint32_t>(bits) << 16;

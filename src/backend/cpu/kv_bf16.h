@@ -64,16 +64,7 @@ struct Bf16Kv {
   };
   // The values of kStrips x 16 dims from strip `strip` on.
   template <int kStrips>
-  struct Values {
-    const uint16_t* at;
-    int64_t stride;
-    struct Step {
-      const uint16_t* at;
-    };
-    QUERN_SIMD Values start(const std::byte* values, int dim, int strip) {
-      return {reinterpret_cast<const uint16_t*>(values) + 32 * strip, 2 * padded_to<16>(dim)};
-    }
-    QUERN_SIMD Step step(const Values& v, int i) { return {v.at + i * v.stride}; }
+  struct Values : HalfValues<32> {
     QUERN_SIMD Vector load(const Step& step, int s) { return B::load(step.at + 32 * s); }
   };
 };

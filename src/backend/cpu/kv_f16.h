@@ -62,16 +62,7 @@ struct F16Kv : FloatKv<V> {
     }
   };
   template <int kStrips>
-  struct Values {
-    const uint16_t* at;
-    int64_t stride;
-    struct Step {
-      const uint16_t* at;
-    };
-    QUERN_SIMD Values start(const std::byte* values, int dim, int strip) {
-      return {reinterpret_cast<const uint16_t*>(values) + 16 * strip, padded_to<16>(dim)};
-    }
-    QUERN_SIMD Step step(const Values& v, int i) { return {v.at + i * v.stride}; }
+  struct Values : HalfValues<16> {
     QUERN_SIMD F32x16 load(const Step& step, int s) { return V::load_f16(step.at + 16 * s); }
   };
 
