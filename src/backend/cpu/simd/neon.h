@@ -6,27 +6,11 @@
 #include <cstdint>
 #include <cstring>
 
-#include "backend/cpu/simd/inline.h"
+#include "backend/cpu/simd/four_registers.h"
 
 namespace quern::cpu {
 
-// A lambda that becomes no function of its own: files compiled for later instruction sets use these
-// headers too, and the linker must never take their copy of one.
-#define QUERN_PART(i) [&](int i) __attribute__((always_inline))
-
-struct Neon {
-  static constexpr int kLanes = 16;
-  static constexpr int kAttentionStrips = 1;
-  struct F32x16 {
-    float32x4_t q[4];  // lanes 0..3, 4..7, 8..11, 12..15
-  };
-  struct I32x16 {
-    int32x4_t q[4];
-  };
-  struct Mask {
-    uint32x4_t q[4];
-  };
-
+struct Neon : FourRegisters<float32x4_t, int32x4_t, uint32x4_t> {
   QUERN_SIMD F32x16 load(const float* p) {
     return each<F32x16>(QUERN_PART(i) { return vld1q_f32(p + 4 * i); });
   }
@@ -74,18 +58,6 @@ struct Neon {
     vst1q_s8(p, vmovn_high_s16(vmovn_s16(low), high));
   }
 
-  // There are no masked loads, and what lies behind the n floats may not be touched.
-  QUERN_SIMD F32x16 load_part(const float* p, int64_t n) {
-    float lane[16] = {};
-    std::memcpy(lane, p, static_cast<size_t>(n) * sizeof(float));
-    return load(lane);
-  }
-  QUERN_SIMD void store_part(float* p, int64_t n, F32x16 v) {
-    float lane[16];
-    store(lane, v);
-    std::memcpy(p, lane, static_cast<size_t>(n) * sizeof(float));
-  }
-
   QUERN_SIMD F32x16 fill(float x) {
     const float32x4_t v = vdupq_n_f32(x);
     return {{v, v, v, v}};
@@ -100,54 +72,25 @@ struct Neon {
     return fill_i32(x);
   }
 
-  QUERN_SIMD F32x16 add(F32x16 a, F32x16 b) {
-    return each<F32x16>(QUERN_PART(i) { return vaddq_f32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD F32x16 sub(F32x16 a, F32x16 b) {
-    return each<F32x16>(QUERN_PART(i) { return vsubq_f32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD F32x16 mul(F32x16 a, F32x16 b) {
-    return each<F32x16>(QUERN_PART(i) { return vmulq_f32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD F32x16 div(F32x16 a, F32x16 b) {
-    return each<F32x16>(QUERN_PART(i) { return vdivq_f32(a.q[i], b.q[i]); });
-  }
+  QUERN_OF_TWO(F32x16, add, F32x16, vaddq_f32)
+  QUERN_OF_TWO(F32x16, sub, F32x16, vsubq_f32)
+  QUERN_OF_TWO(F32x16, mul, F32x16, vmulq_f32)
+  QUERN_OF_TWO(F32x16, div, F32x16, vdivq_f32)
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
     return each<F32x16>(QUERN_PART(i) { return vfmaq_f32(c.q[i], a.q[i], b.q[i]); });
   }
   // FMAX and FMIN would give NaN where either is, and +0 for the larger zero.
-  QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
-    return each<F32x16>(QUERN_PART(i) { return larger(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD F32x16 min(F32x16 a, F32x16 b) {
-    return each<F32x16>(
-        QUERN_PART(i) { return vbslq_f32(vcltq_f32(a.q[i], b.q[i]), a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD F32x16 abs(F32x16 a) {
-    return each<F32x16>(QUERN_PART(i) { return vabsq_f32(a.q[i]); });
-  }
+  QUERN_OF_TWO(F32x16, max, F32x16, larger)
+  QUERN_OF_TWO(F32x16, min, F32x16, smaller)
+  QUERN_OF_ONE(F32x16, abs, F32x16, vabsq_f32)
 
-  QUERN_SIMD I32x16 add(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vaddq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 sub(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vsubq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 max(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vmaxq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 min(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vminq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 bit_and(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vandq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 bit_or(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return vorrq_s32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD I32x16 bit_xor(I32x16 a, I32x16 b) {
-    return each<I32x16>(QUERN_PART(i) { return veorq_s32(a.q[i], b.q[i]); });
-  }
+  QUERN_OF_TWO(I32x16, add, I32x16, vaddq_s32)
+  QUERN_OF_TWO(I32x16, sub, I32x16, vsubq_s32)
+  QUERN_OF_TWO(I32x16, max, I32x16, vmaxq_s32)
+  QUERN_OF_TWO(I32x16, min, I32x16, vminq_s32)
+  QUERN_OF_TWO(I32x16, bit_and, I32x16, vandq_s32)
+  QUERN_OF_TWO(I32x16, bit_or, I32x16, vorrq_s32)
+  QUERN_OF_TWO(I32x16, bit_xor, I32x16, veorq_s32)
   template <int kBits>
   QUERN_SIMD I32x16 shift_left(I32x16 a) {
     return each<I32x16>(QUERN_PART(i) { return vshlq_n_s32(a.q[i], kBits); });
@@ -178,22 +121,12 @@ struct Neon {
       return vbslq_s32(fits, vcvtnq_s32_f32(a.q[i]), vdupq_n_s32(INT32_MIN));
     });
   }
-  QUERN_SIMD F32x16 to_float(I32x16 a) {
-    return each<F32x16>(QUERN_PART(i) { return vcvtq_f32_s32(a.q[i]); });
-  }
-  QUERN_SIMD I32x16 as_int(F32x16 a) {
-    return each<I32x16>(QUERN_PART(i) { return vreinterpretq_s32_f32(a.q[i]); });
-  }
-  QUERN_SIMD F32x16 as_float(I32x16 a) {
-    return each<F32x16>(QUERN_PART(i) { return vreinterpretq_f32_s32(a.q[i]); });
-  }
+  QUERN_OF_ONE(F32x16, to_float, I32x16, vcvtq_f32_s32)
+  QUERN_OF_ONE(I32x16, as_int, F32x16, vreinterpretq_s32_f32)
+  QUERN_OF_ONE(F32x16, as_float, I32x16, vreinterpretq_f32_s32)
 
-  QUERN_SIMD Mask less(F32x16 a, F32x16 b) {
-    return each<Mask>(QUERN_PART(i) { return vcltq_f32(a.q[i], b.q[i]); });
-  }
-  QUERN_SIMD Mask less(I32x16 a, I32x16 b) {
-    return each<Mask>(QUERN_PART(i) { return vcltq_s32(a.q[i], b.q[i]); });
-  }
+  QUERN_OF_TWO(Mask, less, F32x16, vcltq_f32)
+  QUERN_OF_TWO(Mask, less, I32x16, vcltq_s32)
   QUERN_SIMD F32x16 select(Mask m, F32x16 yes, F32x16 no) {
     return each<F32x16>(QUERN_PART(i) { return vbslq_f32(m.q[i], yes.q[i], no.q[i]); });
   }
@@ -267,14 +200,7 @@ struct Neon {
   static constexpr int kProbeChains = 6;
   static constexpr int kTileStrips = 1, kTileRows = 4, kFloatTileRows = 6;
 
-  QUERN_SIMD void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
-  QUERN_SIMD void prefetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
-
  protected:
-  template <class R, class F>
-  QUERN_SIMD R each(F f) {
-    return {{f(0), f(1), f(2), f(3)}};
-  }
   QUERN_SIMD uint8x16_t bytes16(const void* p, int i) {
     return vld1q_u8(static_cast<const uint8_t*>(p) + 16 * i);
   }
@@ -282,6 +208,9 @@ struct Neon {
  private:
   QUERN_SIMD float32x4_t larger(float32x4_t a, float32x4_t b) {
     return vbslq_f32(vcgtq_f32(a, b), a, b);
+  }
+  QUERN_SIMD float32x4_t smaller(float32x4_t a, float32x4_t b) {
+    return vbslq_f32(vcltq_f32(a, b), a, b);
   }
   // Pairs of products stay below 2^15: 2 * 128 * 127.
   QUERN_SIMD int32x4_t dot4(int32x4_t sum, uint8x16_t codes, int32x4_t four) {
