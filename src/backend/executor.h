@@ -44,7 +44,7 @@ struct StepTime {
 // One pass, for whoever looks for its time.
 struct PassProfile {
   std::span<const std::string> steps;  // what each does; equal work has equal names
-  std::vector<StepTime> times;         // of every thread and step, thread by thread
+  std::vector<StepTime> times;         // of every thread and the steps it took part in
   int n_rows;
 };
 

@@ -5,19 +5,24 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-#if defined(__linux__)
-#include <pthread.h>
-#include <sched.h>
-#endif
+
+#include "base/check.h"
 
 namespace quern {
 namespace {
 
-// A pause takes 40 to 140 cycles, so this is about 100 us: longer than the time between two steps
-// of a forward pass, shorter than anyone would notice on an idle machine.
-constexpr int kPauses = 2000;
-// Then the CPU is offered to others, who may be the ones waited for.
-constexpr int kYields = 50;
+using std::chrono::microseconds;
+using Clock = std::chrono::steady_clock;
+
+// Longer than the time between two steps of a forward pass, shorter than anyone would notice on an
+// idle machine.
+constexpr microseconds kSpin{150};
+// When a waiting thread first asks whether the others have a processor: more than a turn's pieces
+// differ by as a rule. Then again every time so much longer.
+constexpr microseconds kLook{20};
+// How long the one who looks after others sleeps between two looks.
+constexpr microseconds kNap{300};
+constexpr microseconds kNoLimit{-1};
 
 void pause() {
 #if defined(__x86_64__)
@@ -27,41 +32,21 @@ void pause() {
 #endif
 }
 
-// The `index`-th CPU of the mask this thread inherited; silently none where that is not possible,
-// since pinning is only a hint.
-void pin_to(int index) {
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) return;
-  int left = index % CPU_COUNT(&allowed), cpu = 0;
-  while (!CPU_ISSET(cpu, &allowed) || left-- > 0) ++cpu;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  pthread_setaffinity_np(pthread_self(), sizeof one, &one);
-#endif
+bool is_open(uint32_t word) { return word % 2 == 1; }
+
+// Until the word is no longer `seen`, for so long at most; whether it is another.
+bool spin(const SignalWord& word, uint32_t seen, microseconds most) {
+  const auto end = Clock::now() + most;
+  do {
+    for (int i = 0; i < 8; ++i) {
+      if (word.now() != seen) return true;
+      pause();
+    }
+  } while (Clock::now() < end);
+  return false;
 }
 
 }  // namespace
-
-void Signal::wait(uint32_t seen) const {
-  for (int i = 0; i < kPauses; ++i) {
-    if (count_.load(std::memory_order_acquire) != seen) return;
-    pause();
-  }
-  for (int i = 0; i < kYields; ++i) {
-    if (count_.load(std::memory_order_acquire) != seen) return;
-    std::this_thread::yield();
-  }
-  count_.wait(seen, std::memory_order_acquire);
-}
-
-// Sequentially consistent: the notifier must not look for sleepers before its count is visible,
-// or a thread that just then goes to sleep on the old count is never woken.
-void Signal::advance() {
-  count_.fetch_add(1, std::memory_order_seq_cst);
-  count_.notify_all();
-}
 
 Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, bool pin) {
   if (n_threads < 1 || n_threads > kMaxThreads)
@@ -85,37 +70,121 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, bool pin) {
 ThreadPool::~ThreadPool() {
   CHECK(!running_.load(), "a thread pool was destroyed while it runs");
   stop_ = true;
-  begin_.advance();
+  word_.set(word_.now() + 2);
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::run_task(Task task) {
+// A thread shows that it is inside before it looks whether a region is open, and the caller of
+// run() looks for threads inside after the region was closed (all sequentially consistent): so
+// nobody who saw it open is overlooked.
+bool ThreadPool::enter(int thread, uint32_t& now) {
+  Member& me = members_[thread];
+  me.place.settle();
+  me.inside.store(true, std::memory_order_seq_cst);
+  now = word_.now();
+  if (is_open(now)) return true;
+  me.inside.store(false, std::memory_order_release);
+  return false;
+}
+
+// Home after that: on the way there it may have to wait for its processor.
+void ThreadPool::leave(int thread) {
+  members_[thread].inside.store(false, std::memory_order_release);
+  members_[thread].place.go_home();
+}
+
+void ThreadPool::run_region(Region region) {
   CHECK(!running_.exchange(true), "a region of a thread pool inside or beside another one");
-  task_ = task;
-  begin_.advance();
-  task.call(task.fn, 0, n_threads_);
-  barrier();
+  region.first = word_.now() + 1;
+  region_ = region;
+  uint32_t now = region.first - 1;
+  if (begin_turn(0)) {
+    for (now = word_.now(); is_open(now);) {
+      if (enter(0, now)) {
+        now = take_turns(0, now);
+        leave(0);
+      }
+      if (is_open(now)) wait(0, now), now = word_.now();
+    }
+  }
+  // Nobody still looks at the region, and nobody is about to fetch the caller's thread.
+  for (int i = 1; i < n_threads_; ++i)
+    while (members_[i].inside.load(std::memory_order_seq_cst)) pause();
+  while (fetching_.load(std::memory_order_seq_cst)) pause();
+  members_[0].place.go_home();
   running_.store(false);
 }
 
+// The first turn from `turn` on that has something to do begins; false: the region is over.
+bool ThreadPool::begin_turn(int turn) {
+  while (turn < region_.n_turns && region_.n_pieces(region_.fn, turn) == 0) ++turn;
+  n_done_.store(0, std::memory_order_relaxed);
+  const auto turns = 2 * static_cast<uint32_t>(turn);
+  const bool more = turn < region_.n_turns;
+  if (more || turn > 0) word_.set(region_.first + turns - (more ? 0 : 1));
+  return more;
+}
+
+// Turn after turn, as long as there is something to do without waiting; the last word seen.
+uint32_t ThreadPool::take_turns(int thread, uint32_t now) {
+  while (is_open(now)) {
+    const int turn = static_cast<int>((now - region_.first) / 2);
+    const int64_t all = region_.n_pieces(region_.fn, turn);
+    const int64_t mine = region_.work(region_.fn, thread, turn);
+    if (mine > 0 && n_done_.fetch_add(mine, std::memory_order_acq_rel) + mine == all)
+      begin_turn(turn + 1);
+    if (members_[thread].place.is_away()) return now;
+    const uint32_t next = word_.now();
+    if (next == now) return now;
+    now = next;
+  }
+  return now;
+}
+
 void ThreadPool::work(int thread) {
-  for (uint32_t seen = 0;; ++seen) {
-    begin_.wait(seen);
+  for (uint32_t seen = 0;;) {
+    wait(thread, seen);
     if (stop_) return;
-    task_.call(task_.fn, thread, n_threads_);
-    barrier();
+    if (enter(thread, seen)) {
+      seen = take_turns(thread, seen);
+      leave(thread);
+    }
   }
 }
 
-void ThreadPool::barrier() {
-  // Read before arriving: the count cannot move until this thread has arrived.
-  const uint32_t seen = passed_.now();
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    passed_.advance();
-  } else {
-    passed_.wait(seen);
+void ThreadPool::wait(int thread, uint32_t seen) {
+  if (spin(word_, seen, is_open(seen) ? kLook : kSpin)) return;
+  if (is_open(seen) && !watched_.exchange(true)) {
+    look_after(thread, seen);
+    watched_ = false;
   }
+  while (word_.now() == seen) word_.sleep(seen, kNoLimit);
+}
+
+// Until the turn is over: whoever of the others has work in hand and no processor gets this one.
+void ThreadPool::look_after(int thread, uint32_t seen) {
+  for (microseconds spun = kLook; word_.now() == seen; spun *= 2) {
+    if (fetch_stopped(thread, seen) || spun >= kSpin) {
+      word_.sleep(seen, kNap);
+    } else {
+      spin(word_, seen, spun);
+    }
+  }
+}
+
+// Only while the turn lasts: the caller's thread is not touched once run() has returned.
+bool ThreadPool::fetch_stopped(int thread, uint32_t seen) {
+  bool any = false;
+  fetching_.store(true, std::memory_order_seq_cst);
+  for (int i = 0; i < n_threads_ && word_.now() == seen; ++i) {
+    Member& other = members_[i];
+    if (i == thread || !other.inside.load(std::memory_order_acquire)) continue;
+    if (other.place.is_running()) continue;
+    other.place.fetch_here();
+    any = true;
+  }
+  fetching_.store(false, std::memory_order_release);
+  return any;
 }
 
 }  // namespace quern

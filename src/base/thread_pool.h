@@ -1,8 +1,11 @@
-// A persistent team of threads that runs one function at a time, with a cheap barrier inside.
+// A persistent team of threads that works through regions: rows of turns, each some pieces of work.
 //
-// Made for one parallel region per forward pass: run() costs about a microsecond while the workers
-// are still awake, barrier() a quarter of one. Waiting threads spin for some hundred microseconds,
-// then sleep, so an idle program uses no CPU and an oversubscribed machine still makes progress.
+// Made for one region per forward pass, a turn per step: the next turn begins when all pieces of
+// this one are done, which costs a quarter of a microsecond while the threads are awake. What
+// counts is the pieces, not the threads: one that has lost its processor holds up nobody unless it
+// has a piece in hand, and then it is fetched to the processor of one that waits (thread_place.h).
+// So a busy neighbour takes its share of time, not the machine. Waiting threads spin for a tenth of
+// a millisecond, then sleep.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -12,20 +15,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/signal_word.h"
+#include "base/thread_place.h"
 
 namespace quern {
-
-// A counter that threads wait on until it moves.
-class alignas(64) Signal {
- public:
-  uint32_t now() const { return count_.load(std::memory_order_acquire); }
-  // Returns once the counter is no longer `seen`; what came before advance() is visible then.
-  void wait(uint32_t seen) const;
-  void advance();
-
- private:
-  std::atomic<uint32_t> count_{0};
-};
 
 class ThreadPool {
  public:
@@ -33,7 +26,7 @@ class ThreadPool {
   // on the i-th CPU this process may use; the caller's thread is left alone.
   // Errors: invalid_argument (n_threads outside 1..kMaxThreads), unavailable (no more threads).
   static Result<std::unique_ptr<ThreadPool>> start(int n_threads, bool pin = false);
-  ~ThreadPool();  // not while run() is under way
+  ~ThreadPool();  // not while a region is under way
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
@@ -44,32 +37,64 @@ class ThreadPool {
   // have returned. One region at a time, none inside another. fn must not throw.
   template <class F>
   void run(F&& fn) {
-    using Fn = std::remove_reference_t<F>;
-    run_task({[](void* f, int thread, int n) { (*static_cast<Fn*>(f))(thread, n); },
-              const_cast<void*>(static_cast<const void*>(&fn))});
+    run_turns(
+        1, [&](int) { return int64_t{n_threads_}; },
+        [&](int thread, int) {
+          fn(thread, n_threads_);
+          return int64_t{1};
+        });
   }
 
-  // Inside fn: returns once every thread of the team has come here; what they wrote before is
-  // visible after. All threads must call it equally often.
-  void barrier();
+  // Turns 0 .. n_turns - 1 in order, turn t of n_pieces(t) >= 0 pieces. work(thread, turn) takes
+  // pieces until there are none to take and returns how many it has done; it is called at most once
+  // per thread and turn, and not at all of threads that do not get round to it. What was written in
+  // a turn is visible in the next ones. Same rules as run(); both functions may be called by every
+  // thread.
+  template <class Count, class Work>
+  void run_turns(int n_turns, Count&& n_pieces, Work&& work) {
+    struct Both {
+      std::remove_reference_t<Count>& n_pieces;
+      std::remove_reference_t<Work>& work;
+    } both{n_pieces, work};
+    run_region({[](void* f, int turn) { return int64_t{static_cast<Both*>(f)->n_pieces(turn)}; },
+                [](void* f, int thread, int turn) {
+                  return int64_t{static_cast<Both*>(f)->work(thread, turn)};
+                },
+                &both, n_turns});
+  }
 
  private:
-  struct Task {
-    void (*call)(void* fn, int thread, int n_threads) = nullptr;
+  struct Region {
+    int64_t (*n_pieces)(void* fn, int turn) = nullptr;
+    int64_t (*work)(void* fn, int thread, int turn) = nullptr;
     void* fn = nullptr;
+    int n_turns = 0;
+    uint32_t first = 0;  // word of turn 0
+  };
+  struct alignas(64) Member {
+    std::atomic<bool> inside{false};  // the region may not end; it may have a piece in hand
+    ThreadPlace place;
   };
 
-  explicit ThreadPool(int n_threads) : n_threads_(n_threads) {}
-  void run_task(Task task);
+  explicit ThreadPool(int n_threads) : n_threads_(n_threads), members_(new Member[n_threads]) {}
+  void run_region(Region region);
   void work(int thread);
+  bool enter(int thread, uint32_t& now);
+  void leave(int thread);
+  uint32_t take_turns(int thread, uint32_t now);
+  bool begin_turn(int turn);
+  void wait(int thread, uint32_t seen);
+  void look_after(int thread, uint32_t seen);
+  bool fetch_stopped(int thread, uint32_t seen);
 
   const int n_threads_;
-  Task task_;          // written before begin_ advances
-  bool stop_ = false;  // likewise
-  std::atomic<bool> running_{false};
-  Signal begin_;                             // a region begins, or the pool ends
-  Signal passed_;                            // a barrier was passed by all
-  alignas(64) std::atomic<int> arrived_{0};  // threads waiting at the barrier
+  std::unique_ptr<Member[]> members_;
+  Region region_;  // written before the word says that it is open, while nobody is inside
+  std::atomic<bool> stop_{false}, running_{false};
+  std::atomic<bool> watched_{false};   // somebody looks after those who work
+  std::atomic<bool> fetching_{false};  // and is at it
+  SignalWord word_;                    // odd: a region is open, first + 2 * turn; even: none is
+  alignas(64) std::atomic<int64_t> n_done_{0};  // pieces of the turn
   std::vector<std::thread> workers_;
 };
 

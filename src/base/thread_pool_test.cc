@@ -33,24 +33,69 @@ TEST_P(ThreadPoolTest, EveryThreadRunsOnceAndTheCallerIsThreadZero) {
   }
 }
 
-// Each thread writes its cell, all read all cells, in turns: any barrier passed too early shows as
-// a wrong sum (and as a race under the thread sanitizer).
-TEST_P(ThreadPoolTest, BarriersSeparateTheSteps) {
-  const int n = GetParam();
-  auto pool = pool_of(n);
+// In every turn the threads take pieces, each of which looks at what the turn before left: a turn
+// begun too early, a piece lost or done twice shows as a wrong sum (and as a race under the thread
+// sanitizer).
+TEST_P(ThreadPoolTest, ATurnBeginsWhenAllPiecesOfTheLastAreDone) {
+  constexpr int kTurns = 300, kPieces = 7;
+  auto pool = pool_of(GetParam());
   for (int region = 0; region < 5; ++region) {
-    std::vector<int64_t> cells(n), wrong(n);
-    pool->run([&](int thread, int) {
-      for (int step = 0; step < 200; ++step) {
-        cells[thread] = step + thread;
-        pool->barrier();
-        const int64_t sum = std::accumulate(cells.begin(), cells.end(), int64_t{0});
-        wrong[thread] += sum != int64_t{n} * step + n * (n - 1) / 2;
-        pool->barrier();
+    std::vector<std::atomic<int>> next(kTurns);
+    std::vector<std::vector<int64_t>> values(kTurns, std::vector<int64_t>(kPieces));
+    std::atomic<int> wrong{0};
+    const auto n_pieces = [](int turn) { return int64_t{turn % 3 == 2 ? 0 : kPieces}; };
+    pool->run_turns(kTurns, n_pieces, [&](int, int turn) {
+      int64_t done = 0;
+      for (int i = next[turn]++; i < kPieces; i = next[turn]++, ++done) {
+        const int before = turn % 3 == 0 ? turn - 2 : turn - 1;  // every third has no pieces
+        const int64_t expected = before < 0 ? 0 : int64_t{kPieces} * (before + 1);
+        const int64_t sum =
+            before < 0 ? 0
+                       : std::accumulate(values[before].begin(), values[before].end(), int64_t{0});
+        wrong += sum != expected;
+        values[turn][i] = turn + 1;
       }
+      return done;
     });
-    EXPECT_EQ(std::accumulate(wrong.begin(), wrong.end(), int64_t{0}), 0);
+    EXPECT_EQ(wrong.load(), 0);
+    for (int turn = 0; turn < kTurns; ++turn) {
+      const int64_t sum = std::accumulate(values[turn].begin(), values[turn].end(), int64_t{0});
+      EXPECT_EQ(sum, n_pieces(turn) * (turn + 1));
+    }
   }
+}
+
+// A thread that does not come forward is waited for by nobody, unless it holds a piece: here one
+// that comes to a turn, takes nothing and stays until the others have done everything.
+TEST(ThreadPool, DoesWithoutAThreadThatHoldsNothing) {
+  constexpr int kTurns = 50;
+  auto pool = pool_of(2);
+  std::atomic<int> n_done{0};
+  bool was_last = true;
+  pool->run_turns(
+      kTurns, [](int) { return int64_t{1}; },
+      [&](int thread, int turn) -> int64_t {
+        if (thread == 0) return ++n_done, 1;
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (n_done < kTurns && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        was_last = n_done == kTurns;
+        return 0;
+      });
+  EXPECT_EQ(n_done.load(), kTurns);
+  EXPECT_TRUE(was_last);
+}
+
+TEST_P(ThreadPoolTest, ARegionWithoutPiecesIsOverAtOnce) {
+  auto pool = pool_of(GetParam());
+  const auto none = [](int) { return int64_t{0}; };
+  const auto never = [](int, int) -> int64_t {
+    ADD_FAILURE();
+    return 0;
+  };
+  for (int n_turns : {0, 1, 5}) pool->run_turns(n_turns, none, never);
+  std::atomic<int> calls{0};
+  pool->run([&](int, int) { ++calls; });
+  EXPECT_EQ(calls.load(), GetParam());
 }
 
 TEST_P(ThreadPoolTest, ManyShortRegionsLoseNoWakeUp) {
@@ -65,7 +110,7 @@ TEST_P(ThreadPoolTest, ManyShortRegionsLoseNoWakeUp) {
   EXPECT_EQ(total, int64_t{n} * 1999 * 2000 / 2);
 }
 
-// Pauses of different lengths: the workers are met spinning, yielding, falling asleep and asleep.
+// Pauses of different lengths: the workers are met spinning, falling asleep and asleep.
 TEST_P(ThreadPoolTest, WakesFromEveryDepthOfSleep) {
   const int n = GetParam();
   auto pool = pool_of(n);
@@ -75,7 +120,6 @@ TEST_P(ThreadPoolTest, WakesFromEveryDepthOfSleep) {
       std::this_thread::sleep_for(std::chrono::microseconds(us));
       pool->run([&](int thread, int) {
         if (thread == n - 1) std::this_thread::sleep_for(std::chrono::microseconds(us));
-        pool->barrier();
         ++calls;
       });
     }
@@ -122,6 +166,100 @@ TEST(ThreadPool, AnIdlePoolSleeps) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10);
 }
+
+#if defined(__linux__)
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  std::vector<int> cpus;
+  for (int i = 0; i < CPU_SETSIZE; ++i)
+    if (CPU_ISSET(i, &set)) cpus.push_back(i);
+  return cpus;
+}
+
+// A thread that has a piece in hand and does not run is fetched by one that waits; afterwards, the
+// caller's thread among them, all may run where they might before.
+TEST(ThreadPool, LeavesThreadsFreeToRunWhereTheyMight) {
+  const std::vector<int> before = allowed_cpus();
+  auto pool = pool_of(3);
+  for (int region = 0; region < 20; ++region) {
+    std::vector<std::atomic<int>> next(4);
+    pool->run_turns(
+        4, [](int) { return int64_t{3}; },
+        [&](int thread, int turn) {
+          int64_t done = 0;
+          for (; next[turn]++ < 3; ++done)  // long enough for the others to look
+            if (thread == turn % 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          return done;
+        });
+    EXPECT_EQ(allowed_cpus(), before);
+  }
+  std::vector<std::vector<int>> after(3);
+  pool->run([&](int thread, int) { after[thread] = allowed_cpus(); });
+  pool->run([&](int thread, int) { after[thread] = allowed_cpus(); });
+  for (const auto& cpus : after) EXPECT_EQ(cpus, before);
+}
+
+TEST(ThreadPlace, MovesAThreadAndLetsItGoHome) {
+  const std::vector<int> before = allowed_cpus();
+  if (before.size() < 2) GTEST_SKIP() << "one processor";
+  ThreadPlace place;
+  std::atomic<int> stage{0};
+  std::vector<int> there, back;
+  bool away_first = true, away_then = false, away_last = true;
+  std::thread other([&] {
+    place.settle();
+    away_first = place.is_away();
+    stage = 1;
+    while (stage == 1) std::this_thread::yield();
+    there = allowed_cpus();
+    away_then = place.is_away();
+    place.go_home();
+    away_last = place.is_away();
+    back = allowed_cpus();
+  });
+  while (stage == 0) std::this_thread::yield();
+  place.fetch_here();
+  place.fetch_here();  // once is enough
+  stage = 2;
+  other.join();
+  EXPECT_FALSE(away_first);
+  EXPECT_TRUE(away_then);
+  EXPECT_FALSE(away_last);
+  EXPECT_EQ(there.size(), 1u);
+  EXPECT_EQ(back, before);
+}
+
+TEST(ThreadPlace, TellsAThreadThatRunsFromOneThatDoesNot) {
+  ThreadPlace place;
+  std::atomic<int> stage{0};
+  std::thread other([&] {
+    place.settle();
+    stage = 1;
+    while (stage == 1) {
+    }
+    stage = 3;
+    while (stage == 3) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  });
+  while (stage != 1) std::this_thread::yield();
+  bool ran = false;  // at some moment, on a machine with one processor or a busy one
+  for (int i = 0; i < 1000 && !ran; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    ran = place.is_running();
+  }
+  EXPECT_TRUE(ran);
+  stage = 2;
+  while (stage != 3) std::this_thread::yield();
+  bool stood = false;
+  for (int i = 0; i < 1000 && !stood; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    stood = !place.is_running();
+  }
+  EXPECT_TRUE(stood);
+  stage = 4;
+  other.join();
+}
+#endif
 
 TEST(ThreadPoolDeathTest, ARegionInsideARegionIsABug) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";

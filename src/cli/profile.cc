@@ -31,15 +31,18 @@ std::vector<StepSpan> spans_of(const PassProfile& pass) {
 
 void Profile::add(const PassProfile& pass) {
   const std::vector<StepSpan> spans = spans_of(pass);
-  if (spans.empty()) return;
-  n_threads_ = static_cast<int>(pass.times.size() / spans.size());
+  int64_t begin = INT64_MAX, end = 0;
   for (size_t i = 0; i < spans.size(); ++i) {
+    if (spans[i].end == 0) continue;  // had nothing to do
+    begin = std::min(begin, spans[i].begin), end = std::max(end, spans[i].end);
     Kind& kind = kinds_[pass.steps[i]];
     ++kind.calls;
     kind.seconds += static_cast<double>(spans[i].end - spans[i].begin) / 1e9;
     kind.busy_seconds += static_cast<double>(spans[i].busy) / 1e9;
   }
-  seconds_ += static_cast<double>(spans.back().end - spans.front().begin) / 1e9;
+  if (end == 0) return;
+  for (const StepTime& time : pass.times) n_threads_ = std::max(n_threads_, time.thread + 1);
+  seconds_ += static_cast<double>(end - begin) / 1e9;
   ++n_passes_;
 }
 

@@ -13,9 +13,9 @@ namespace quern::cpu {
 namespace {
 
 // One step's view of the runs.
-class Items {
+class Cuts {
  public:
-  Items(const Pass& pass, const AttentionShape& shape) : pass_(pass), shape_(shape) {
+  Cuts(const Pass& pass, const AttentionShape& shape) : pass_(pass), shape_(shape) {
     int64_t n_parts = 0;  // of short runs
     for (const AttendRun& run : pass.attend_runs)
       if (is_short(run)) n_parts += n_splits(run);
@@ -80,7 +80,7 @@ AttendCall call_of(const Pass& pass, const Worker& worker, const AttendStep& ste
 }
 
 // Items of a run count ranges of heads, then splits, then blocks of rows.
-void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Items::Cut& cut,
+void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Cuts::Cut& cut,
               int item, int index) {
   const AttentionShape& shape = call.shape;
   const AttendCall whole = call;
@@ -112,24 +112,24 @@ void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Ite
 }  // namespace
 
 int64_t count_items(const Pass& pass, const AttendStep& step) {
-  return Items(pass, pass.program.layers[step.layer]).count();
+  return Cuts(pass, pass.program.layers[step.layer]).count();
 }
 
-void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step) {
-  const Items items(pass, pass.program.layers[step.layer]);
+void run(const Pass& pass, const Worker& worker, const AttendStep& step, Items& items) {
+  const Cuts cuts(pass, pass.program.layers[step.layer]);
   int64_t first = 0;  // item of run `index`
   int index = 0;
   for (;;) {
-    const Range taken = pass.queues.take(step_index, worker.thread, 1);
+    const Range taken = items.take(1);
     if (taken.empty()) return;
     if (taken.first < first) first = index = 0;  // taken from another's stretch
     int n_items;
-    while (taken.first >= first + (n_items = items.cut(pass.attend_runs[index]).n_items())) {
+    while (taken.first >= first + (n_items = cuts.cut(pass.attend_runs[index]).n_items())) {
       first += n_items;
       ++index;
     }
     const AttendRun& run = pass.attend_runs[index];
-    run_item(pass, call_of(pass, worker, step, run), run, items.cut(run),
+    run_item(pass, call_of(pass, worker, step, run), run, cuts.cut(run),
              static_cast<int>(taken.first - first), index);
   }
 }

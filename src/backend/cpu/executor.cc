@@ -8,6 +8,7 @@
 
 #include "backend/cpu/pass.h"
 #include "backend/cpu/timeline.h"
+#include "base/check.h"
 
 namespace quern::cpu {
 namespace {
@@ -26,6 +27,7 @@ class CpuExecutor final : public Executor {
         attend_done_(program_.max_rows),
         queues_(pool_->n_threads()),
         timeline_(pool_->n_threads(), options_.profile ? std::ssize(program_.steps) : 0) {
+    CHECK(n_turns(program_) < 1 << 14, "the queues tell so many turns apart");
     if (!options_.profile) return;
     for (const Step& step : program_.steps) step_names_.push_back(describe(step));
   }
@@ -61,6 +63,7 @@ class CpuExecutor final : public Executor {
   int64_t most_states_ = 0;
   WeightMemory states_;
   WorkQueues queues_;
+  uint16_t turn_ = 1;  // of the queues: the next pass's first
   Timeline timeline_;
   std::vector<std::string> step_names_;
 };
@@ -175,24 +178,23 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
                      .caches = caches_,
                      .rope_angles = rope_angles_,
                      .queues = queues_,
+                     .first_turn = turn_,
                      .n_threads = pool_->n_threads(),
                      .attend_runs = attend_runs_,
                      .attend_done = attend_done_,
                      .attend_states = reinterpret_cast<float*>(states_.data())};
-  const int n_steps = static_cast<int>(program_.steps.size());
-  pool_->run([&](int thread, int n_threads) {
-    const Worker worker = {thread, n_threads, scratch_.data() + scratch_stride_ * thread};
-    open_step(pass, worker, 0);
-    compute_angles(pass, worker);
-    pool_->barrier();
-    for (int i = 0; i < n_steps; ++i) {
-      const int64_t begin = options_.profile ? Timeline::now() : 0;
-      open_step(pass, worker, i + 1);
-      run_step(pass, worker, i);
-      if (options_.profile) timeline_.note(thread, i, begin);
-      if (i + 1 < n_steps) pool_->barrier();
-    }
-  });
+  timeline_.clear();
+  pool_->run_turns(
+      n_turns(program_), [&](int turn) { return count_items(pass, turn); },
+      [&](int thread, int turn) {
+        const Worker worker = {thread, pass.n_threads, scratch_.data() + scratch_stride_ * thread};
+        if (!options_.profile || turn == 0) return run_turn(pass, worker, turn);
+        const int64_t begin = Timeline::now();
+        const int64_t n_done = run_turn(pass, worker, turn);
+        timeline_.note(thread, turn - 1, begin);
+        return n_done;
+      });
+  turn_ = static_cast<uint16_t>(turn_ + n_turns(program_));
   if (options_.profile)
     options_.profile({step_names_, timeline_.times(), static_cast<int>(batch.tokens.size())});
   copy_logits(static_cast<int>(batch.used.size()), logits);

@@ -45,6 +45,7 @@ struct Pass {
   std::span<std::vector<float>>
       rope_angles;  // per table: (max_rows, 2, rotated / 2), cosines then sines
   WorkQueues& queues;
+  uint16_t first_turn;  // of the queues: that of the angles; step i has the one i + 1 later
   int n_threads;
   std::span<const AttendRun> attend_runs;   // all rows, in order
   std::span<std::atomic<int>> attend_done;  // per run: items done of the step at hand
@@ -68,11 +69,33 @@ struct Worker {
 };
 
 int64_t scratch_bytes(const Program& program, const Kernels& kernels);
-void compute_angles(const Pass& pass,
-                    const Worker& worker);  // before the first step; a barrier follows
-// This thread's share of a step's items, to be called before the barrier that the step follows.
-void open_step(const Pass& pass, const Worker& worker, int step);
-void run_step(const Pass& pass, const Worker& worker, int step);
+
+// A pass is a row of turns: the angles of its positions, then the steps of the program. Items of a
+// turn, and what a thread can get hold of of them; it returns how many it did.
+inline int n_turns(const Program& program) { return static_cast<int>(program.steps.size()) + 1; }
+int64_t count_items(const Pass& pass, int turn);
+int64_t run_turn(const Pass& pass, const Worker& worker, int turn);
+
+// Items of a step for this thread to do next.
+class Items {
+ public:
+  Items(const Pass& pass, const Worker& worker, int turn, int64_t n_items)
+      : pass_(pass), worker_(worker), turn_(turn), n_items_(n_items) {}
+  Range take(int64_t most) {
+    const auto turn = static_cast<uint16_t>(pass_.first_turn + turn_);
+    const Range range = pass_.queues.take(turn, worker_.thread, n_items_, most);
+    n_taken_ += range.last - range.first;
+    return range;
+  }
+  int64_t n_taken() const { return n_taken_; }
+
+ private:
+  const Pass& pass_;
+  const Worker& worker_;
+  const int turn_;
+  const int64_t n_items_;
+  int64_t n_taken_ = 0;
+};
 
 // Where row `row` of a view stands, and how far apart rows are.
 std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row);
@@ -89,10 +112,10 @@ void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t mos
                     std::vector<AttendRun>& runs);
 int64_t attend_scratch_bytes(const Program& program, const Kernels& kernels);
 int64_t count_items(const Pass& pass, const AttendStep& step);
-void run(const Pass& pass, const Worker& worker, int step_index, const AttendStep& step);
+void run(const Pass& pass, const Worker& worker, const AttendStep& step, Items& items);
 
 int64_t n_panels(const ProductStep& step);  // of all its parts
 int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kernels);
-void run(const Pass& pass, const Worker& worker, int step_index, const ProductStep& step);
+void run(const Pass& pass, const Worker& worker, const ProductStep& step, Items& items);
 
 }  // namespace quern::cpu

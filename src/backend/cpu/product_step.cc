@@ -104,10 +104,10 @@ int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kern
 }
 
 // The panels of all parts stand in one line.
-void run(const Pass& pass, const Worker& worker, int step_index, const ProductStep& step) {
+void run(const Pass& pass, const Worker& worker, const ProductStep& step, Items& items) {
   const int64_t most = panels_at_once(step, pass.n_rows(step.rows), worker.n_threads);
   for (;;) {
-    Range taken = pass.queues.take(step_index, worker.thread, most);
+    Range taken = items.take(most);
     if (taken.empty()) return;
     for (const ProductPart& part : step.parts) {
       const Range panels = {std::max<int64_t>(taken.first, 0), std::min(taken.last, part.n_panels)};

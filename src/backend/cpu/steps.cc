@@ -91,9 +91,9 @@ constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {
 
 constexpr int64_t kRowsAtOnce = 8;
 
-void run(const Pass& pass, const Worker& worker, int step_index, const RowStep& step) {
+void run(const Pass& pass, const Worker& worker, const RowStep& step, Items& items) {
   for (;;) {
-    const Range rows = pass.queues.take(step_index, worker.thread, kRowsAtOnce);
+    const Range rows = items.take(kRowsAtOnce);
     if (rows.empty()) return;
     for (int64_t row = rows.first; row < rows.last; ++row)
       for (const RowOp& op : step.ops)
@@ -110,6 +110,33 @@ struct CountItems {
   }
   int64_t operator()(const AttendStep& step) const { return count_items(pass, step); }
 };
+
+// Angles as the reference computes them: frequency and product rounded to f32, then cosine and
+// sine.
+void compute_angles(const Pass& pass, Range rows) {
+  for (size_t t = 0; t < pass.rope_angles.size(); ++t) {
+    const RopeTable& table = pass.program.rope_tables[t];
+    const int half = table.rotated / 2;
+    for (int i = 0; i < half; ++i) {
+      float frequency = 1.0f / std::pow(table.theta, static_cast<float>(2 * i) /
+                                                         static_cast<float>(table.rotated));
+      if (!table.factors.empty()) frequency /= table.factors[i];
+      frequency /= table.scale;
+      for (int64_t row = rows.first; row < rows.last; ++row) {
+        const float angle = static_cast<float>(pass.places[row].position) * frequency;
+        float* out = pass.rope_angles[t].data() + row * table.rotated;
+        out[i] = std::cos(angle);
+        out[half + i] = std::sin(angle);
+      }
+    }
+  }
+}
+
+void compute_angles(const Pass& pass, Items& items) {
+  constexpr int64_t kAtOnce = 128;  // rows: the powers are taken anew for each piece
+  for (Range rows = items.take(kAtOnce); !rows.empty(); rows = items.take(kAtOnce))
+    compute_angles(pass, rows);
+}
 
 }  // namespace
 
@@ -137,35 +164,22 @@ int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
   return (bytes + 63) / 64 * 64;
 }
 
-// Angles as the reference computes them: frequency and product rounded to f32, then cosine and
-// sine.
-void compute_angles(const Pass& pass, const Worker& worker) {
-  const Range rows = share(pass.n_rows(Rows::tokens), worker.thread, worker.n_threads);
-  for (size_t t = 0; t < pass.rope_angles.size(); ++t) {
-    const RopeTable& table = pass.program.rope_tables[t];
-    const int half = table.rotated / 2;
-    for (int i = 0; i < half; ++i) {
-      float frequency = 1.0f / std::pow(table.theta, static_cast<float>(2 * i) /
-                                                         static_cast<float>(table.rotated));
-      if (!table.factors.empty()) frequency /= table.factors[i];
-      frequency /= table.scale;
-      for (int64_t row = rows.first; row < rows.last; ++row) {
-        const float angle = static_cast<float>(pass.places[row].position) * frequency;
-        float* out = pass.rope_angles[t].data() + row * table.rotated;
-        out[i] = std::cos(angle);
-        out[half + i] = std::sin(angle);
-      }
-    }
+int64_t count_items(const Pass& pass, int turn) {
+  if (turn == 0) return pass.rope_angles.empty() ? 0 : pass.n_rows(Rows::tokens);
+  return std::visit(CountItems{pass}, pass.program.steps[turn - 1]);
+}
+
+int64_t run_turn(const Pass& pass, const Worker& worker, int turn) {
+  const int64_t n_items = count_items(pass, turn);
+  CHECK(n_items <= WorkQueues::kMostItems, "a step has more items than its queues can count");
+  Items items(pass, worker, turn, n_items);
+  if (turn == 0) {
+    compute_angles(pass, items);
+  } else {
+    std::visit([&](const auto& step) { run(pass, worker, step, items); },
+               pass.program.steps[turn - 1]);
   }
-}
-
-void open_step(const Pass& pass, const Worker& worker, int step) {
-  if (step == static_cast<int>(pass.program.steps.size())) return;
-  pass.queues.open(step, worker.thread, std::visit(CountItems{pass}, pass.program.steps[step]));
-}
-
-void run_step(const Pass& pass, const Worker& worker, int step) {
-  std::visit([&](const auto& s) { run(pass, worker, step, s); }, pass.program.steps[step]);
+  return items.n_taken();
 }
 
 }  // namespace quern::cpu

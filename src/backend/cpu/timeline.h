@@ -1,6 +1,7 @@
 // When each thread worked on which step of a pass: what --profile and --trace show. Recording costs
 // two readings of the clock a step and thread, and nothing where it is off.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -21,13 +22,18 @@ class Timeline {
   // For the thread itself.
   void note(int thread, int step, int64_t begin) { threads_[thread][step] = {begin, now()}; }
 
-  // All of the last pass, thread by thread.
+  void clear() {
+    for (auto& times : threads_) std::fill(times.begin(), times.end(), Span{});
+  }
+
+  // All of the last pass, thread by thread; without the steps a thread took no part in.
   std::vector<StepTime> times() const {
     std::vector<StepTime> all;
     for (size_t thread = 0; thread < threads_.size(); ++thread)
       for (size_t step = 0; step < threads_[thread].size(); ++step)
-        all.push_back({static_cast<int>(step), static_cast<int>(thread),
-                       threads_[thread][step].begin, threads_[thread][step].end});
+        if (threads_[thread][step].end > 0)
+          all.push_back({static_cast<int>(step), static_cast<int>(thread),
+                         threads_[thread][step].begin, threads_[thread][step].end});
     return all;
   }
 

@@ -19,59 +19,69 @@ constexpr Range share(int64_t n, int thread, int n_threads) {
   return {n * thread / n_threads, n * (thread + 1) / n_threads};
 }
 
-// Fewer than 2^31 items a step. open() is for the owner alone, in the step before (a barrier
-// follows); take() is for all.
+// One queue per thread, used for turn after turn. A queue opens by itself: whoever first takes from
+// it in a turn finds the mark of an earlier one and begins with the whole share. A thread that
+// comes late, with a turn that is over, finds nothing.
+//
+// Fewer than 2^24 items a turn; turns are numbered consecutively, modulo 2^16. A turn must be
+// used up (take() returned nothing to somebody) before the next begins; turns without items may be
+// left out.
 class WorkQueues {
  public:
-  explicit WorkQueues(int n_threads)
-      : n_threads_(n_threads), queues_(new Queue[size_t{2} * n_threads]) {}
+  static constexpr int64_t kMostItems = (int64_t{1} << 24) - 1;
 
-  void open(int step, int thread, int64_t n_items) {
-    const Range mine = share(n_items, thread, n_threads_);
-    at(step, thread).store(packed(mine), std::memory_order_relaxed);
-  }
+  explicit WorkQueues(int n_threads) : n_threads_(n_threads), queues_(new Queue[n_threads]) {}
 
-  // Up to `most` items that nobody else has; empty: nothing is left of this step.
-  Range take(int step, int thread, int64_t most) {
-    if (const Range own = pop(at(step, thread), most, true); !own.empty()) return own;
+  // Up to `most` items of turn `turn`, which has n_items, that nobody else has; empty: nothing is
+  // left.
+  Range take(uint16_t turn, int thread, int64_t n_items, int64_t most) {
+    if (const Range own = pop(turn, thread, n_items, most, true); !own.empty()) return own;
     for (;;) {
       int fullest = -1;
-      int64_t left = 0;
+      int64_t most_left = 0;
       for (int i = 0; i < n_threads_; ++i) {
-        const Range r = unpacked(at(step, i).load(std::memory_order_relaxed));
-        if (r.last - r.first > left) fullest = i, left = r.last - r.first;
+        const Range r = left(queues_[i].state.load(std::memory_order_relaxed), turn, i, n_items);
+        // Empty shares are opened as well, or their marks would grow old.
+        if (r.empty()) pop(turn, i, n_items, most, false);
+        if (r.last - r.first > most_left) fullest = i, most_left = r.last - r.first;
       }
       if (fullest < 0) return {0, 0};
-      const Range other = pop(at(step, fullest), most, false);
+      const Range other = pop(turn, fullest, n_items, most, false);
       if (!other.empty()) return other;
     }
   }
 
  private:
   struct alignas(64) Queue {
-    std::atomic<uint64_t> range{0};  // first item, last item: 32 bits each
+    std::atomic<uint64_t> state{0};  // turn (16 bits), first item, last item (24 each)
   };
 
-  static uint64_t packed(Range r) {
-    return static_cast<uint64_t>(r.first) << 32 | static_cast<uint64_t>(r.last);
+  static uint64_t packed(uint16_t turn, Range r) {
+    return uint64_t{turn} << 48 | static_cast<uint64_t>(r.first) << 24 |
+           static_cast<uint64_t>(r.last);
   }
-  static Range unpacked(uint64_t bits) {
-    return {static_cast<int64_t>(bits >> 32), static_cast<int64_t>(bits & 0xffffffff)};
+  static uint16_t turn_of(uint64_t state) { return static_cast<uint16_t>(state >> 48); }
+
+  // What queue `owner` holds for this turn.
+  Range left(uint64_t state, uint16_t turn, int owner, int64_t n_items) const {
+    const auto ahead = static_cast<int16_t>(turn_of(state) - turn);
+    if (ahead > 0) return {0, 0};
+    if (ahead < 0) return share(n_items, owner, n_threads_);
+    return {static_cast<int64_t>(state >> 24 & 0xffffff), static_cast<int64_t>(state & 0xffffff)};
   }
-  static Range pop(std::atomic<uint64_t>& queue, int64_t most, bool front) {
-    uint64_t seen = queue.load(std::memory_order_relaxed);
+
+  Range pop(uint16_t turn, int owner, int64_t n_items, int64_t most, bool front) {
+    std::atomic<uint64_t>& state = queues_[owner].state;
+    uint64_t seen = state.load(std::memory_order_relaxed);
     for (;;) {
-      const Range r = unpacked(seen);
-      if (r.empty()) return {0, 0};
+      const Range r = left(seen, turn, owner, n_items);
+      if (r.empty() && static_cast<int16_t>(turn_of(seen) - turn) >= 0) return {0, 0};
       const int64_t n = r.last - r.first < most ? r.last - r.first : most;
       const Range taken = front ? Range{r.first, r.first + n} : Range{r.last - n, r.last};
-      const Range left = front ? Range{r.first + n, r.last} : Range{r.first, r.last - n};
-      if (queue.compare_exchange_weak(seen, packed(left), std::memory_order_relaxed)) return taken;
+      const Range rest = front ? Range{r.first + n, r.last} : Range{r.first, r.last - n};
+      if (state.compare_exchange_weak(seen, packed(turn, rest), std::memory_order_relaxed))
+        return taken;
     }
-  }
-  // Two sets by turns: one is open for the step at hand while the owners fill the other.
-  std::atomic<uint64_t>& at(int step, int thread) {
-    return queues_[static_cast<size_t>(step % 2) * n_threads_ + thread].range;
   }
 
   int n_threads_;

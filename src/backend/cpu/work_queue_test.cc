@@ -10,44 +10,67 @@ namespace {
 
 TEST(WorkQueues, HandOutEveryItemOnceFromTheFrontOfTheOwnShare) {
   WorkQueues queues(3);
-  for (int thread = 0; thread < 3; ++thread) queues.open(7, thread, 20);
   std::vector<int> seen(20);
   for (int64_t next = share(20, 1, 3).first; next < share(20, 1, 3).last;) {
-    const Range r = queues.take(7, 1, 2);
+    const Range r = queues.take(7, 1, 20, 2);
     EXPECT_EQ(r.first, next);
     for (next = r.first; next < r.last; ++next) ++seen[next];
   }
   // Then from the far ends of the others.
-  Range r = queues.take(7, 1, 2);
+  Range r = queues.take(7, 1, 20, 2);
   EXPECT_TRUE(r.last == share(20, 0, 3).last || r.last == 20);
-  for (; !r.empty(); r = queues.take(7, 1, 2))
+  for (; !r.empty(); r = queues.take(7, 1, 20, 2))
     for (int64_t i = r.first; i < r.last; ++i) ++seen[i];
   for (const int n : seen) EXPECT_EQ(n, 1);
-  EXPECT_TRUE(queues.take(7, 0, 1).empty());
+  EXPECT_TRUE(queues.take(7, 0, 20, 1).empty());
 }
 
-TEST(WorkQueues, OpenTheNextStepWhileThisOneRuns) {
+int64_t take_all(WorkQueues& queues, uint16_t turn, int thread, int64_t n_items) {
+  int64_t n = 0;
+  for (Range r = queues.take(turn, thread, n_items, 3); !r.empty();
+       r = queues.take(turn, thread, n_items, 3))
+    n += r.last - r.first;
+  return n;
+}
+
+// Turns of many sizes, those with fewer items than threads among them, and more turns than their
+// numbers have bits: one thread does everything, while the other is away.
+TEST(WorkQueues, OpenByThemselvesTurnAfterTurn) {
+  WorkQueues queues(3);
+  for (int turn = 1; turn < 200000; ++turn) {
+    const int64_t n_items = turn % 7;
+    ASSERT_EQ(take_all(queues, static_cast<uint16_t>(turn), turn % 5 == 0 ? 2 : 0, n_items),
+              n_items)
+        << turn;
+  }
+}
+
+TEST(WorkQueues, GiveNothingToWhoComesWithATurnThatIsOver) {
   WorkQueues queues(2);
-  for (int thread = 0; thread < 2; ++thread) queues.open(1, thread, 4);
-  for (int thread = 0; thread < 2; ++thread) queues.open(2, thread, 6);
-  int n = 0;
-  for (Range r = queues.take(1, 0, 8); !r.empty(); r = queues.take(1, 0, 8)) n += r.last - r.first;
-  EXPECT_EQ(n, 4);
-  n = 0;
-  for (Range r = queues.take(2, 1, 1); !r.empty(); r = queues.take(2, 1, 1)) n += r.last - r.first;
-  EXPECT_EQ(n, 6);
+  EXPECT_EQ(take_all(queues, 1, 0, 10), 10);
+  EXPECT_EQ(queues.take(2, 0, 10, 1).first, 0);
+  EXPECT_EQ(take_all(queues, 1, 1, 10), 0);
+  EXPECT_EQ(take_all(queues, 2, 1, 10), 9);
+}
+
+TEST(WorkQueues, HoldTheMostItems) {
+  WorkQueues queues(2);
+  const int64_t n = WorkQueues::kMostItems;
+  EXPECT_EQ(queues.take(1, 0, n, n).last, n / 2);
+  const Range rest = queues.take(1, 0, n, n);
+  EXPECT_EQ(rest.first, n / 2);
+  EXPECT_EQ(rest.last, n);
 }
 
 TEST(WorkQueues, LoseAndDoubleNothingBetweenThreads) {
   constexpr int kThreads = 4, kItems = 20000;
   WorkQueues queues(kThreads);
-  for (int thread = 0; thread < kThreads; ++thread) queues.open(0, thread, kItems);
   std::vector<std::atomic<int>> seen(kItems);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread)
     threads.emplace_back([&, thread] {
-      for (Range r = queues.take(0, thread, 1 + thread); !r.empty();
-           r = queues.take(0, thread, 1 + thread))
+      for (Range r = queues.take(1, thread, kItems, 1 + thread); !r.empty();
+           r = queues.take(1, thread, kItems, 1 + thread))
         for (int64_t i = r.first; i < r.last; ++i) seen[i].fetch_add(1);
     });
   for (std::thread& thread : threads) thread.join();

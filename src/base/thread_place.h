@@ -1,0 +1,44 @@
+// Where one thread of a team runs, as far as the system tells and lets others choose: whether it
+// has a processor at this moment, and fetching it to another one. Linux; elsewhere threads always
+// seem to run and are never moved.
+//
+// Why: a thread that lost its processor in the middle of a piece of work keeps the whole team
+// waiting, for milliseconds, while the processors of those who wait do nothing. Fetched to one of
+// them it ends its piece at once, then goes home.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace quern {
+
+class alignas(64) ThreadPlace {
+ public:
+  // By the thread itself, before others ask: from now on this is about the calling thread, at home
+  // on the processor it is on.
+  void settle();
+  // By others, while that thread lives. Takes a few microseconds.
+  bool is_running() const;
+  // Moves the thread to the caller's processor; no effect if it is away already. The caller should
+  // go to sleep then.
+  void fetch_here();
+  // By the thread itself: whether it was fetched; and back, to where it may run as before.
+  bool is_away() const { return state_.load(std::memory_order_acquire) == State::away; }
+  void go_home();
+
+ private:
+  enum class State : uint8_t { home, moving, away };
+  std::atomic<State> state_{State::home};
+  std::atomic<int> thread_{0}, cpu_{0};
+#if defined(__linux__)
+  cpu_set_t allowed_;  // where it may run; of state away
+#endif
+};
+
+// Keeps the calling thread on the `index`-th (modulo their number) of the processors this process
+// may use; silently not where that is impossible, since it is only a hint.
+void pin_to(int index);
+
+}  // namespace quern
