@@ -1,5 +1,5 @@
 // A compiled model for the CPU: packed weights, buffers laid out in one arena, and a flat list of
-// steps. Every thread of the pool runs the same list, with a barrier after each step; a step splits
+// steps. The threads of the pool run the list together, one step when the last is done; a step splits
 // its work by thread.
 #pragma once
 #include <cstddef>
