@@ -1,10 +1,14 @@
 #include "base/thread_place.h"
 
 #if defined(__linux__)
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <ctime>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <utility>
 #endif
 
 namespace quern {
@@ -17,15 +21,18 @@ int my_id() {
   return id;
 }
 
-// The time a thread has run so far; current while it runs. The clock's number is how Linux names it
-// (pthread_getcpuclockid gives the same).
-int64_t run_ns(int thread) {
-  constexpr int kPerThread = 4, kScheduled = 2;
-  timespec time{};
-  const auto clock =
-      static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | kPerThread | kScheduled);
-  if (clock_gettime(clock, &time) != 0) return -1;
-  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+// The last line of its status: "nonvoluntary_ctxt_switches:\t12"; -1: not readable.
+int64_t interruptions(int file) {
+  char text[4096];
+  const ssize_t n = pread(file, text, sizeof text, 0);
+  if (n <= 0) return -1;
+  const std::string_view status(text, static_cast<size_t>(n));
+  const size_t line = status.rfind("nonvoluntary_ctxt_switches:");
+  if (line == status.npos) return -1;
+  const size_t digit = status.find_first_of("0123456789", line);
+  int64_t count = -1;
+  if (digit != status.npos) std::from_chars(text + digit, text + n, count);
+  return count;
 }
 
 cpu_set_t only(int cpu) {
@@ -43,12 +50,21 @@ void ThreadPlace::settle() {
     cpu_.store(sched_getcpu(), std::memory_order_relaxed);
 }
 
-// Two looks at its clock; a call of the system lies between them, so that a running thread's has
-// moved on.
-bool ThreadPlace::is_running() const {
+ThreadPlace::~ThreadPlace() {
+  if (file_ >= 0) close(file_);
+}
+
+bool ThreadPlace::was_interrupted() {
   const int thread = thread_.load(std::memory_order_relaxed);
-  const int64_t before = run_ns(thread);
-  return before < 0 || run_ns(thread) != before;
+  if (asked_ != thread) {
+    if (file_ >= 0) close(file_);
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/status";
+    file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    asked_ = thread, n_interruptions_ = -1;
+  }
+  if (file_ < 0) return false;
+  const int64_t before = std::exchange(n_interruptions_, interruptions(file_));
+  return before >= 0 && n_interruptions_ > before;
 }
 
 void ThreadPlace::fetch_here() {
@@ -85,7 +101,8 @@ void pin_to(int index) {
 #else
 
 void ThreadPlace::settle() {}
-bool ThreadPlace::is_running() const { return true; }
+ThreadPlace::~ThreadPlace() = default;
+bool ThreadPlace::was_interrupted() { return false; }
 void ThreadPlace::fetch_here() {}
 void ThreadPlace::go_home() {}
 void pin_to(int) {}

@@ -1,6 +1,6 @@
 // Where one thread of a team runs, as far as the system tells and lets others choose: whether it
-// has a processor at this moment, and fetching it to another one. Linux; elsewhere threads always
-// seem to run and are never moved.
+// has lost its processor to somebody else, and fetching it to another one. Linux; elsewhere threads
+// never seem to lose it and are never moved.
 //
 // Why: a thread that lost its processor in the middle of a piece of work keeps the whole team
 // waiting, for milliseconds, while the processors of those who wait do nothing. Fetched to one of
@@ -16,13 +16,21 @@ namespace quern {
 
 class alignas(64) ThreadPlace {
  public:
+  ThreadPlace() = default;
+  ~ThreadPlace();
+  ThreadPlace(const ThreadPlace&) = delete;
+  ThreadPlace& operator=(const ThreadPlace&) = delete;
+
   // By the thread itself, before others ask: from now on this is about the calling thread, at home
   // on the processor it is on.
   void settle();
-  // By others, while that thread lives. Takes a few microseconds.
-  bool is_running() const;
-  // Moves the thread to the caller's processor; no effect if it is away already. The caller should
-  // go to sleep then.
+  // By others, one at a time, while that thread lives: whether it was interrupted since the last
+  // call, by the count that /proc keeps; the first call about a thread says no. It may have its
+  // processor back by now: nothing tells (on Linux 6.18 its clock, as others see it, moves with the
+  // scheduler's tick alone). Takes four microseconds.
+  bool was_interrupted();
+  // By others: moves the thread to the caller's processor; no effect if it is away already. The
+  // caller should go to sleep then.
   void fetch_here();
   // By the thread itself: whether it was fetched; and back, to where it may run as before.
   bool is_away() const { return state_.load(std::memory_order_acquire) == State::away; }
@@ -32,6 +40,8 @@ class alignas(64) ThreadPlace {
   enum class State : uint8_t { home, moving, away };
   std::atomic<State> state_{State::home};
   std::atomic<int> thread_{0}, cpu_{0};
+  int asked_ = 0, file_ = -1;     // of was_interrupted: about which thread, and its status file
+  int64_t n_interruptions_ = -1;  // -1: not read yet
 #if defined(__linux__)
   cpu_set_t allowed_;  // where it may run; of state away
 #endif

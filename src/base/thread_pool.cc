@@ -179,7 +179,7 @@ bool ThreadPool::fetch_stopped(int thread, uint32_t seen) {
   for (int i = 0; i < n_threads_ && word_.now() == seen; ++i) {
     Member& other = members_[i];
     if (i == thread || !other.inside.load(std::memory_order_acquire)) continue;
-    if (other.place.is_running()) continue;
+    if (!other.place.was_interrupted()) continue;
     other.place.fetch_here();
     any = true;
   }

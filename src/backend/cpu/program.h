@@ -1,6 +1,6 @@
 // A compiled model for the CPU: packed weights, buffers laid out in one arena, and a flat list of
-// steps. The threads of the pool run the list together, one step when the last is done; a step splits
-// its work by thread.
+// steps. The threads of the pool run the list together, one step when the last is done; a step
+// splits its work by thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
