@@ -11,8 +11,29 @@ inline constexpr int kExpandedGroups = 32;         // most groups of 32 inputs o
 inline constexpr int kGroupBytes = 2 * 8 * kLine;  // codes of a group: 8 quads of two strips
 inline constexpr int kBlockTiles = 20;             // tiles that share a stretch
 
-// The zero point of expanded codes, where it is not 0; of int8 and table4 128.
+// The zero point of expanded codes, where it is not 0; of int8 and table4 128. Vocabularies with
+// add_bytes have signed bytes instead, whose zero is 0.
 inline constexpr int kExpandedZero = 32;
+template <class V>
+inline constexpr bool kSignedBytes = requires(typename V::I32x16 v) {
+  V::add_bytes(v, v);
+};
+
+// What added to packed codes gives expanded ones.
+template <class V>
+QUERN_SIMD int raise_by(Layout layout, const IntegerForm& form) {
+  if (is_wide(layout)) return kSignedBytes<V> ? -128 : 0;
+  if (form.zero_point == 0) return 0;
+  return (kSignedBytes<V> ? 0 : kExpandedZero) - zero_point_of(layout);
+}
+template <class V>
+QUERN_SIMD typename V::I32x16 raise(typename V::I32x16 codes, typename V::I32x16 by) {
+  if constexpr (kSignedBytes<V>) {
+    return V::add_bytes(codes, by);
+  } else {
+    return V::add(codes, by);
+  }
+}
 
 // A stretch of units. Codes lie as in int8 units; a vector of scales is 32 f32, one for each
 // `group` inputs.
@@ -29,9 +50,9 @@ QUERN_SIMD void expand_trits(const std::byte* codes, typename V::I32x16 up, std:
   for (int line = 0; line < 2 * code_pairs(Layout::ternary); ++line) {
     const Trits<V> trits = read_trits<V>(codes + kLine * line);
     QUERN_UNROLL for (int i = 0; i < kTrits - 1; ++i) {
-      V::store_i32(out + kLine * line + kGroupBytes * i, V::add(trit<V>(trits, i), up));
+      V::store_i32(out + kLine * line + kGroupBytes * i, raise<V>(trit<V>(trits, i), up));
     }
-    V::store_i32(out + kLine * line + kGroupBytes * (kTrits - 1), V::add(trits.fifth, up));
+    V::store_i32(out + kLine * line + kGroupBytes * (kTrits - 1), raise<V>(trits.fifth, up));
   }
 }
 
@@ -40,8 +61,7 @@ template <class V, Layout kLayout>
                                     int64_t first_unit, int n_units, std::byte* out) {
   constexpr int kQuads = unit_inputs(kLayout) / kQuad;
   const CodeTables<V> tables(w.form);
-  const bool raised = !is_wide(kLayout) && w.form.zero_point != 0;
-  const auto up = fill_bytes<V>(raised ? kExpandedZero - zero_point_of(kLayout) : 0);
+  const auto up = fill_bytes<V>(raise_by<V>(kLayout, w.form) & 255);
   for (int u = 0; u < n_units; ++u) {
     const std::byte* codes = panel + unit.at(first_unit + u) + unit.codes_at;
     if constexpr (kLayout == Layout::ternary) {
@@ -50,7 +70,7 @@ template <class V, Layout kLayout>
       QUERN_UNROLL for (int q = 0; q < kQuads; ++q) {
         QUERN_UNROLL for (int s = 0; s < 2; ++s) {
           auto bytes = read_quad<V, kLayout>(codes + kLine * s, tables, q);
-          if constexpr (!is_wide(kLayout)) bytes = V::add(bytes, up);
+          if constexpr (!is_wide(kLayout) || kSignedBytes<V>) bytes = raise<V>(bytes, up);
           V::store_i32(out + kLine * (2 * q + s), bytes);
         }
       }
@@ -59,16 +79,17 @@ template <class V, Layout kLayout>
   }
 }
 
-// Bytes 128 where a scale is 0, as the packed code may be anything there (table4).
+// The zero point where a scale is 0, as the packed code may be anything there (table4).
 template <class V>
 QUERN_SIMD void clear_unscaled(const float* scales, int n_quads, std::byte* codes) {
   for (int s = 0; s < 2; ++s) {
     const auto zero = V::fill(0.0f);
     const auto scaled = V::less(zero, V::abs(V::load(scales + kStripRows * s)));
+    const auto none = fill_bytes<V>(kSignedBytes<V> ? 0 : 128);
     for (int q = 0; q < n_quads; ++q) {
       std::byte* line = codes + kLine * (2 * q + s);
       const auto kept = V::as_float(V::load_i32(line));
-      V::store_i32(line, V::as_int(V::select(scaled, kept, V::as_float(fill_bytes<V>(128)))));
+      V::store_i32(line, V::as_int(V::select(scaled, kept, V::as_float(none))));
     }
   }
 }
@@ -124,6 +145,7 @@ void expand(const PackedMatrix& w, const Unit& unit, const std::byte* panel, int
       }
       return;
     default:  // int8: bytes already
+      if constexpr (kSignedBytes<V>) return codes.template operator()<Layout::int8>();
       out.codes = panel + unit.at(first) + unit.codes_at;
       out.two_groups = unit.bytes;
   }

@@ -27,6 +27,19 @@ struct Tiles {
     } config = {.rows = {r, r, r, r, r, r, kRows, kRows}};
     asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
   }
+  // For int8 products over k inputs (4 to 64): registers 0 and 1 are sums of n rows, 4 and 5 left
+  // operands of k bytes a row, 6 and 7 right operands of k / 4 lines.
+  QUERN_SIMD void configure_int8(int n, int k) {
+    const auto r = static_cast<uint8_t>(n), lines = static_cast<uint8_t>(k / 4);
+    const auto bytes = static_cast<uint16_t>(k);
+    const struct alignas(64) {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t row_bytes[16];
+      uint8_t rows[16];
+    } config = {.row_bytes = {kBytes, kBytes, 0, 0, bytes, bytes, kBytes, kBytes},
+                .rows = {r, r, 0, 0, r, r, lines, lines}};
+    asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  }
   QUERN_SIMD void release() { asm volatile("tilerelease" : : : "memory"); }
 
   template <int kTile>
@@ -46,6 +59,14 @@ struct Tiles {
   template <int kSum, int kRowsTile, int kColumns>
   QUERN_SIMD void add_bf16_product() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0"
+                 :
+                 : "i"(kSum), "i"(kRowsTile), "i"(kColumns));
+  }
+  // The same of signed bytes: sum (n rows x 16 int32) += rows (n x k) * columns (k / 4 fours x 16 x
+  // 4).
+  template <int kSum, int kRowsTile, int kColumns>
+  QUERN_SIMD void add_int8_product() {
+    asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0"
                  :
                  : "i"(kSum), "i"(kRowsTile), "i"(kColumns));
   }
