@@ -1,12 +1,13 @@
-// Llama 1-3, Mistral, SmolLM, TinyLlama: pre-norm blocks, grouped-query attention, SwiGLU.
+// Pre-norm blocks, grouped-query attention, SwiGLU: Llama 1-3, Mistral, SmolLM, TinyLlama; Qwen 2
+// and 2.5, which have biases on q, k and v (taken where the file has them).
 #include "models/family.h"
 
 namespace quern {
 namespace {
 
-Value build(const Config& c, Builder b) {
+Value build(const Config& c, Builder b, bool adjacent_pairs) {
   AttentionSpec spec = attention_spec(c);
-  spec.rope.interleaved = true;  // GGUF stores Llama's q and k for adjacent pairs
+  spec.rope.interleaved = adjacent_pairs;
   Value x = b.embed("token_embd", c.n_vocab, c.width);
   for (int i = 0; i < c.n_layers; ++i) {
     Builder block = b.layer(i);
@@ -17,9 +18,14 @@ Value build(const Config& c, Builder b) {
   return b.linear(x, c.tied_head ? "token_embd" : "output", c.n_vocab);
 }
 
+// GGUF stores Llama's q and k for rotations of adjacent pairs, Qwen's by halves.
+Value build_llama(const Config& c, Builder b) { return build(c, b, true); }
+Value build_qwen2(const Config& c, Builder b) { return build(c, b, false); }
+
 }  // namespace
 
-extern const Family kLlama;
-const Family kLlama = {.gguf = "llama", .build = build};
+extern const Family kLlama, kQwen2;
+const Family kLlama = {.gguf = "llama", .build = build_llama};
+const Family kQwen2 = {.gguf = "qwen2", .build = build_qwen2};
 
 }  // namespace quern
