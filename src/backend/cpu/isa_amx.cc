@@ -25,11 +25,12 @@ constexpr int kFewRecords = 8;
 void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
                         int n_rows, int terms, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {
-  if (n_rows * terms <= kFewRecords) {
+  const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
+  if (multiply_few_ternary<SignedBytes>(rows, first_panel, last_panel)) return;
+  if (rows.n_records <= kFewRecords) {
     return kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, terms, first_panel,
                                                 last_panel, epilogue);
   }
-  const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
   const int64_t most = TileQuantized::kMostRecords, n_blocks = (rows.n_records + most - 1) / most;
   for (int64_t i = 0; i < n_blocks; ++i) {
     const auto at = [&](int64_t block) { return static_cast<int>(n_rows * block / n_blocks); };
@@ -37,16 +38,7 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
                             last_panel);
   }
 }
-// Whatever else there is to products, from the set below.
-template <auto kKernel>
-struct Below;
-template <class... Args, void (*LinearKernels::*kKernel)(Args...)>
-struct Below<kKernel> {
-  static void call(Args... args) { (kAvx512VnniLinear.*kKernel)(args...); }
-};
-constexpr LinearKernels kLinear = {Below<&LinearKernels::quantize_row>::call, multiply_quantized,
-                                   Below<&LinearKernels::multiply_float>::call,
-                                   Below<&LinearKernels::multiply_exact>::call};
+constexpr LinearKernels kLinear = vnni_linear_but<SignedBytes>(multiply_quantized);
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
 constexpr ProbeKernels with_tiles(ProbeKernels probe) {
   probe.bf16_dots = probe_tile_products;
@@ -72,7 +64,8 @@ extern const Kernels kAmxKernels;
 constinit const Kernels kAmxKernels = with_tiles(kernels_of(
     "amx",
     [](const CpuFeatures& f) {
-      return has_avx512vnni(f) && f.avx512bf16 && f.amx_tile && f.amx_int8 && f.amx_bf16;
+      return has_avx512vnni(f) && f.avx512bf16 && f.avx512vbmi && f.amx_tile && f.amx_int8 &&
+             f.amx_bf16;
     },
     kLinear, kProbe, kAvx512VnniFloats));
 

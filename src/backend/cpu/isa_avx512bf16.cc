@@ -1,4 +1,5 @@
-// AVX-512 with VNNI and bf16 dot products. Products are as without bf16.
+// AVX-512 with VNNI, bf16 dot products and VBMI: AMD since Zen 4. Products are as without, but for
+// a few rows of ternary weights.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/avx512bf16.h"
 
@@ -10,6 +11,15 @@ constexpr ProbeKernels with_bf16(ProbeKernels probe) {
   return probe;
 }
 constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>());
+void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
+                        int n_rows, int terms, int64_t first_panel, int64_t last_panel,
+                        const Epilogue& epilogue) {
+  const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
+  if (multiply_few_ternary<Avx512Bf16>(rows, first_panel, last_panel)) return;
+  kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, terms, first_panel,
+                                       last_panel, epilogue);
+}
+constexpr LinearKernels kLinear = vnni_linear_but<Avx512Bf16>(multiply_quantized);
 constexpr AttentionKernels kFastAttention =
     FastAttention<Avx512Bf16, Bf16Kv<Avx512Bf16>>::kernels();
 
@@ -25,7 +35,8 @@ constexpr Kernels with_bf16(Kernels kernels) {
 
 extern const Kernels kAvx512Bf16Kernels;
 constinit const Kernels kAvx512Bf16Kernels = with_bf16(kernels_of(
-    "avx512bf16", [](const CpuFeatures& f) { return has_avx512vnni(f) && f.avx512bf16; },
-    kAvx512VnniLinear, kProbe, kAvx512VnniFloats));
+    "avx512bf16",
+    [](const CpuFeatures& f) { return has_avx512vnni(f) && f.avx512bf16 && f.avx512vbmi; }, kLinear,
+    kProbe, kAvx512VnniFloats));
 
 }  // namespace quern::cpu

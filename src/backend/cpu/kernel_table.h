@@ -69,4 +69,29 @@ QUERN_SIMD bool has_avx512vnni(const CpuFeatures& f) {
 extern const FloatKernels kAvx2Floats, kAvx512VnniFloats, kNeonFloats;
 extern const LinearKernels kAvx512VnniLinear;
 
+// A kernel of kAvx512VnniLinear: another file's table is no constant, a call of what is in it is.
+// V: a vocabulary of the calling file, whose instance it is.
+template <class V, auto kKernel>
+struct FromVnni;
+template <class V, class... Args, void (*LinearKernels::*kKernel)(Args...)>
+struct FromVnni<V, kKernel> {
+  static void call(Args... args) { (kAvx512VnniLinear.*kKernel)(args...); }
+};
+template <class V>
+constexpr LinearKernels vnni_linear_but(decltype(LinearKernels::multiply_quantized) multiply) {
+  return {FromVnni<V, &LinearKernels::quantize_row>::call, multiply,
+          FromVnni<V, &LinearKernels::multiply_float>::call,
+          FromVnni<V, &LinearKernels::multiply_exact>::call};
+}
+
+// Panels of a few records with ternary weights, in a file compiled for AVX-512 VBMI, whose look-up
+// of 64 bytes is one instruction; false: the product is another.
+template <class V>
+bool multiply_few_ternary(const QuantizedRows& rows, int64_t first_panel, int64_t last_panel) {
+  if (rows.w->layout != Layout::ternary || rows.n_records > few_at_once<V>(*rows.w)) return false;
+  for (int64_t p = first_panel; p < last_panel; ++p)
+    multiply_few_of<V, Layout::ternary, kGroup, ScaleKind::one>(rows, p);
+  return true;
+}
+
 }  // namespace quern::cpu

@@ -540,7 +540,7 @@ TEST(Kernels, TheBestAreTheLastThatRunAndAreWorthwhile) {
   EXPECT_EQ(best_kernels(features).isa, "avx2");
   features.avx512vnni = features.avxvnni = true;
   EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
-  features.avx512bf16 = true;
+  features.avx512bf16 = features.avx512vbmi = true;
   EXPECT_EQ(best_kernels(features).isa, "avx512bf16");
   features.amx_bf16 = true;  // as on Intel, whose bf16 dot product is slow
   EXPECT_EQ(best_kernels(features).isa, "avx512vnni");
