@@ -5,6 +5,7 @@
 #include "backend/cpu/rows.h"
 #include "backend/cpu/simd/inline.h"
 #include "backend/cpu/simd/math.h"
+#include "base/fma.h"
 
 namespace quern::cpu {
 
@@ -103,8 +104,8 @@ template <class V>
 QUERN_SIMD void rotate_pairs(float* x, int half, const float* cos, const float* sin) {
   for (int i = 0; i < half; ++i) {
     const float a = x[2 * i], b = x[2 * i + 1];
-    x[2 * i] = __builtin_fmaf(b, -sin[i], a * cos[i]);
-    x[2 * i + 1] = __builtin_fmaf(a, sin[i], b * cos[i]);
+    x[2 * i] = fused_multiply_add(b, -sin[i], a * cos[i]);
+    x[2 * i + 1] = fused_multiply_add(a, sin[i], b * cos[i]);
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/simd/inline.h"
 #include "base/float16.h"
+#include "base/fma.h"
 
 namespace quern::cpu {
 
@@ -83,7 +84,7 @@ struct Scalar {
   }
   // a * b + c, rounded once.
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
-    return each<F32x16>([&](int i) { return __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]); });
+    return each<F32x16>([&](int i) { return fused_multiply_add(a.lane[i], b.lane[i], c.lane[i]); });
   }
   // The second operand where either is NaN or both are zero, as x86 has it.
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
@@ -234,6 +235,9 @@ struct Scalar {
 
   // Whether one or two records have kernels of their own for each layout (few_kernel.h).
   static constexpr bool kReadsPacked = false;
+  // Whether two rows of activations at once have products of their own (expanded_pairs.h; i8mm.h
+  // has the functions).
+  static constexpr bool kMultipliesPairs = false;
   // Sums that the probes keep: ten registers or more, what 5 cycles of latency need at two
   // instructions a cycle, and no more than there are.
   static constexpr int kProbeChains = 1;

@@ -1,0 +1,28 @@
+// a * b + c in f32, rounded once, on every machine.
+#pragma once
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace quern {
+
+[[gnu::always_inline]] inline float fused_multiply_add(float a, float b, float c) {
+#if defined(__wasm__)
+  // There is no instruction, and fmaf of wasi-libc (2022) rounds twice where the sum lies close to
+  // the middle of two numbers, as it cannot set how f64 are rounded. The product is exact in f64.
+  // The sum is rounded to odd, so that it looks like such a middle only where it is one (Boldo and
+  // Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+  const double product = double{a} * b, sum = product + c, of_c = sum - product;
+  const double lost = (product - (sum - of_c)) + (c - of_c);
+  auto bits = std::bit_cast<int64_t>(sum);
+  if (std::abs(lost) > 0) {  // infinities lose what is no number
+    const bool away = (lost < 0) != (sum < 0);
+    bits = (bits - (away ? 1 : 0)) | 1;
+  }
+  return static_cast<float>(std::bit_cast<double>(bits));
+#else
+  return __builtin_fmaf(a, b, c);
+#endif
+}
+
+}  // namespace quern
