@@ -263,8 +263,15 @@ QUERN_SIMD void multiply_tile_of(int n_records, const ExpandedTile& t) {
   if constexpr (kRecords > 1) multiply_tile_of<V, kWide, kSize, kRecords - 1>(n_records, t);
 }
 
+// Two records at once, of codes in another order (expanded_pairs.h).
+template <class V>
+void interleave_stretch(int n_groups, Expanded& w);
+template <class V>
+void multiply_pairs_any(int n_records, const ExpandedTile& t);
+
 template <class V>
 QUERN_SIMD void multiply_tile_any(int n_records, const ExpandedTile& t) {
+  if constexpr (V::kMultipliesPairs) return multiply_pairs_any<V>(n_records, t);
   const PackedMatrix& w = *t.rows->w;
   constexpr bool kDiffers = V::kByteZero != 0;  // wide and small bytes are different instructions
   const bool by_16 = w.form.group == 16;
@@ -316,6 +323,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   for (int64_t first = 0; first < n_units; first += step) {
     const int n = static_cast<int>(n_units - first < step ? n_units - first : step);
     expand<V>(w, unit, panel, first, n, expanded);
+    if constexpr (V::kMultipliesPairs) interleave_stretch<V>(n * unit_groups, expanded);
     const int64_t bytes = unit.at(first + n) - unit.at(first), share = bytes / n_tiles;
     for (int tile = 0; tile < n_tiles; ++tile) {
       const ExpandedTile t{.rows = &rows,

@@ -13,6 +13,7 @@
 // tiles of rows then share: one loop for all formats.
 #pragma once
 #include "backend/cpu/expanded_kernel.h"
+#include "backend/cpu/expanded_pairs.h"
 #include "backend/cpu/few_kernel.h"
 #include "backend/cpu/packed_layout.h"
 #include "backend/cpu/simd/inline.h"

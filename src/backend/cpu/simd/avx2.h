@@ -236,6 +236,7 @@ struct Avx2 {
   }
 
   static constexpr bool kReadsPacked = true;
+  static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 6;
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 6;
 

@@ -23,6 +23,7 @@ struct Avx512Vnni : Avx512 {
   }
 
   static constexpr bool kReadsPacked = true;
+  static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 12;
   static constexpr int kTileStrips = 2, kTileRows = 6, kFloatTileRows = 12;
 };

@@ -197,6 +197,7 @@ struct Neon : FourRegisters<float32x4_t, int32x4_t, uint32x4_t> {
   }
 
   static constexpr bool kReadsPacked = true;
+  static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 6;
   static constexpr int kTileStrips = 1, kTileRows = 4, kFloatTileRows = 6;
 
