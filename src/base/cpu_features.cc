@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <memory>
 #include <optional>
 #include <sstream>
-#include <thread>
+
+#include "base/threads.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -24,6 +25,22 @@
 
 namespace quern {
 namespace {
+
+// Empty where there is no such file.
+std::string read_text(const std::string& path) {
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "r"));
+  std::string text;
+  char part[4096];
+  while (file) {
+    const size_t n = std::fread(part, 1, sizeof part, file.get());
+    text.append(part, n);
+    if (n < sizeof part) break;
+  }
+  return text;
+}
 
 enum Register : uint8_t { eax, ebx, ecx, edx };
 
@@ -143,7 +160,10 @@ void detect_architecture(CpuFeatures& features) {
 #if defined(__aarch64__)
   for (const ArmRow& row : kArmRows) features.*row.member = has(row);
 #endif
-  std::ifstream cpuinfo("/proc/cpuinfo");
+#if defined(__wasm__)
+  features.simd128 = true;  // an engine without it would not have taken this module
+#endif
+  std::istringstream cpuinfo(read_text("/proc/cpuinfo"));
   for (std::string line; std::getline(cpuinfo, line);) {
     const size_t colon = line.find(": ");
     if (line.rfind("model name", 0) == 0 && colon != line.npos) {
@@ -153,11 +173,6 @@ void detect_architecture(CpuFeatures& features) {
   }
 }
 #endif
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::optional<int64_t> parse(std::string_view text) {
   int64_t value;
@@ -204,7 +219,11 @@ bool lists_cpu(std::string_view controllers) {
 }
 
 int usable_cpus() {
+#if QUERN_THREADS
   int n = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+#else
+  int n = 1;
+#endif
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
@@ -214,7 +233,7 @@ int usable_cpus() {
   return std::max(1, n);
 }
 
-void detect_caches(CpuFeatures& features) {
+void detect_caches([[maybe_unused]] CpuFeatures& features) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
   features.l1d_bytes = std::max(0L, sysconf(_SC_LEVEL1_DCACHE_SIZE));
   features.l2_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));
@@ -258,6 +277,7 @@ std::vector<std::string_view> feature_names(const CpuFeatures& features) {
     if (features.*row.member) names.push_back(row.name);
   for (const ArmRow& row : kArmRows)
     if (features.*row.member) names.push_back(row.name);
+  if (features.simd128) names.push_back("simd128");
   return names;
 }
 

@@ -16,6 +16,7 @@ struct CpuFeatures {
   // Tiles: true only where the system also lets this process use them; detection asks it to.
   bool amx_tile = false, amx_int8 = false, amx_bf16 = false;
   bool neon = false, dotprod = false, i8mm = false;  // ARM
+  bool simd128 = false;                              // WebAssembly
 
   std::string model = "unknown";  // "AMD EPYC 9B45"
   int n_cpus = 1;  // logical CPUs this process may keep busy: affinity mask and cgroup quota

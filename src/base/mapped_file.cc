@@ -1,11 +1,15 @@
 #include "base/mapped_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if !defined(__wasi__)
+#include <sys/mman.h>
+#endif
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -13,6 +17,8 @@
 
 namespace quern {
 namespace {
+
+constexpr int64_t kMargin = 1 << 16;  // sizes round up to pages
 
 Error system_error(const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR)
@@ -44,6 +50,46 @@ struct Descriptor {
   ~Descriptor() { ::close(fd); }
 };
 
+#if defined(__wasi__)  // it has no mappings: the file is read
+
+constexpr size_t kPage = 4096;
+
+// Null on failure, with errno set.
+const std::byte* map(int fd, size_t size) {
+  auto* at = static_cast<std::byte*>(std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage));
+  for (size_t done = 0; at && done < size;) {
+    const ssize_t n = ::read(fd, at + done, size - done);
+    if (n <= 0) {  // 0: the file was cut off meanwhile
+      if (n == 0) errno = EIO;
+      std::free(at);
+      return nullptr;
+    }
+    done += static_cast<size_t>(n);
+  }
+  return at;
+}
+void unmap(std::span<const std::byte> bytes) { std::free(const_cast<std::byte*>(bytes.data())); }
+void drop(std::span<const std::byte>) {}
+
+#else
+
+const std::byte* map(int fd, size_t size) {
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  return at == MAP_FAILED ? nullptr : static_cast<const std::byte*>(at);
+}
+void unmap(std::span<const std::byte> bytes) {
+  ::munmap(const_cast<std::byte*>(bytes.data()), bytes.size());
+}
+// Whole pages within the part.
+void drop(std::span<const std::byte> part) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+#endif
+
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
@@ -59,10 +105,11 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (::fstat(fd, &status) != 0) return system_error(path, errno);
   TRY_OK(check_kind(path, status));
   if (status.st_size == 0) return MappedFile(path, {});  // mmap refuses length 0
+  if (status.st_size > PTRDIFF_MAX - kMargin) return system_error(path, EFBIG);  // 32-bit systems
   const auto size = static_cast<size_t>(status.st_size);
-  void* at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (at == MAP_FAILED) return system_error(path, errno);
-  return MappedFile(path, {static_cast<const std::byte*>(at), size});
+  const std::byte* at = map(fd, size);
+  if (!at) return system_error(path, errno);
+  return MappedFile(path, {at, size});
 }
 
 MappedFile::MappedFile(std::string path, std::span<const std::byte> bytes)
@@ -78,16 +125,13 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::give_back(std::span<const std::byte> part) const {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
   CHECK(part.data() >= bytes_.data() && part.data() + part.size() <= bytes_.data() + bytes_.size(),
         "a part of another file");
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  drop(part);
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (!bytes_.empty()) unmap(bytes_);
 }
 
 }  // namespace quern

@@ -1,5 +1,5 @@
 // A file as read-only memory. Pages are read from disk when they are first touched, so opening
-// costs the same for every size.
+// costs the same for every size. Where the system maps no files (WASI) it is read as a whole.
 #pragma once
 #include <cstddef>
 #include <span>

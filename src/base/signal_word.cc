@@ -7,9 +7,9 @@
 
 #include <climits>
 #include <ctime>
-#else
-#include <thread>
 #endif
+
+#include "base/threads.h"
 
 namespace quern {
 
@@ -43,7 +43,9 @@ void SignalWord::sleep(uint32_t seen, std::chrono::microseconds most) {
   if (most.count() < 0) {
     word_.wait(seen, std::memory_order_seq_cst);
   } else {
+#if QUERN_THREADS
     std::this_thread::sleep_for(most);
+#endif
   }
 }
 

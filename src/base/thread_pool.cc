@@ -53,25 +53,37 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, bool pin) {
     return Error{Code::invalid_argument, std::to_string(n_threads) + " threads", "thread pool",
                  "ask for 1 to " + std::to_string(kMaxThreads) + " threads"};
   std::unique_ptr<ThreadPool> pool(new ThreadPool(n_threads));
+  TRY_OK(pool->start_workers(pin));
+  return pool;
+}
+
+#if QUERN_THREADS
+Result<> ThreadPool::start_workers(bool pin) {
   try {
-    pool->workers_.reserve(n_threads - 1);
-    for (int i = 1; i < n_threads; ++i)
-      pool->workers_.emplace_back([p = pool.get(), i, pin] {
+    workers_.reserve(n_threads_ - 1);
+    for (int i = 1; i < n_threads_; ++i)
+      workers_.emplace_back([this, i, pin] {
         if (pin) pin_to(i);
-        p->work(i);
+        work(i);
       });
   } catch (const std::system_error& error) {  // the pool's destructor ends those already started
     return Error{Code::unavailable, std::string("cannot start a thread: ") + error.what(),
                  "thread pool", "use fewer threads, or raise the limit on processes"};
   }
-  return pool;
+  return Ok{};
 }
+#else
+Result<> ThreadPool::start_workers(bool) {
+  if (n_threads_ == 1) return Ok{};
+  return Error{Code::unavailable, "this system has no threads", "thread pool", "ask for one"};
+}
+#endif
 
 ThreadPool::~ThreadPool() {
   CHECK(!running_.load(), "a thread pool was destroyed while it runs");
   stop_ = true;
   word_.set(word_.now() + 2);
-  for (std::thread& worker : workers_) worker.join();
+  for (Thread& worker : workers_) worker.join();
 }
 
 // A thread shows that it is inside before it looks whether a region is open, and the caller of

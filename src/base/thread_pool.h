@@ -10,13 +10,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <type_traits>
 #include <vector>
 
 #include "base/result.h"
 #include "base/signal_word.h"
 #include "base/thread_place.h"
+#include "base/threads.h"
 
 namespace quern {
 
@@ -24,7 +24,8 @@ class ThreadPool {
  public:
   // n_threads counts the caller of run(), so n_threads - 1 threads are started. pin: worker i stays
   // on the i-th CPU this process may use; the caller's thread is left alone.
-  // Errors: invalid_argument (n_threads outside 1..kMaxThreads), unavailable (no more threads).
+  // Errors: invalid_argument (n_threads outside 1..kMaxThreads), unavailable (no more threads, or
+  // none on this system but the caller's).
   static Result<std::unique_ptr<ThreadPool>> start(int n_threads, bool pin = false);
   ~ThreadPool();  // not while a region is under way
   ThreadPool(const ThreadPool&) = delete;
@@ -77,6 +78,7 @@ class ThreadPool {
   };
 
   explicit ThreadPool(int n_threads) : n_threads_(n_threads), members_(new Member[n_threads]) {}
+  Result<> start_workers(bool pin);
   void run_region(Region region);
   void work(int thread);
   bool enter(int thread, uint32_t& now);
@@ -95,7 +97,7 @@ class ThreadPool {
   std::atomic<bool> fetching_{false};  // and is at it
   SignalWord word_;                    // odd: a region is open, first + 2 * turn; even: none is
   alignas(64) std::atomic<int64_t> n_done_{0};  // pieces of the turn
-  std::vector<std::thread> workers_;
+  std::vector<Thread> workers_;
 };
 
 }  // namespace quern

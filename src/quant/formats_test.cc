@@ -88,7 +88,7 @@ TEST_P(GgmlFormat, DecodesAsGgmlsPackage) {
   EXPECT_EQ(bits(std::span(decoded).first(expected.size())), bits(expected));
   uint64_t checksum = 0;  // as in quants.py
   const auto all = bits(decoded);
-  for (size_t i = 0; i < all.size(); ++i) checksum += (i + 1) * all[i];
+  for (size_t i = 0; i < all.size(); ++i) checksum += uint64_t{i + 1} * all[i];
   EXPECT_EQ(checksum, reference().at(key(format, "checksum")).as<uint64_t>()[0]);
 }
 

@@ -16,7 +16,11 @@ void* operator new(size_t size, const std::nothrow_t&) noexcept {
 }
 void* operator new(size_t size) {
   if (void* at = operator new(size, std::nothrow)) return at;
+#if defined(__cpp_exceptions)
   throw std::bad_alloc();
+#else
+  std::abort();
+#endif
 }
 void operator delete(void* at) noexcept { std::free(at); }
 void operator delete(void* at, size_t) noexcept { std::free(at); }

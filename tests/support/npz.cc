@@ -1,9 +1,9 @@
 #include "support/npz.h"
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string_view>
+
+#include "base/mapped_file.h"
 
 namespace quern::testing {
 namespace {
@@ -13,12 +13,8 @@ Error bad(const std::string& path, const std::string& what) {
 }
 
 Result<std::vector<std::byte>> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{Code::not_found, "no such reference file", path, "run its script"};
-  std::vector<char> chars{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  std::vector<std::byte> bytes(chars.size());
-  std::memcpy(bytes.data(), chars.data(), chars.size());
-  return bytes;
+  TRY(const MappedFile file, MappedFile::open(path));
+  return std::vector<std::byte>(file.bytes().begin(), file.bytes().end());
 }
 
 uint64_t number(std::span<const std::byte> at, int n_bytes) {

@@ -1,8 +1,11 @@
 #include "backend/cpu/executor.h"
 
+#if !defined(__wasi__)
 #include <sys/mman.h>
+#endif
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -203,18 +206,35 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
 
 }  // namespace
 
-void FreePages::operator()(std::byte* p) const { munmap(p, bytes); }
+#if defined(__wasi__)  // it has no mappings
+static std::byte* zeroed_pages(size_t bytes, bool) {
+  void* p = std::aligned_alloc(kAlign, (bytes + kAlign - 1) / kAlign * kAlign);
+  if (p) std::memset(p, 0, bytes);
+  return static_cast<std::byte*>(p);
+}
+
+void FreePages::operator()(std::byte* p) const { std::free(p); }
+#else
+static std::byte* zeroed_pages(size_t bytes, bool large_pages) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  if (large_pages) madvise(p, bytes, MADV_HUGEPAGE);
+  return static_cast<std::byte*>(p);
+}
+
+void FreePages::operator()(std::byte* p) const { munmap(p, static_cast<size_t>(bytes)); }
+#endif
 
 Result<WeightMemory> WeightMemory::allocate(int64_t bytes, bool large_pages) {
   WeightMemory memory;
   if (bytes <= 0) return memory;
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED)
+  const bool addressable = bytes <= PTRDIFF_MAX - kAlign;  // not everything is, in 32 bits
+  std::byte* p = addressable ? zeroed_pages(static_cast<size_t>(bytes), large_pages) : nullptr;
+  if (!p)
     return Error{Code::out_of_memory, std::to_string(bytes) + " bytes of memory were refused", "",
                  "use a smaller model or context, or close other programs"};
-  if (large_pages) madvise(p, bytes, MADV_HUGEPAGE);
-  memory.memory_ = {static_cast<std::byte*>(p), FreePages{bytes}};
+  memory.memory_ = {p, FreePages{bytes}};
   memory.bytes_ = bytes;
   return memory;
 }

@@ -10,7 +10,7 @@ namespace quern::cpu {
 namespace {
 
 TEST(Limits, AreMeasured) {
-  const auto limits = measure_limits(2);
+  const auto limits = measure_limits(QUERN_THREADS ? 2 : 1);
   ASSERT_TRUE(limits);
   EXPECT_GT(limits->dram_gbps, 0);
   EXPECT_GT(limits->int8_gops, 0);

@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
 #include <vector>
+
+#include "base/threads.h"
 
 namespace quern::cpu {
 namespace {
@@ -62,6 +63,7 @@ TEST(WorkQueues, HoldTheMostItems) {
   EXPECT_EQ(rest.last, n);
 }
 
+#if QUERN_THREADS
 TEST(WorkQueues, LoseAndDoubleNothingBetweenThreads) {
   constexpr int kThreads = 4, kItems = 20000;
   WorkQueues queues(kThreads);
@@ -76,6 +78,7 @@ TEST(WorkQueues, LoseAndDoubleNothingBetweenThreads) {
   for (std::thread& thread : threads) thread.join();
   for (const auto& n : seen) EXPECT_EQ(n.load(), 1);
 }
+#endif
 
 }  // namespace
 }  // namespace quern::cpu
