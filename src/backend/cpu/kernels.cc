@@ -8,6 +8,8 @@ extern const Kernels kAvx2Kernels, kAvxVnniKernels;
 extern const Kernels kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
 #elif QUERN_ARM64
 extern const Kernels kNeonKernels, kNeonDotprodKernels, kNeonI8mmKernels;
+#elif QUERN_WASM
+extern const Kernels kWasm128Kernels;
 #endif
 
 namespace {
@@ -20,6 +22,8 @@ constexpr const Kernels* kAll[] = {
     &kNeonKernels,
     &kNeonDotprodKernels,
     &kNeonI8mmKernels,
+#elif QUERN_WASM
+    &kWasm128Kernels,
 #endif
 };
 

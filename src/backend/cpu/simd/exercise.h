@@ -63,5 +63,6 @@ bool exercise_avx512vnni(const float* a, const float* b, int32_t* out);
 bool exercise_neon(const float* a, const float* b, int32_t* out);
 bool exercise_dotprod(const float* a, const float* b, int32_t* out);
 bool exercise_i8mm(const float* a, const float* b, int32_t* out);
+bool exercise_wasm128(const float* a, const float* b, int32_t* out);
 
 }  // namespace quern::cpu

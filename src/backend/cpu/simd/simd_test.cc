@@ -16,8 +16,13 @@ struct Vocabulary {
   bool (*exercise)(const float* a, const float* b, int32_t* out);
 };
 constexpr Vocabulary kVocabularies[] = {
-    {"avx2", exercise_avx2}, {"avxvnni", exercise_avxvnni}, {"avx512vnni", exercise_avx512vnni},
-    {"neon", exercise_neon}, {"dotprod", exercise_dotprod}, {"i8mm", exercise_i8mm},
+    {"avx2", exercise_avx2},
+    {"avxvnni", exercise_avxvnni},
+    {"avx512vnni", exercise_avx512vnni},
+    {"neon", exercise_neon},
+    {"dotprod", exercise_dotprod},
+    {"i8mm", exercise_i8mm},
+    {"wasm128", exercise_wasm128},
 };
 
 // Numbers of three kinds: whole, fractions, all sizes from 2^-27 to 2^22.
