@@ -1,12 +1,11 @@
-# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz; by name only: oldx86 arm
+# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz oldx86 arm wasm
 
 source "$QUERN_ROOT/tools/dev/parts/packages.sh"
 source "$QUERN_ROOT/tools/dev/parts/compile.sh"
 source "$QUERN_ROOT/tools/dev/parts/summary.sh"
 source "$QUERN_ROOT/tools/dev/parts/emulated.sh"
 
-ALL_PARTS=(lint unit rust e2e asan fuzz)
-EMULATED_PARTS=(oldx86 arm) # only by name: they need qemu and another compiler
+ALL_PARTS=(lint unit rust e2e asan fuzz oldx86 arm wasm)
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.
@@ -79,17 +78,16 @@ test_python() {
 
 parts=("$@")
 [ $# -gt 0 ] || parts=("${ALL_PARTS[@]}")
-KNOWN_PARTS=("${ALL_PARTS[@]}" "${EMULATED_PARTS[@]}")
+groups=(build)
 for part in "${parts[@]}"; do
-  [[ " ${KNOWN_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${KNOWN_PARTS[*]}"
-done
-ensure_packages build
-for part in "${parts[@]}"; do
+  [[ " ${ALL_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${ALL_PARTS[*]}"
   case $part in
-    oldx86 | arm) ensure_packages "$part" ;;
-    *) ensure_packages test wish ;;
+    oldx86 | arm | wasm) needed=("$part") ;;
+    *) needed=(test wish) ;;
   esac
+  [[ " ${groups[*]} " == *" ${needed[*]} "* ]] || groups+=("${needed[@]}")
 done
+ensure_packages "${groups[@]}"
 for part in "${parts[@]}"; do
   summary_run "$part"
 done

@@ -1,7 +1,7 @@
 # What a machine needs, and how it gets it. Debian 12 and Ubuntu 24.04 install by apt; elsewhere the list is printed.
 
 # group | how its presence is seen | apt package | what it is for. Groups: build (program), test (./dev test, lint), wish
-# (used where the distribution has it), oldx86 and arm (the parts of ./dev test of that name).
+# (used where the distribution has it), oldx86, arm and wasm (the parts of ./dev test of that name).
 # Seen by: cmd NAME (a program on PATH), header PATH (a C++ header the compiler finds), file PATH, or a function below.
 NEEDS=(
   "build|file /etc/ssl/certs/ca-certificates.crt|ca-certificates|certificates for the package registries"
@@ -27,6 +27,14 @@ NEEDS=(
   "arm|cmd qemu-aarch64-static|qemu-user-static|runs the tests for ARM"
   "arm|cmd aarch64-linux-gnu-g++|g++-aarch64-linux-gnu|compiles for ARM"
   "arm|file /usr/src/googletest/googletest/src/gtest-all.cc|googletest|unit tests, as source"
+  "wasm|cmd clang++-19|clang-19|compiles for WebAssembly"
+  "wasm|cmd wasm-ld-19|lld-19|links for WebAssembly"
+  "wasm|file /usr/lib/wasm32-wasi/libc.a|wasi-libc|its C library"
+  "wasm|file /usr/lib/llvm-19/lib/wasm32-wasi/libc++.a|libc++-19-dev-wasm32|its C++ library"
+  "wasm|file /usr/lib/llvm-19/lib/wasm32-wasi/libc++abi.a|libc++abi-19-dev-wasm32|its C++ library's base"
+  "wasm|file /usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a|libclang-rt-19-dev-wasm32|its compiler's run time"
+  "wasm|cmd node|nodejs|runs the tests made for WebAssembly"
+  "wasm|file /usr/src/googletest/googletest/src/gtest-all.cc|googletest|unit tests, as source"
   "test|cmd shellcheck|shellcheck|checks the shell scripts"
 )
 RUST_MINIMUM=85 # minor version; rust/text/Cargo.toml says the same
@@ -90,14 +98,15 @@ clang_run_time() {
 # ensure_packages GROUP...: installs what is missing, or says what to install and exits. A wish may stay unfulfilled.
 # A machine found complete is remembered in build/, so that the next call costs nothing.
 ensure_packages() {
-  local stamp="$QUERN_ROOT/build/.has-$1" missing
+  local stamp missing
+  stamp=$QUERN_ROOT/build/.has-$(tr ' ' - <<<"$*")
   use_packaged_rust
   [ "$stamp" -nt "$QUERN_ROOT/tools/dev/parts/packages.sh" ] && return
   missing=$(missing_needs "$@")
   if [ -n "$missing" ]; then
     install_packages "$missing"
     use_packaged_rust
-    missing=$(missing_needs "$@" | grep -v '^wish' || true)
+    missing=$(missing_needs "$@" | sed '/^wish|/d')
     [ -z "$missing" ] || refuse "still missing after the installation: $(cut -d'|' -f3 <<<"$missing" | xargs)"
   fi
   mkdir -p "$QUERN_ROOT/build"
@@ -122,7 +131,8 @@ install_packages() {
   fi
   say "updating the package lists"
   [ ${#as_root[@]} -eq 0 ] || "${as_root[@]}" true || print_commands_and_stop "$rows"
-  logged "$QUERN_ROOT/build/log/apt-update.txt" "${as_root[@]}" apt-get update || true # an old list may do
+  logged "$QUERN_ROOT/build/log/apt-update.txt" "${as_root[@]}" apt-get update ||
+    say "going on with the package lists as they are: one source that does not answer spoils no other"
   while IFS='|' read -r _ _ package _; do
     read -r -a row <<<"$(apt_names "$package" | xargs)"
     names+=("${row[@]}")

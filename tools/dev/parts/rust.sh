@@ -3,7 +3,11 @@
 # the package rustup fetches the stable toolchain.
 
 cargo_minor() { cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p'; }
-has_cargo() { [ "$(cargo_minor || true)" -ge "$RUST_MINIMUM" ] 2>/dev/null; }
+has_cargo() {
+  local minor
+  minor=$(cargo_minor) || return 1 # there is none
+  [ "${minor:-0}" -ge "$RUST_MINIMUM" ]
+}
 has_cargo_fmt() { cargo fmt --version >/dev/null 2>&1; }
 has_cargo_clippy() { cargo clippy --version >/dev/null 2>&1; }
 
@@ -40,6 +44,6 @@ install_rust_by_rustup() {
     say "fetching the stable Rust toolchain by rustup"
     logged "$QUERN_ROOT/build/log/rustup.txt" rustup toolchain install stable --profile minimal -c rustfmt -c clippy ||
       refuse "rustup could not fetch a toolchain"
-    rustup default stable >/dev/null 2>&1 || true
+    logged "$QUERN_ROOT/build/log/rustup.txt" rustup default stable || refuse "rustup could not choose a toolchain"
   fi
 }

@@ -5,9 +5,7 @@ list_sources() { git -C "$QUERN_ROOT" ls-files -z --cached --others --exclude-st
 
 # clang-format 14 by either of its names; prints the versioned one where neither is there.
 clang_format() {
-  local unnamed
-  unnamed=$(clang-format --version 2>/dev/null || true)
-  if ! command -v clang-format-14 >/dev/null && [[ $unnamed == *"version 14."* ]]; then
+  if ! command -v clang-format-14 >/dev/null && [[ $(clang-format --version 2>/dev/null) == *"version 14."* ]]; then
     echo clang-format
   else
     echo clang-format-14

@@ -26,7 +26,7 @@ summary_run() {
 summary_count() {
   case $1 in
     unit | asan) sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)/\2 tests, \1 failed/p' "$2" ;;
-    oldx86 | arm) awk '/^emulated: .* tests, / { for (i = 1; i <= NF; i++) if ($i == "tests,") tests += $(i - 1) }
+    oldx86 | arm | wasm) awk '/^emulated: .* tests, / { for (i = 1; i <= NF; i++) if ($i == "tests,") tests += $(i - 1) }
                END { printf "%d tests\n", tests }' "$2" ;;
     rust) awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
                END { printf "%d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$2" ;;
