@@ -6,7 +6,7 @@
 namespace quern::cpu {
 
 bool exercise_wasm128([[maybe_unused]] const float* a, [[maybe_unused]] const float* b,
-                   [[maybe_unused]] int32_t* out) {
+                      [[maybe_unused]] int32_t* out) {
 #ifdef __wasm_simd128__
   exercise<Wasm128>(a, b, out);
   return true;
