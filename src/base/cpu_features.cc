@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/cpu_list.h"
 #include "base/threads.h"
 
 #if defined(__x86_64__)
@@ -225,8 +226,8 @@ int usable_cpus() {
   int n = 1;
 #endif
 #if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+  if (const auto cpus = allowed_cpus(); !cpus.empty())
+    n = static_cast<int>(one_per_core(cpus, kCpuRoot).size());
   const int limit = cgroup_cpu_limit(read_text("/proc/self/cgroup"), "/sys/fs/cgroup");
   if (limit) n = std::min(n, limit);
 #endif

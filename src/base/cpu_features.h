@@ -19,7 +19,9 @@ struct CpuFeatures {
   bool simd128 = false;                              // WebAssembly
 
   std::string model = "unknown";  // "AMD EPYC 9B45"
-  int n_cpus = 1;  // logical CPUs this process may keep busy: affinity mask and cgroup quota
+  // Cores this process may keep busy: by affinity mask and cgroup quota. Not their hyperthreads,
+  // which share the core's vector units and its way to memory.
+  int n_cpus = 1;
   int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0: not known
 };
 

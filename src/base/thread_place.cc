@@ -2,24 +2,20 @@
 
 #if defined(__linux__)
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
-#include <string>
+#include <cstdio>
 #include <string_view>
-#include <utility>
 #endif
 
 namespace quern {
 
 #if defined(__linux__)
 namespace {
-
-int my_id() {
-  thread_local const int id = static_cast<int>(syscall(SYS_gettid));
-  return id;
-}
 
 // The last line of its status: "nonvoluntary_ctxt_switches:\t12"; -1: not readable.
 int64_t interruptions(int file) {
@@ -44,8 +40,13 @@ cpu_set_t only(int cpu) {
 
 }  // namespace
 
+int thread_id() {
+  thread_local const int id = static_cast<int>(syscall(SYS_gettid));
+  return id;
+}
+
 void ThreadPlace::settle() {
-  thread_.store(my_id(), std::memory_order_relaxed);
+  thread_.store(thread_id(), std::memory_order_relaxed);
   if (state_.load(std::memory_order_relaxed) == State::home)
     cpu_.store(sched_getcpu(), std::memory_order_relaxed);
 }
@@ -58,13 +59,14 @@ bool ThreadPlace::was_interrupted() {
   const int thread = thread_.load(std::memory_order_relaxed);
   if (asked_ != thread) {
     if (file_ >= 0) close(file_);
-    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/status";
-    file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/status", thread);
+    file_ = open(path, O_RDONLY | O_CLOEXEC);
     asked_ = thread, n_interruptions_ = -1;
   }
   if (file_ < 0) return false;
-  const int64_t before = std::exchange(n_interruptions_, interruptions(file_));
-  return before >= 0 && n_interruptions_ > before;
+  const int64_t now = interruptions(file_), before = n_interruptions_.exchange(now);
+  return before >= 0 && now > before;
 }
 
 void ThreadPlace::fetch_here() {
@@ -86,14 +88,26 @@ void ThreadPlace::go_home() {
     sched_setaffinity(0, sizeof one, &one);
   }
   sched_setaffinity(0, sizeof allowed_, &allowed_);
+  // Being moved counts as an interruption, and there are those on the way: they are over.
+  rusage usage{};
+  if (getrusage(RUSAGE_THREAD, &usage) == 0) n_interruptions_ = usage.ru_nivcsw;
   state_.store(State::home, std::memory_order_release);
 }
 
-void pin_to(int index) {
+void ThreadPlace::move_off(std::span<const int> taken) {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) return;
-  int left = index % CPU_COUNT(&allowed), cpu = 0;
-  while (!CPU_ISSET(cpu, &allowed) || left-- > 0) ++cpu;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed) || std::ranges::find(taken, cpu) != taken.end()) continue;
+    const cpu_set_t one = only(cpu);
+    sched_setaffinity(0, sizeof one, &one);
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    return;
+  }
+}
+
+void pin_to(int cpu) {
+  if (cpu < 0 || cpu >= CPU_SETSIZE) return;
   const cpu_set_t one = only(cpu);
   sched_setaffinity(0, sizeof one, &one);
 }
@@ -101,11 +115,13 @@ void pin_to(int index) {
 #else
 
 void ThreadPlace::settle() {}
+void ThreadPlace::move_off(std::span<const int>) {}
 ThreadPlace::~ThreadPlace() = default;
 bool ThreadPlace::was_interrupted() { return false; }
 void ThreadPlace::fetch_here() {}
 void ThreadPlace::go_home() {}
 void pin_to(int) {}
+int thread_id() { return 0; }
 
 #endif
 

@@ -8,6 +8,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <span>
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -24,6 +25,10 @@ class alignas(64) ThreadPlace {
   // By the thread itself, before others ask: from now on this is about the calling thread, at home
   // on the processor it is on.
   void settle();
+  int cpu() const { return cpu_.load(std::memory_order_relaxed); }  // home; -1: not known
+  // By the thread itself: to a processor that is none of these, if it may run on one; it may run
+  // where it might before.
+  void move_off(std::span<const int> taken);
   // By others, one at a time, while that thread lives: whether it was interrupted since the last
   // call, by the count that /proc keeps; the first call about a thread says no. It may have its
   // processor back by now: nothing tells (on Linux 6.18 its clock, as others see it, moves with the
@@ -39,16 +44,18 @@ class alignas(64) ThreadPlace {
  private:
   enum class State : uint8_t { home, moving, away };
   std::atomic<State> state_{State::home};
-  std::atomic<int> thread_{0}, cpu_{0};
-  int asked_ = 0, file_ = -1;     // of was_interrupted: about which thread, and its status file
-  int64_t n_interruptions_ = -1;  // -1: not read yet
+  std::atomic<int> thread_{0}, cpu_{-1};
+  int asked_ = 0, file_ = -1;  // of was_interrupted: about which thread, and its status file
+  std::atomic<int64_t> n_interruptions_{-1};  // that are known of; -1: not read yet
 #if defined(__linux__)
   cpu_set_t allowed_;  // where it may run; of state away
 #endif
 };
 
-// Keeps the calling thread on the `index`-th (modulo their number) of the processors this process
-// may use; silently not where that is impossible, since it is only a hint.
-void pin_to(int index);
+int thread_id();  // of the calling thread, in the system's numbers; 0 where it has none
+
+// Keeps the calling thread on this processor; silently not where that is impossible, since it is
+// only a hint.
+void pin_to(int cpu);
 
 }  // namespace quern

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 constexpr microseconds kSpin{150};
 // When a waiting thread first asks whether the others have a processor: more than a turn's pieces
 // differ by as a rule. Then again every time so much longer.
-constexpr microseconds kLook{20};
+constexpr microseconds kLook{50};
 // How long the one who looks after others sleeps between two looks.
 constexpr microseconds kNap{300};
 constexpr microseconds kNoLimit{-1};
@@ -46,24 +46,39 @@ bool spin(const SignalWord& word, uint32_t seen, microseconds most) {
   return false;
 }
 
+// Of what is soon over, unless the thread that is at it lost its processor; that may be this one,
+// at real-time priority, so it is given away now and then.
+void until_false(const std::atomic<bool>& flag) {
+  constexpr int kPauses = 1000;
+  for (int i = 0; flag.load(std::memory_order_seq_cst); ++i) {
+    if (i < kPauses) {
+      pause();
+    } else {
+#if QUERN_THREADS
+      std::this_thread::sleep_for(microseconds(20));
+#endif
+    }
+  }
+}
+
 }  // namespace
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, bool pin) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, std::vector<int> cpus) {
   if (n_threads < 1 || n_threads > kMaxThreads)
     return Error{Code::invalid_argument, std::to_string(n_threads) + " threads", "thread pool",
                  "ask for 1 to " + std::to_string(kMaxThreads) + " threads"};
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(n_threads));
-  TRY_OK(pool->start_workers(pin));
+  std::unique_ptr<ThreadPool> pool(new ThreadPool(n_threads, std::move(cpus)));
+  TRY_OK(pool->start_workers());
   return pool;
 }
 
 #if QUERN_THREADS
-Result<> ThreadPool::start_workers(bool pin) {
+Result<> ThreadPool::start_workers() {
   try {
     workers_.reserve(n_threads_ - 1);
     for (int i = 1; i < n_threads_; ++i)
-      workers_.emplace_back([this, i, pin] {
-        if (pin) pin_to(i);
+      workers_.emplace_back([this, i] {
+        pin(i);
         work(i);
       });
   } catch (const std::system_error& error) {  // the pool's destructor ends those already started
@@ -73,7 +88,7 @@ Result<> ThreadPool::start_workers(bool pin) {
   return Ok{};
 }
 #else
-Result<> ThreadPool::start_workers(bool) {
+Result<> ThreadPool::start_workers() {
   if (n_threads_ == 1) return Ok{};
   return Error{Code::unavailable, "this system has no threads", "thread pool", "ask for one"};
 }
@@ -84,6 +99,10 @@ ThreadPool::~ThreadPool() {
   stop_ = true;
   word_.set(word_.now() + 2);
   for (Thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::pin(int thread) const {
+  if (!cpus_.empty()) pin_to(cpus_[static_cast<size_t>(thread) % cpus_.size()]);
 }
 
 // A thread shows that it is inside before it looks whether a region is open, and the caller of
@@ -107,6 +126,10 @@ void ThreadPool::leave(int thread) {
 
 void ThreadPool::run_region(Region region) {
   CHECK(!running_.exchange(true), "a region of a thread pool inside or beside another one");
+  if (const int caller = thread_id(); caller != pinned_caller_) {
+    pin(0);
+    pinned_caller_ = caller;
+  }
   region.first = word_.now() + 1;
   region_ = region;
   uint32_t now = region.first - 1;
@@ -120,9 +143,8 @@ void ThreadPool::run_region(Region region) {
     }
   }
   // Nobody still looks at the region, and nobody is about to fetch the caller's thread.
-  for (int i = 1; i < n_threads_; ++i)
-    while (members_[i].inside.load(std::memory_order_seq_cst)) pause();
-  while (fetching_.load(std::memory_order_seq_cst)) pause();
+  for (int i = 1; i < n_threads_; ++i) until_false(members_[i].inside);
+  until_false(fetching_);
   members_[0].place.go_home();
   running_.store(false);
 }
@@ -169,8 +191,29 @@ void ThreadPool::wait(int thread, uint32_t seen) {
   if (is_open(seen) && !watched_.exchange(true)) {
     look_after(thread, seen);
     watched_ = false;
+    keep_apart(thread);
+  } else if (spin(word_, seen, kSpin)) {
+    return;
   }
   while (word_.now() == seen) word_.sleep(seen, kNoLimit);
+  keep_apart(thread);
+}
+
+// The system likes to wake a thread beside the one that wakes it, if something else runs where it
+// was, be it of the lowest priority. There the two would take turns from now on.
+void ThreadPool::keep_apart(int thread) {
+  ThreadPlace& mine = members_[thread].place;
+  if (!cpus_.empty() || mine.is_away()) return;
+  mine.settle();
+  std::vector<int>& taken = members_[thread].taken;
+  taken.clear();
+  bool alone = true;
+  for (int i = 0; i < n_threads_; ++i) {
+    if (i == thread) continue;
+    taken.push_back(members_[i].place.cpu());
+    alone = alone && taken.back() != mine.cpu();
+  }
+  if (!alone) mine.move_off(taken);
 }
 
 // Until the turn is over: whoever of the others has work in hand and no processor gets this one.

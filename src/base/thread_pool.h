@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,11 +23,12 @@ namespace quern {
 
 class ThreadPool {
  public:
-  // n_threads counts the caller of run(), so n_threads - 1 threads are started. pin: worker i stays
-  // on the i-th CPU this process may use; the caller's thread is left alone.
-  // Errors: invalid_argument (n_threads outside 1..kMaxThreads), unavailable (no more threads, or
+  // n_threads counts the caller of run(), so n_threads - 1 threads are started. cpus: thread i
+  // stays on the i-th of them (modulo their number), the caller's thread too, from its first region
+  // on; silently not where that is impossible. Empty: the system decides. Errors: invalid_argument
+  // (n_threads outside 1..kMaxThreads), unavailable (no more threads, or
   // none on this system but the caller's).
-  static Result<std::unique_ptr<ThreadPool>> start(int n_threads, bool pin = false);
+  static Result<std::unique_ptr<ThreadPool>> start(int n_threads, std::vector<int> cpus = {});
   ~ThreadPool();  // not while a region is under way
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -75,10 +77,15 @@ class ThreadPool {
   struct alignas(64) Member {
     std::atomic<bool> inside{false};  // the region may not end; it may have a piece in hand
     ThreadPlace place;
+    std::vector<int> taken;  // processors of the others; room for all, as passes do not allocate
   };
 
-  explicit ThreadPool(int n_threads) : n_threads_(n_threads), members_(new Member[n_threads]) {}
-  Result<> start_workers(bool pin);
+  ThreadPool(int n_threads, std::vector<int> cpus)
+      : n_threads_(n_threads), cpus_(std::move(cpus)), members_(new Member[n_threads]) {
+    for (int i = 0; i < n_threads; ++i) members_[i].taken.reserve(n_threads);
+  }
+  Result<> start_workers();
+  void pin(int thread) const;
   void run_region(Region region);
   void work(int thread);
   bool enter(int thread, uint32_t& now);
@@ -86,10 +93,13 @@ class ThreadPool {
   uint32_t take_turns(int thread, uint32_t now);
   bool begin_turn(int turn);
   void wait(int thread, uint32_t seen);
+  void keep_apart(int thread);
   void look_after(int thread, uint32_t seen);
   bool fetch_stopped(int thread, uint32_t seen);
 
   const int n_threads_;
+  const std::vector<int> cpus_;
+  int pinned_caller_ = -1;
   std::unique_ptr<Member[]> members_;
   Region region_;  // written before the word says that it is open, while nobody is inside
   std::atomic<bool> stop_{false}, running_{false};

@@ -6,11 +6,13 @@
 #include <ctime>
 #include <numeric>
 
+#include "base/cpu_list.h"
+
 namespace quern {
 namespace {
 
-std::unique_ptr<ThreadPool> pool_of(int n_threads, bool pin = false) {
-  auto pool = ThreadPool::start(n_threads, pin);
+std::unique_ptr<ThreadPool> pool_of(int n_threads, std::vector<int> cpus = {}) {
+  auto pool = ThreadPool::start(n_threads, std::move(cpus));
   EXPECT_TRUE(pool);
   return std::move(*pool);
 }
@@ -130,7 +132,7 @@ TEST_P(ThreadPoolTest, WakesFromEveryDepthOfSleep) {
 TEST_P(ThreadPoolTest, MadeAndDestroyedOverAndOver) {
   const int n = GetParam();
   for (int i = 0; i < 50; ++i) {
-    auto pool = pool_of(n, i % 2 == 1);
+    auto pool = pool_of(n, i % 2 == 1 ? allowed_cpus() : std::vector<int>());
     if (i % 3 == 0) continue;  // never used
     std::atomic<int> calls{0};
     pool->run([&](int, int) { ++calls; });
@@ -168,13 +170,16 @@ TEST(ThreadPool, AnIdlePoolSleeps) {
 }
 
 #if defined(__linux__)
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
-  std::vector<int> cpus;
-  for (int i = 0; i < CPU_SETSIZE; ++i)
-    if (CPU_ISSET(i, &set)) cpus.push_back(i);
-  return cpus;
+TEST(ThreadPool, KeepsThreadsWhereItIsTold) {
+  const std::vector<int> before = allowed_cpus();
+  std::thread([&] {  // a caller of its own, as it stays pinned
+    auto pool = pool_of(4, before);
+    std::vector<std::vector<int>> found(4);
+    pool->run([&](int thread, int) { found[thread] = allowed_cpus(); });
+    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(found[i], std::vector<int>{before[i % before.size()]});
+  })
+      .join();
+  EXPECT_EQ(allowed_cpus(), before);
 }
 
 // A thread that has a piece in hand and does not run is fetched by one that waits; afterwards, the
