@@ -1,12 +1,12 @@
-# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz; by name only: oldx86 arm wasm
+# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz wasm; by name only: oldx86 arm
 
 source "$QUERN_ROOT/tools/dev/parts/packages.sh"
 source "$QUERN_ROOT/tools/dev/parts/compile.sh"
 source "$QUERN_ROOT/tools/dev/parts/summary.sh"
 source "$QUERN_ROOT/tools/dev/parts/emulated.sh"
 
-ALL_PARTS=(lint unit rust e2e asan fuzz)
-EMULATED_PARTS=(oldx86 arm wasm) # only by name: they need qemu or Node.js, and other compilers
+ALL_PARTS=(lint unit rust e2e asan fuzz wasm)
+EMULATED_PARTS=(oldx86 arm) # only by name: they need qemu and another compiler
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.
