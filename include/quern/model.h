@@ -51,6 +51,12 @@ struct LoadOptions {
       0;  // tokens the cache holds, all sequences together; 0: the model's own, at most 8192
   int max_batch = 512;  // rows of one forward pass
   std::string isa;      // "avx2": instruction set to use; empty: the best one here
+  // Where threads stay: "none" (the system decides), "cores" (each on a core of its own) or CPUs by
+  // number, "0-3,8". A thread that generates is pinned too.
+  std::string pin = "none";
+  bool tuning = true;  // with what `quern tune` found for this machine; results are the same
+  // Told of what was left aside to go on; may be empty.
+  std::function<void(std::string_view what)> warn;
   // Called from the loading thread with 0..1; may be empty.
   std::function<void(double done, std::string_view what)> progress;
   // After the compile step of this name ("all": every step) its result goes to dump_out as text,

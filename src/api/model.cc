@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <future>
 
+#include "api/known_models.h"
 #include "api/load_text.h"
 #include "api/vocabulary_from_gguf.h"
 #include "compile/compile.h"
 #include "engine/shared_engine.h"
 #include "formats/weight_source.h"
 #include "models/config.h"
+#include "tuning/recorded.h"
 
 namespace quern {
 namespace {
@@ -50,12 +52,19 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
     return Error{Code::invalid_argument, "context is " + std::to_string(context), "",
                  "no machine holds so many tokens"};
   }
+  std::string warning;
+  auto tuning = options.tuning ? recorded_tuning(tuning_path(),
+                                                 tuning_key(options.isa, options.threads), warning)
+                               : nullptr;
+  if (!warning.empty() && options.warn) options.warn(warning);
   return CompileOptions{.threads = options.threads,
                         .numerics = options.numerics,
                         .kv = options.kv,
                         .max_rows = options.max_batch,
                         .n_pages = static_cast<int>(n_pages),
+                        .pin = options.pin,
                         .isa = options.isa,
+                        .tuning = std::move(tuning),
                         .progress = options.progress,
                         .dump = options.dump,
                         .dump_out = options.dump_out};

@@ -25,6 +25,7 @@ constexpr Verb kVerbs[] = {
     {"tokenize", "turn text into token ids", run_tokenize},
     {"eval", "measure perplexity and accuracy over a text, write logits", run_eval},
     {"bench", "measure tokens per second beside this machine's limits", run_bench},
+    {"tune", "search for this machine's best cuts of the work and keep them", run_tune},
     {"doctor", "tell what this machine offers and what is missing", run_doctor},
     {"version", "print the version", run_version},
 };

@@ -54,6 +54,18 @@ Memory cgroup_memory(std::string_view cgroups, const std::string& root) {
   }
 }
 
+LargePages parse_large_pages(std::string_view enabled) {
+  const size_t open = enabled.find('['), close = enabled.find(']');
+  if (open == enabled.npos || close == enabled.npos || close < open) return LargePages::unknown;
+  const std::string_view chosen = enabled.substr(open + 1, close - open - 1);
+  if (chosen == "never") return LargePages::refused;
+  return chosen == "always" || chosen == "madvise" ? LargePages::given : LargePages::unknown;
+}
+
+LargePages large_pages() {
+  return parse_large_pages(slurp("/sys/kernel/mm/transparent_hugepage/enabled"));
+}
+
 Memory machine_memory() {
   Memory memory = parse_meminfo(slurp("/proc/meminfo"));
   const Memory group = cgroup_memory(slurp("/proc/self/cgroup"), "/sys/fs/cgroup");

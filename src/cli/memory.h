@@ -19,4 +19,10 @@ Memory parse_meminfo(std::string_view meminfo);
 // of /proc/self/cgroup (version 2 line "0::/..."), `root`: where it is mounted.
 Memory cgroup_memory(std::string_view cgroups, const std::string& root);
 
+// Whether the system gives large pages to a program that asks for them, by the text of
+// /sys/kernel/mm/transparent_hugepage/enabled: "always [madvise] never". Empty text: not known.
+enum class LargePages : uint8_t { unknown, given, refused };
+LargePages parse_large_pages(std::string_view enabled);
+LargePages large_pages();
+
 }  // namespace quern::cli

@@ -35,6 +35,14 @@ TEST(Memory, TakesTheTightestGroup) {
   std::filesystem::remove_all(root);
 }
 
+TEST(LargePages, AreWhatIsChosenInBrackets) {
+  EXPECT_EQ(parse_large_pages("always [madvise] never\n"), LargePages::given);
+  EXPECT_EQ(parse_large_pages("[always] madvise never\n"), LargePages::given);
+  EXPECT_EQ(parse_large_pages("always madvise [never]\n"), LargePages::refused);
+  for (const char* text : {"", "always madvise never", "[", "][", "[other]"})
+    EXPECT_EQ(parse_large_pages(text), LargePages::unknown) << text;
+}
+
 TEST(Memory, OfThisMachineIsPositive) {
   EXPECT_GT(machine_memory().total, 0);
   EXPECT_GT(machine_memory().available, 0);

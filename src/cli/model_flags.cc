@@ -9,8 +9,22 @@
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "cli/progress.h"
+#include "tuning/recorded.h"
 
 namespace quern::cli {
+namespace {
+
+Result<bool> uses_tuning(const ModelFlags& flags) {
+  if (flags.tuning == "on" || flags.tuning == "off") return flags.tuning == "on";
+  return Error{Code::invalid_argument,
+               fmt::format("no such tuning: '{}'", flags.tuning),
+               {},
+               "there are: on, off"};
+}
+
+void print_warning(std::string_view what) { fmt::print(stderr, "warning: {}\n", what); }
+
+}  // namespace
 
 void add_model(Arguments& args, std::string& model) {
   args.text("MODEL,-m,--model", model,
@@ -37,6 +51,16 @@ void add_compute_flags(Arguments& args, ModelFlags& flags) {
       "NAME");
   args.text("--isa", flags.isa, "Instruction set to use, of those `quern doctor` lists [the best]",
             "NAME");
+  args.text(
+      "--pin", flags.pin,
+      "Keep threads on CPUs: cores (one on each core), or a list like 0-3,8; for machines that "
+      "do nothing else [none]",
+      "none|cores|LIST");
+  args.text(
+      "--tuning", flags.tuning,
+      "on: with what `quern tune` found for this machine, if anything; off: with the defaults. "
+      "Results are the same [on]",
+      "on|off");
   args.text("--dump", flags.dump,
             "Print the result of the compile step of this name to stderr; all: of every step",
             "STEP");
@@ -61,6 +85,15 @@ Result<KvKind> kv_of(const ModelFlags& flags) {
                "there are: auto, bf16, f16, int8, int4"};
 }
 
+Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int threads) {
+  TRY(const bool use, uses_tuning(flags));
+  if (!use) return std::shared_ptr<cpu::TuningTable>();
+  std::string warning;
+  auto table = recorded_tuning(tuning_path(), tuning_key(flags.isa, threads), warning);
+  if (!warning.empty()) print_warning(warning);
+  return table;
+}
+
 std::string isa_in_use(const ModelFlags& flags) {
   return flags.isa.empty() ? std::string(cpu::best_kernels(detect_cpu_features()).isa) : flags.isa;
 }
@@ -76,6 +109,9 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   TRY(options.numerics, numerics_of(flags));
   TRY(options.kv, kv_of(flags));
   options.isa = flags.isa;
+  options.pin = flags.pin;
+  TRY(options.tuning, uses_tuning(flags));
+  options.warn = print_warning;
   options.dump = flags.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };

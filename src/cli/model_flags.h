@@ -1,7 +1,9 @@
 // The flags that say which model and how to run it, shared by all verbs that load one.
 #pragma once
+#include <memory>
 #include <string>
 
+#include "backend/cpu/tuning.h"
 #include "cli/arguments.h"
 #include "quern/model.h"
 
@@ -14,6 +16,7 @@ struct ModelFlags {
   bool exact = false;  // short for --numerics exact
   std::string kv = "auto";
   std::string isa;
+  std::string pin = "none", tuning = "on";
   std::string dump;
 };
 
@@ -21,12 +24,16 @@ struct ModelFlags {
 void add_model(Arguments& args, std::string& model);
 // --threads, and the compute flags.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
-// --numerics, --kv, --isa, --dump; --exact too.
+// --numerics, --kv, --isa, --pin, --tuning, --dump; --exact too.
 void add_compute_flags(Arguments& args, ModelFlags& flags);
 
 // Errors: invalid_argument (no such numerics: names those there are).
 Result<Numerics> numerics_of(const ModelFlags& flags);
 Result<KvKind> kv_of(const ModelFlags& flags);  // likewise
+
+// The cuts of work that `quern tune` found for this machine; null: none, or --tuning off. Warns on
+// standard error of records that cannot be read. Errors: invalid_argument (neither on nor off).
+Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int threads);
 
 // What Quern uses when it is left to choose.
 std::string isa_in_use(const ModelFlags& flags);

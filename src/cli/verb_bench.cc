@@ -7,8 +7,6 @@
 #include <optional>
 #include <string_view>
 
-#include "api/known_models.h"
-#include "api/random_model.h"
 #include "backend/cpu/limits.h"
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
@@ -20,6 +18,7 @@
 #include "cli/profile.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/source_flags.h"
 #include "cli/speed.h"
 #include "cli/verbs.h"
 #include "compile/compile.h"
@@ -57,8 +56,7 @@ constexpr const char* kExamples =
 constexpr double kProbeSeconds = 0.015;
 
 struct Flags {
-  ModelFlags model;
-  std::string shape, quant, head_quant;
+  SourceFlags source;
   std::vector<int> n_prompt{512}, n_gen{128}, n_seqs, n_depth{0}, threads;
   int repetitions = 5, batch = 512;
   bool profile = false;
@@ -66,19 +64,6 @@ struct Flags {
   std::optional<std::string> compare;
   bool json = false;
 };
-
-Result<std::shared_ptr<const WeightSource>> open_source(const Flags& flags) {
-  if (!flags.shape.empty()) {
-    Progress bar;
-    TRY(auto random,
-        random_model(flags.shape, {flags.quant.empty() ? "q4_0" : flags.quant, flags.head_quant},
-                     [&bar](double done, std::string_view what) { bar.update(done, what); }));
-    return std::shared_ptr<const WeightSource>(std::move(random));
-  }
-  TRY(const std::string path, resolve_model(flags.model.model));
-  TRY(auto file, open_model(path));
-  return std::shared_ptr<const WeightSource>(std::move(file));
-}
 
 // With --seqs, tests of sequences at once; otherwise prompts, then generation. 0 tokens: no test.
 std::vector<SpeedTest> tests_of(const Flags& flags) {
@@ -105,18 +90,20 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   Progress bar;
   CompileOptions options;
   options.threads = threads;
-  TRY(options.numerics, numerics_of(flags.model));
-  TRY(options.kv, kv_of(flags.model));
+  TRY(options.numerics, numerics_of(flags.source.model));
+  TRY(options.kv, kv_of(flags.source.model));
   options.max_rows = flags.batch;
   options.n_pages = 1;
   for (const SpeedTest& test : tests) {
     options.max_rows = std::max(options.max_rows, test.n_seqs);
     options.n_pages = std::max(options.n_pages, test.n_seqs * pages_of(test, kPageTokens));
   }
-  options.isa = flags.model.isa;
+  options.isa = flags.source.model.isa;
+  options.pin = flags.source.model.pin;
+  TRY(options.tuning, tuning_of(flags.source.model, threads));
   if (flags.profile || flags.trace)
     options.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
-  options.dump = flags.model.dump;
+  options.dump = flags.source.model.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
   TRY(auto executor, compile(std::move(source), options));
@@ -125,8 +112,8 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
 }
 
 BenchSetup setup_of(const WeightSource& source, const Flags& flags, int threads) {
-  BenchSetup setup{.isa = isa_in_use(flags.model),
-                   .numerics = flags.model.exact ? "exact" : flags.model.numerics,
+  BenchSetup setup{.isa = isa_in_use(flags.source.model),
+                   .numerics = flags.source.model.exact ? "exact" : flags.source.model.numerics,
                    .model = source.path(),
                    .n_batch = flags.batch,
                    .n_threads = threads};
@@ -167,19 +154,6 @@ Result<> measure_all(const std::shared_ptr<const WeightSource>& source, const Fl
   return Ok{};
 }
 
-void add_source_flags(Arguments& args, Flags& flags) {
-  add_model(args, flags.model.model);
-  std::string shapes, formats;
-  for (const auto name : shape_names()) shapes += fmt::format(" {}", name);
-  for (const auto name : random_format_names()) formats += fmt::format(" {}", name);
-  args.text("--shape", flags.shape, "Random weights of this shape instead of a file:" + shapes,
-            "NAME");
-  args.text("--quant", flags.quant, "Their number format [q4_0]:" + formats, "NAME");
-  args.text("--head-quant", flags.head_quant,
-            "That of the vocabulary matrices [as --quant; q6_k where that is ternary]", "NAME");
-  args.exclusive({"MODEL", "--shape"});
-}
-
 void add_test_flags(Arguments& args, Flags& flags) {
   args.integers("-p,--n-prompt", flags.n_prompt, 0, 1 << 20,
                 "Prompt tokens; a list with commas; 0: no such test [512]");
@@ -205,11 +179,7 @@ void add_test_flags(Arguments& args, Flags& flags) {
 }
 
 Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
-  if (flags.shape.empty() && !(flags.quant.empty() && flags.head_quant.empty()))
-    return Error{Code::invalid_argument,
-                 std::string(flags.quant.empty() ? "--head-quant" : "--quant") + " needs --shape",
-                 {},
-                 "a file's format is what it is; name a shape for random weights"};
+  TRY_OK(check_source(flags.source));
   if (tests.empty() && !flags.n_seqs.empty())
     return Error{Code::invalid_argument, "--seqs with -n 0: nothing to measure", {}, {}};
   if (tests.empty())
@@ -230,22 +200,22 @@ Result<int> run_bench(int argc, const char* const* argv) {
     return run_bench_limits(argc - 1, argv + 1);
   Flags flags;
   Arguments args("bench", kSummary, kExamples);
-  add_source_flags(args, flags);
+  add_source_flags(args, flags.source);
   add_test_flags(args, flags);
-  add_compute_flags(args, flags.model);
+  add_compute_flags(args, flags.source.model);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
   const std::vector<SpeedTest> tests = tests_of(flags);
   TRY_OK(check_flags(flags, tests));
-  TRY_OK(numerics_of(flags.model));
+  TRY_OK(numerics_of(flags.source.model));
   Json earlier;
   if (flags.compare) {
     TRY(earlier, read_rows(*flags.compare));
   }
-  if (flags.threads.empty()) flags.threads = {threads_in_use(flags.model)};
+  if (flags.threads.empty()) flags.threads = {threads_in_use(flags.source.model)};
 
   catch_interrupts();
-  TRY(const auto source, open_source(flags));
+  TRY(const auto source, open_source(flags.source));
   Json rows = Json::array();
   for (const int threads : flags.threads) TRY_OK(measure_all(source, flags, tests, threads, rows));
   if (flags.compare) compare(rows, earlier);

@@ -34,11 +34,14 @@ constexpr const char* kExamples =
     "  quern doctor\n"
     "  quern doctor --json --no-measure";
 
+constexpr const char* kLargePages[] = {"unknown", "given", "refused"};  // in the enum's order
+
 struct Findings {
   CpuFeatures cpu;
   std::string isa;
   std::vector<std::string> available, compiled;
   Memory memory;
+  LargePages large_pages = LargePages::unknown;
   int online = 0;               // CPUs of the machine
   cpu::MachineLimits limits{};  // zero: not measured
   std::string model_path;       // where the default model is looked for
@@ -78,6 +81,7 @@ Result<Findings> examine(bool measure) {
   Findings found;
   found.cpu = detect_cpu_features();
   found.memory = machine_memory();
+  found.large_pages = large_pages();
   found.online = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   look_at_kernels(found);
   look_at_model(found);
@@ -107,6 +111,7 @@ Json findings_json(const Findings& found) {
        {{"l1d", found.cpu.l1d_bytes}, {"l2", found.cpu.l2_bytes}, {"l3", found.cpu.l3_bytes}}},
       {"memory_total", found.memory.total},
       {"memory_available", found.memory.available},
+      {"large_pages", kLargePages[static_cast<int>(found.large_pages)]},
       {"model",
        {{"path", found.model_path},
         {"present", found.model_there},
@@ -130,12 +135,16 @@ void print_findings(const Findings& found) {
   row("features", joined(feature_names(found.cpu)));
   row("isa", fmt::format("{} (available: {}; in this build: {})", found.isa,
                          joined(found.available), joined(found.compiled)));
-  row("threads",
-      fmt::format("{} of {} CPUs, by affinity and cgroup quota", found.cpu.n_cpus, found.online));
+  row("threads", fmt::format("{} on {} CPUs: one per core, by affinity and cgroup quota",
+                             found.cpu.n_cpus, found.online));
   row("caches", fmt::format("L1d {}, L2 {}, L3 {}", bytes_text(found.cpu.l1d_bytes),
                             bytes_text(found.cpu.l2_bytes), bytes_text(found.cpu.l3_bytes)));
   row("memory", fmt::format("{}, {} available", bytes_text(found.memory.total),
                             bytes_text(found.memory.available)));
+  row("large pages",
+      found.large_pages == LargePages::refused
+          ? "refused: slower; write madvise to /sys/kernel/mm/transparent_hugepage/enabled"
+          : kLargePages[static_cast<int>(found.large_pages)]);
   if (found.limits.dram_gbps > 0)
     row("limits",
         fmt::format("{:.1f} GB/s from memory, {:.0f} GOP/s int8 dot products, on {} threads",

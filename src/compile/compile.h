@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/cpu/tuning.h"
 #include "backend/executor.h"
 #include "base/result.h"
 #include "formats/weight_source.h"
@@ -18,7 +19,11 @@ struct CompileOptions {
   KvKind kv = KvKind::automatic;
   int max_rows = 512;  // rows of one forward pass
   int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
-  std::string isa;     // empty: the best one here
+  std::string pin = "none";  // where threads stay: none, cores or a list of CPUs (pin_cpus)
+  std::string isa;           // empty: the best one here
+  // How products are cut, by name; the program points into it, and adds what it lacks. Null: as
+  // usual.
+  std::shared_ptr<cpu::TuningTable> tuning;
   std::function<void(double done, std::string_view what)> progress;
   // Called after every pass with the times of its steps; empty: none are taken.
   std::function<void(const PassProfile&)> profile;

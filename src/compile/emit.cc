@@ -141,7 +141,15 @@ class Emitter {
                                  .out = e.view(id),
                                  .width = node.shape.width});
     }
+    e.tune(step);
     e.c_.program.steps.push_back(std::move(step));
+  }
+
+  // A table that is to be searched gets an entry of every product.
+  void tune(cpu::ProductStep& step) {
+    if (!c_.options.tuning || step.kind == cpu::ProductKind::exact) return;
+    step.tuning = &(*c_.options.tuning)[cpu::describe(step)];
+    for (cpu::ProductPart& part : step.parts) part.packed.tuning = step.tuning;
   }
 
   static void attention(Emitter& e, NodeId id, const Node& node) {
@@ -224,6 +232,7 @@ Result<> emit(Compilation& c) {
   c.program.numerics = c.options.numerics;
   TRY(c.program.kv, cache_kind(c));
   c.program.n_vocab = c.graph.nodes[c.graph.logits].shape.width;
+  c.program.tuning = c.options.tuning;
   Emitter(c).run();
   make_local(c.program);
   return Ok{};

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/cpu_list.h"
 #include "compile/compilation.h"
 #include "models/family.h"
 
@@ -72,11 +73,12 @@ std::vector<std::vector<NodeId>> users(const Graph& graph) {
 Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
                                           const CompileOptions& options) {
   TRY_OK(check_options(options));
+  TRY(std::vector<int> cpus, pin_cpus(options.pin));
   TRY(const cpu::Kernels* kernels, pick_kernels(options));
   TRY(Config config, read_config(*source));
   TRY(Graph graph, build_graph(*source, config));
   const int threads = options.threads ? options.threads : std::max(1, detect_cpu_features().n_cpus);
-  TRY(auto pool, ThreadPool::start(threads));
+  TRY(auto pool, ThreadPool::start(threads, std::move(cpus)));
   Compilation c = {.source = *source,
                    .options = options,
                    .kernels = *kernels,

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["chat", "run", "inspect", "tokenize", "eval", "bench", "doctor", "version"]
+VERBS = ["chat", "run", "inspect", "tokenize", "eval", "bench", "tune", "doctor", "version"]
 
 
 def errors(done):

@@ -9,7 +9,6 @@ namespace quern::cpu {
 
 inline constexpr int kExpandedGroups = 32;         // most groups of 32 inputs of a stretch
 inline constexpr int kGroupBytes = 2 * 8 * kLine;  // codes of a group: 8 quads of two strips
-inline constexpr int kBlockTiles = 20;             // tiles that share a stretch
 
 // The zero point of expanded codes, where it is not 0; of int8 and table4 128. Vocabularies with
 // add_bytes have signed bytes instead, whose zero is 0.
@@ -149,6 +148,18 @@ void expand(const PackedMatrix& w, const Unit& unit, const std::byte* panel, int
       out.codes = panel + unit.at(first) + unit.codes_at;
       out.two_groups = unit.bytes;
   }
+}
+
+// Tiles of rows that share a stretch, at most, and the rows of one.
+QUERN_INLINE int block_tiles(const PackedMatrix& w) {
+  const int n = w.tuning->block_tiles;
+  return n < 1 ? 1 : n > kMostBlockTiles ? kMostBlockTiles : n;
+}
+template <class V>
+QUERN_SIMD int tile_rows(const PackedMatrix& w, int terms) {
+  const int n = w.tuning->tile_rows;
+  const int records = n < 1 || n > V::kTileRows ? V::kTileRows : n;
+  return records < terms ? 1 : records / terms;
 }
 
 // A tile of records over a stretch.
@@ -304,14 +315,14 @@ QUERN_SIMD int expanded_zero(const PackedMatrix& w) {
   return w.form.zero_point ? kExpandedZero : 0;
 }
 
-// Panel p of the product of at most kBlockTiles tiles of records.
+// Panel p of the product of at most block_tiles() tiles of records.
 template <class V>
 void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   const PackedMatrix& w = *rows.w;
   const Unit unit(w.layout, w.form);
   const std::byte* panel = w.data.data() + p * unit.panel_bytes(w.n_in);
-  const int terms = rows.pairs ? 2 : 1, tile_rows = V::kTileRows / terms;
-  const int n_tiles = (rows.n_rows() + tile_rows - 1) / tile_rows;
+  const int terms = rows.pairs ? 2 : 1, at_once = tile_rows<V>(w, terms);
+  const int n_tiles = (rows.n_rows() + at_once - 1) / at_once;
   // Tiles of equal size: 8 rows are 4 + 4.
   const auto first_of = [&](int tile) { return rows.n_rows() * tile / n_tiles * terms; };
   // The next stretch is fetched while this one is used: with few tiles that is soon.
@@ -319,7 +330,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   const int unit_groups = unit.k / kGroup, step = most / unit_groups;
   const int64_t n_units = unit.count(w.n_in);
   Expanded expanded;
-  alignas(64) float sums[kBlockTiles][V::kTileRows][kPanelRows];
+  alignas(64) float sums[kMostBlockTiles][V::kTileRows][kPanelRows];
   for (int64_t first = 0; first < n_units; first += step) {
     const int n = static_cast<int>(n_units - first < step ? n_units - first : step);
     expand<V>(w, unit, panel, first, n, expanded);

@@ -7,8 +7,6 @@
 
 namespace quern::cpu {
 
-inline constexpr int kAhead = 5120;  // bytes: the time memory takes to answer
-
 // A unit of a panel.
 template <class V>
 struct UnitAt {
@@ -16,6 +14,7 @@ struct UnitAt {
   const std::byte* codes;
   const std::byte* header;  // of ScaleKind::steps
   int64_t group;            // of activations, the unit's first
+  int64_t ahead;            // bytes from what is read to what is asked for: the time memory takes
 };
 
 // Layouts whose line pair p has codes of quads p, p + 8 and so on: these are read one after the
@@ -24,13 +23,13 @@ QUERN_INLINE constexpr bool is_split(Layout layout) {
   return layout != Layout::int2 && layout != Layout::int3 && layout != Layout::int8;
 }
 
-// Prefetches the share of step i of kSteps of the unit's lines of codes, kAhead further on: every
-// line once, in order.
+// Prefetches the share of step i of kSteps of the unit's lines of codes, `ahead` bytes further on:
+// every line once, in order.
 template <class V, Layout kLayout, int kSteps>
-QUERN_SIMD void prefetch_codes(const std::byte* codes, int i) {
+QUERN_SIMD void prefetch_codes(const std::byte* codes, int64_t ahead, int i) {
   constexpr int kLines = 2 * code_pairs(kLayout);
   QUERN_UNROLL for (int line = i * kLines / kSteps; line < (i + 1) * kLines / kSteps; ++line) {
-    V::prefetch(codes + kAhead + kLine * line);
+    V::prefetch(codes + ahead + kLine * line);
   }
 }
 
@@ -51,7 +50,7 @@ QUERN_SIMD void dot_unit(const QuantizedRows& rows, const CodeTables<V>& tables,
     }
   }
   QUERN_UNROLL for (int i = 0; i < 8; ++i) {
-    if (strip == 0) prefetch_codes<V, kLayout, 8>(unit.codes, i);
+    if (strip == 0) prefetch_codes<V, kLayout, 8>(unit.codes, unit.ahead, i);
     QUERN_UNROLL for (int j = 0; j < kTurns; ++j) {
       const int q = is_split(kLayout) ? 8 * j + i : kTurns * i + j;
       typename V::I32x16 four[kRecords];
@@ -127,15 +126,16 @@ template <class V, Layout kLayout, int kSize, ScaleKind kScales, int kRecords>
   const std::byte* panel = w.data.data() + p * layout.panel_bytes(w.n_in);
   typename V::F32x16 sum[kRecords][2];
   QUERN_UNROLL for (int m = 0; m < kRecords; ++m) sum[m][0] = sum[m][1] = V::fill(0.0f);
-  UnitAt<V> unit{panel + layout.row_bytes, nullptr, nullptr, 0};
+  UnitAt<V> unit{panel + layout.row_bytes, nullptr, nullptr, 0, w.tuning->ahead};
   const int64_t n_units = layout.count(w.n_in);
   for (int64_t u = 0; u < n_units; ++u) {
     if (layout.header_bytes && u % 4 == 0) {
       unit.header = unit.at;
       unit.at += layout.header_bytes;
-      for (int i = 0; i < layout.header_bytes; i += kLine) V::prefetch(unit.header + kAhead + i);
+      for (int i = 0; i < layout.header_bytes; i += kLine)
+        V::prefetch(unit.header + unit.ahead + i);
     }
-    for (int i = 0; i < layout.codes_at; i += kLine) V::prefetch(unit.at + kAhead + i);
+    for (int i = 0; i < layout.codes_at; i += kLine) V::prefetch(unit.at + unit.ahead + i);
     unit.codes = unit.at + layout.codes_at;
     add_unit<V, kLayout, kSize, V::kTileStrips>(rows, form, tables, layout, unit, 0, sum);
     if constexpr (V::kTileStrips == 1)

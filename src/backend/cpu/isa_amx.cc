@@ -27,7 +27,8 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
                         const Epilogue& epilogue) {
   const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
   if (multiply_few_ternary<SignedBytes>(rows, first_panel, last_panel)) return;
-  if (rows.n_records <= kFewRecords) {
+  const int few = w.tuning->few_records > 0 ? w.tuning->few_records : kFewRecords;
+  if (rows.n_records <= few) {
     return kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, terms, first_panel,
                                                 last_panel, epilogue);
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+#include "backend/cpu/tuning.h"
 #include "base/result.h"
 #include "quant/format.h"
 
@@ -42,6 +43,7 @@ struct PackedMatrix {
   IntegerForm form;  // of integer layouts
   int64_t n_out = 0, n_in = 0;
   std::span<const std::byte> data;
+  const ProductTuning* tuning = &kDefaultTuning;  // outlives the matrix
 
   int64_t n_panels() const { return (n_out + kPanelRows - 1) / kPanelRows; }
 };

@@ -9,10 +9,7 @@ namespace {
 
 // One take of panels: long enough to be read as a stream, short enough to stay in a cache for the
 // next rows and to leave nobody waiting at the end. With many rows each panel takes long: fewer.
-constexpr int64_t kChunkBytes = 256 << 10;
 constexpr int64_t kManyRows = 16;
-// Where rows go through tiles, each take reads all of them anew: fewer takes.
-constexpr int64_t kTilePanels = 16;
 
 bool uses_tiles(const ProductStep& step) {
   const auto rounded = [](const ProductPart& part) {
@@ -22,14 +19,17 @@ bool uses_tiles(const ProductStep& step) {
 }
 
 int64_t panels_at_once(const ProductStep& step, int n_rows, int n_threads) {
+  // Where rows go through tiles, each take reads all of them anew: fewer takes.
   if (uses_tiles(step) && n_rows > kManyRows)
-    return std::clamp<int64_t>(n_panels(step) / n_threads / 4, 1, kTilePanels);
+    return std::clamp<int64_t>(n_panels(step) / n_threads / 4, 1,
+                               std::max(1, step.tuning->tile_panels));
   const ProductPart& part = step.parts[0];
   const int64_t bytes = step.kind == ProductKind::exact
                             ? kPanelRows * step.n_in * static_cast<int64_t>(sizeof(float))
                             : std::ssize(part.packed.data) / part.n_panels;
   const int64_t rows = std::max<int64_t>(n_rows, kManyRows);
-  const int64_t most = kChunkBytes * kManyRows / rows / std::max<int64_t>(1, bytes);
+  const int64_t most =
+      (int64_t{step.tuning->chunk_kib} << 10) * kManyRows / rows / std::max<int64_t>(1, bytes);
   return std::clamp<int64_t>(n_panels(step) / n_threads, 1, std::max<int64_t>(1, most));
 }
 

@@ -43,6 +43,10 @@ struct StepPrinter {
         line += " as " + std::string(kLayoutNames[static_cast<int>(part.packed.layout)]);
       line += (step.add ? " += " : " -> ") + text(part.out);
     }
+    for (const TuningParameter& parameter : kTuningParameters)
+      if (const int value = step.tuning->*parameter.member;
+          value != kDefaultTuning.*parameter.member)
+        line += std::string(", ") + parameter.name + " " + std::to_string(value);
     return line;
   }
   std::string operator()(const AttendStep& step) const {

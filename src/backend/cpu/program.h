@@ -120,6 +120,7 @@ struct ProductStep {
   int64_t n_in = 0;
   bool add = false;  // to what stands in out
   std::vector<ProductPart> parts;
+  const ProductTuning* tuning = &kDefaultTuning;  // of its matrices too; in Program::tuning
 };
 
 struct AttendStep {
@@ -141,6 +142,7 @@ struct Program {
   std::vector<AttentionShape> layers;
   std::vector<Step> steps;
   WeightMemory weights;  // packed matrices in the order of their use
+  std::shared_ptr<const TuningTable> tuning;
   std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
 };
 

@@ -39,14 +39,15 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
   QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
   if constexpr (V::kReadsPacked) {
     // Two tiles of four are still faster than expanding for them.
-    const int at_once = few_at_once<V>(w), most = at_once == 4 ? 8 : at_once;
+    const int at_once = few_at_once<V>(w), usual = at_once == 4 ? 8 : at_once;
+    const int most = w.tuning->few_records > 0 ? w.tuning->few_records : usual;
     if (rows.n_records <= most) {
       while (first_panel < last_panel && multiply_few_tiles<V>(rows, at_once, first_panel))
         ++first_panel;
     }
   }
   // Rows are taken in blocks of equal size whose activations stay in the second-level cache.
-  const int most = kBlockTiles * (V::kTileRows / terms), n_blocks = (n_rows + most - 1) / most;
+  const int most = block_tiles(w) * tile_rows<V>(w, terms), n_blocks = (n_rows + most - 1) / most;
   for (int i = 0; i < n_blocks; ++i) {
     const int first = static_cast<int>(int64_t{n_rows} * i / n_blocks);
     const int end = static_cast<int>(int64_t{n_rows} * (i + 1) / n_blocks);

@@ -19,6 +19,16 @@ constexpr Range share(int64_t n, int thread, int n_threads) {
   return {n * thread / n_threads, n * (thread + 1) / n_threads};
 }
 
+// The same for items [first, first + n) of `all` that stand in one line, counted from `first`: a
+// thread's part of them. Weights are packed so, by those who will read them: on machines of several
+// memories a page lies near the thread that writes it first.
+constexpr Range share_of_part(int64_t all, int64_t first, int64_t n, int thread, int n_threads) {
+  const Range mine = share(all, thread, n_threads);
+  const int64_t begin = mine.first > first ? mine.first - first : 0;
+  const int64_t end = mine.last - first < n ? mine.last - first : n;
+  return {begin, end < begin ? begin : end};
+}
+
 // One queue per thread, used for turn after turn. A queue opens by itself: whoever first takes from
 // it in a turn finds the mark of an earlier one and begins with the whole share. A thread that
 // comes late, with a turn that is over, finds nothing.

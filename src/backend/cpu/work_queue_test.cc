@@ -9,6 +9,30 @@
 namespace quern::cpu {
 namespace {
 
+// Every item of every part has one owner, and it is the one whose share of the whole line it is in.
+TEST(ShareOfPart, GivesItemsToThoseWhoOwnThemInTheLine) {
+  const int64_t parts[] = {18, 6, 0, 1, 6};
+  for (int n_threads = 1; n_threads < 10; ++n_threads) {
+    int64_t first = 0, all = 0;
+    for (const int64_t n : parts) all += n;
+    for (const int64_t n : parts) {
+      std::vector<int> owners(static_cast<size_t>(n), -1);
+      for (int thread = 0; thread < n_threads; ++thread) {
+        const Range mine = share_of_part(all, first, n, thread, n_threads);
+        for (int64_t i = mine.first; i < mine.last; ++i) {
+          EXPECT_EQ(owners[i], -1);
+          owners[i] = thread;
+        }
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        const Range owner = share(all, owners[i], n_threads);
+        EXPECT_TRUE(owner.first <= first + i && first + i < owner.last);
+      }
+      first += n;
+    }
+  }
+}
+
 TEST(WorkQueues, HandOutEveryItemOnceFromTheFrontOfTheOwnShare) {
   WorkQueues queues(3);
   std::vector<int> seen(20);

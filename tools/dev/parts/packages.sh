@@ -15,6 +15,7 @@ NEEDS=(
   "build|header fmt/format.h|libfmt-dev|text formatting"
   "build|header CLI/CLI.hpp|libcli11-dev|command line"
   "build|header histedit.h|libedit-dev|line editing in the chat"
+  "build|header sqlite3.h|libsqlite3-dev|records of the tuner"
   "build|header gtest/gtest.h|libgtest-dev|unit tests"
   "test|has_venv|python3-venv|a place for the end-to-end tests' Python packages"
   "test|cmd clang++|CLANG|second compiler: sanitizers and fuzzing"

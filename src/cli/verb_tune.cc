@@ -1,0 +1,184 @@
+// quern tune: searches for this machine's best cuts of the work, and keeps them.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/known_models.h"
+#include "cli/arguments.h"
+#include "cli/exit_code.h"
+#include "cli/json_output.h"
+#include "cli/model_flags.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/source_flags.h"
+#include "cli/verbs.h"
+#include "tuning/recorded.h"
+
+namespace quern::cli {
+
+namespace {
+
+constexpr const char* kSummary =
+    "Search how this machine likes its products cut (pieces a thread takes, tiles, how far ahead "
+    "to "
+    "fetch) and keep what is\nfaster than the defaults by more than the noise. Results of models "
+    "stay the same bit for bit. Records hold for this\nprocessor, instruction set, number of "
+    "threads "
+    "and products of the same shape and format; models read them when they\nare loaded (--tuning "
+    "off: "
+    "not). A minute or so for a small model; leave the machine alone meanwhile.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  quern tune                     # the default model\n"
+    "  quern tune model.gguf --threads 8\n"
+    "  quern tune --shape llama-3.2-1b --quant q4_0 --quick\n"
+    "  quern tune --list\n"
+    "  quern tune --clear";
+
+struct Flags {
+  SourceFlags source;
+  bool quick = false, list = false, clear = false, json = false;
+};
+
+Json record_json(const TuningRecord& record) {
+  return {
+      {"cpu", record.key.cpu},         {"isa", record.key.isa},     {"threads", record.key.threads},
+      {"kernels", record.key.kernels}, {"product", record.product}, {"parameter", record.parameter},
+      {"value", record.value},         {"gain", record.gain},       {"measured", record.measured}};
+}
+
+Result<int> list_records(const Flags& flags) {
+  const std::string path = tuning_path();
+  std::vector<TuningRecord> records;
+  auto store = RecordStore::open(path, true);
+  if (store) {
+    TRY(records, store->all());
+  } else if (store.error().code != Code::not_found) {
+    return store.error();
+  }
+  if (flags.json) {
+    Json all = Json::array();
+    for (const TuningRecord& record : records) all.push_back(record_json(record));
+    print_json(all, 2);
+    return kDone;
+  }
+  if (records.empty()) fmt::print("no records in {}\n", path);
+  for (const TuningRecord& r : records)
+    fmt::print("{}, {}, {} threads, kernels {}: {}: {} = {} ({:+.1f} %, {})\n", r.key.cpu,
+               r.key.isa, r.key.threads, r.key.kernels, r.product, r.parameter, r.value,
+               100 * r.gain, r.measured);
+  return kDone;
+}
+
+Result<int> clear_records(const Flags& flags) {
+  int n = 0;
+  auto store = RecordStore::open(tuning_path(), true);
+  if (store) {
+    TRY(n, store->clear());
+  } else if (store.error().code != Code::not_found) {
+    return store.error();
+  }
+  if (flags.json)
+    print_json(Json{{"cleared", n}}, 2);
+  else
+    fmt::print("{} records cleared\n", n);
+  return kDone;
+}
+
+std::string passes_text(int n_rows) {
+  if (n_rows == 1) return "one token";
+  return n_rows < 512 ? fmt::format("{} sequences", n_rows) : "a prompt";
+}
+
+void print_findings(const std::vector<ProductFindings>& found) {
+  const auto improved = [](const ProductFindings& p) { return !p.findings.empty(); };
+  size_t width = 0;
+  for (const ProductFindings& product : found) width = std::max(width, product.product.size());
+  for (const ProductFindings& product : found) {
+    if (!improved(product)) fmt::print("{:<{}}  the defaults\n", product.product, width);
+    for (const Finding& finding : product.findings) {
+      std::string changes;
+      for (const auto* parameter : finding.changed)
+        changes +=
+            fmt::format("{}{} {} -> {}", changes.empty() ? "" : ", ", parameter->name,
+                        cpu::kDefaultTuning.*parameter->member, product.best.*parameter->member);
+      fmt::print("{:<{}}  {}: {} ({:+.1f} %)\n", product.product, width,
+                 passes_text(finding.n_rows), changes, 100 * finding.gain);
+    }
+  }
+  if (std::ranges::none_of(found, improved))
+    fmt::print("nothing beat the defaults by more than the noise\n");
+}
+
+Json findings_json(const std::vector<ProductFindings>& found) {
+  Json all = Json::array();
+  for (const ProductFindings& product : found) {
+    Json findings = Json::array();
+    for (const Finding& finding : product.findings) {
+      Json changed = Json::object();
+      for (const auto* parameter : finding.changed)
+        changed[parameter->name] = {{"default", cpu::kDefaultTuning.*parameter->member},
+                                    {"best", product.best.*parameter->member}};
+      findings.push_back({{"passes_of", passes_text(finding.n_rows)},
+                          {"gain", finding.gain},
+                          {"changed", changed}});
+    }
+    all.push_back({{"product", product.product}, {"findings", findings}});
+  }
+  return all;
+}
+
+Result<int> search(const Flags& flags) {
+  const ModelFlags& model = flags.source.model;
+  SearchOptions options{.quick = flags.quick};
+  options.compile.threads = threads_in_use(model);
+  TRY(options.compile.numerics, numerics_of(model));
+  TRY(options.compile.kv, kv_of(model));
+  options.compile.isa = model.isa;
+  options.compile.pin = model.pin;
+  options.compile.dump = model.dump;
+  options.compile.dump_out = print_dump;
+  catch_interrupts();
+  TRY(auto source, open_source(flags.source));
+  Progress bar;
+  options.compile.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
+  options.keep_going = [&bar](double done, std::string_view what) {
+    bar.update(done, what);
+    return !interrupted();
+  };
+  TRY(const auto found, search_tuning(std::move(source), options));
+  bar.clear();
+  const TuningKey key = tuning_key(model.isa, options.compile.threads);
+  std::vector<std::string> products;
+  for (const ProductFindings& product : found) products.push_back(product.product);
+  TRY(RecordStore store, RecordStore::open(tuning_path(), false));
+  TRY_OK(store.replace(key, products, records_of(key, found)));
+  if (flags.json)
+    print_json(findings_json(found), 2);
+  else
+    print_findings(found);
+  return kDone;
+}
+
+}  // namespace
+
+Result<int> run_tune(int argc, const char* const* argv) {
+  Flags flags;
+  Arguments args("tune", kSummary, kExamples);
+  add_source_flags(args, flags.source);
+  args.flag("--quick", flags.quick, "Fewer rounds and shorter prompts: sees only larger gains");
+  args.flag("--list", flags.list, "Print all records instead");
+  args.flag("--clear", flags.clear, "Forget all records instead");
+  args.flag("--json", flags.json, "Print JSON");
+  args.exclusive({"--list", "--clear"});
+  add_machine_flags(args, flags.source.model);
+  TRY(const bool go, args.parse(argc, argv));
+  if (!go) return kDone;
+  if (flags.list) return list_records(flags);
+  if (flags.clear) return clear_records(flags);
+  TRY_OK(check_source(flags.source));
+  return search(flags);
+}
+
+}  // namespace quern::cli
