@@ -21,9 +21,15 @@ void unpack_nibbles(const uint8_t (&nibbles)[16], int8_t* codes) {
 
 // Adds the fifth bits: codes become 0..31.
 void add_high_bits(const uint8_t (&high)[4], int8_t* codes) {
-  for (int i = 0; i < kBlock; ++i) {
-    const int bit = high[i / 8] >> (i % 8) & 1;
-    codes[i] = static_cast<int8_t>(codes[i] | bit << 4);
+  // Eight at once: byte i of a word keeps bit i, which then moves to where the code needs it.
+  constexpr uint64_t kEvery = 0x0101010101010101, kBitOfByte = 0x8040201008040201;
+  for (int i = 0; i < kBlock; i += 8) {
+    const uint64_t own = high[i / 8] * kEvery & kBitOfByte;
+    const uint64_t bits = (own + 0x7f * kEvery) >> 7 & kEvery;
+    uint64_t word;
+    std::memcpy(&word, codes + i, sizeof word);
+    word |= bits << 4;
+    std::memcpy(codes + i, &word, sizeof word);
   }
 }
 

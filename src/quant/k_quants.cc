@@ -12,14 +12,21 @@ namespace {
 
 constexpr int kSuper = 256;
 
-// 2-bit field of weight i.
-int two_bits(const uint8_t* packed, int i) {
-  return packed[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
-}
-
-// 4-bit field of weight i.
-int four_bits(const uint8_t* packed, int i) {
-  return packed[i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
+// Fields of kBits to bit kTo of the codes of 256 weights: chunks of kRun bytes, byte j of which
+// holds weights j, j + kRun, ... of its chunk from the low bits up. At kTo 0 the codes are set,
+// above it they gain bits. Loops the compiler makes vectors of: this is what loading a model waits
+// for.
+template <int kBits, int kRun = 32, int kTo = 0>
+void unpack_fields(const uint8_t* __restrict packed, int8_t* __restrict codes) {
+  constexpr int kMask = (1 << kBits) - 1;
+  for (int i = 0; i < kSuper; i += kRun) {
+    const int field = i / kRun % (8 / kBits);
+    const uint8_t* from = packed + i / (kRun * 8 / kBits) * kRun;
+    for (int j = 0; j < kRun; ++j) {
+      const int bits = (from[j] >> (field * kBits) & kMask) << kTo;
+      codes[i + j] = static_cast<int8_t>(kTo == 0 ? bits : codes[i + j] | bits);
+    }
+  }
 }
 
 void set_two_bits(uint8_t* packed, int i, int code) {
@@ -136,7 +143,7 @@ struct Q2K {
   }
   void unpack(int8_t* out, float* out_scales, float* offsets) const {
     spread(*this, out_scales, offsets);
-    for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(two_bits(codes, i));
+    unpack_fields<2>(codes, out);
   }
   static Q2K pack(const float* in) {
     const Ranges<16> ranges(in, 3);
@@ -181,10 +188,8 @@ struct Q3K {
   }
   void unpack(int8_t* codes, float* out_scales, float* offsets) const {
     spread(*this, out_scales, offsets);
-    for (int i = 0; i < kSuper; ++i) {
-      const int bit = high[i % 32] >> (i / 32) & 1;
-      codes[i] = static_cast<int8_t>(two_bits(low, i) | bit << 2);
-    }
+    unpack_fields<2>(low, codes);
+    unpack_fields<1, 32, 2>(high, codes);
   }
   static Q3K pack(const float* in) {
     float wanted[16];
@@ -219,7 +224,7 @@ struct Q4K {
   SuperScale super() const { return super_of(d, dmin, scales); }
   void unpack(int8_t* out, float* out_scales, float* offsets) const {
     spread(*this, out_scales, offsets);
-    for (int i = 0; i < kSuper; ++i) out[i] = static_cast<int8_t>(four_bits(codes, i));
+    unpack_fields<4>(codes, out);
   }
   static Q4K pack(const float* in) {
     Q4K block{};
@@ -243,10 +248,8 @@ struct Q5K {
   SuperScale super() const { return super_of(d, dmin, scales); }
   void unpack(int8_t* codes, float* out_scales, float* offsets) const {
     spread(*this, out_scales, offsets);
-    for (int i = 0; i < kSuper; ++i) {
-      const int bit = high[i % 32] >> (i / 32) & 1;
-      codes[i] = static_cast<int8_t>(four_bits(low, i) | bit << 4);
-    }
+    unpack_fields<4>(low, codes);
+    unpack_fields<1, 32, 4>(high, codes);
   }
   static Q5K pack(const float* in) {
     Q5K block{};
@@ -278,10 +281,8 @@ struct Q6K {
   }
   void unpack(int8_t* codes, float* out_scales, float* offsets) const {
     spread(*this, out_scales, offsets);
-    for (int i = 0; i < kSuper; ++i) {
-      const int low4 = low[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
-      codes[i] = static_cast<int8_t>(low4 | two_bits(high, i) << 4);
-    }
+    unpack_fields<4, 64>(low, codes);
+    unpack_fields<2, 32, 4>(high, codes);
   }
   static Q6K pack(const float* in) {
     float wanted[16];

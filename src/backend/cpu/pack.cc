@@ -4,12 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "backend/cpu/decode_panel.h"
 #include "backend/cpu/linear.h"
+#include "backend/cpu/pack_codes.h"
 #include "backend/cpu/packed_layout.h"
-#include "backend/cpu/ternary_code.h"
 #include "base/check.h"
 #include "base/float16.h"
 
@@ -77,33 +78,36 @@ void tame_scales(const IntegerForm& form, SplitPanel& split) {
 }
 
 // One scale or offset as it is packed; steps are packed from SuperScale.
-void put_scale(ScaleKind kind, float value, std::byte* at) {
-  if (kind == ScaleKind::f32) {
-    std::memcpy(at, &value, 4);
-  } else if (kind == ScaleKind::f16) {
+template <ScaleKind kKind>
+void put_scale(float value, int64_t row, std::byte* vector) {
+  if constexpr (kKind == ScaleKind::f32) {
+    std::memcpy(vector + 4 * row, &value, 4);
+  } else if constexpr (kKind == ScaleKind::f16) {
     const uint16_t half = f32_to_f16(value);
-    std::memcpy(at, &half, 2);
+    std::memcpy(vector + 2 * row, &half, 2);
   } else {
-    *at = static_cast<std::byte>(std::bit_cast<uint32_t>(value) >> 23 & 255);
+    vector[row] = static_cast<std::byte>(std::bit_cast<uint32_t>(value) >> 23 & 255);
   }
 }
 
 // Scales and offsets of unit u of a panel.
+template <ScaleKind kKind>
 void pack_scales(const SplitPanel& split, const IntegerForm& form, const Unit& unit, int64_t u,
                  int64_t n_in, std::byte* out) {
-  const int64_t per_row = n_in / form.group;
-  for (int g = 0; g < unit.n_scales; ++g) {
-    const int64_t column = u * unit.n_scales + g;
-    if (column >= per_row) return;
-    for (int64_t row = 0; row < kPanelRows; ++row) {
-      const int size = unit.scale_stride / kPanelRows;
-      std::byte* at = out + g * unit.scale_stride + row * size;
-      put_scale(form.scales, split.scales[row * per_row + column], at);
+  const int64_t per_row = n_in / form.group, first = u * unit.n_scales;
+  const int64_t n = std::min<int64_t>(unit.n_scales, per_row - first);
+  for (int64_t row = 0; row < kPanelRows; ++row) {
+    for (int64_t g = 0; g < n; ++g) {
+      std::byte* vector = out + g * unit.scale_stride;
+      put_scale<kKind>(split.scales[row * per_row + first + g], row, vector);
       if (form.has_offset)
-        put_scale(form.scales, split.offsets[row * per_row + column], at + unit.offsets_at);
+        put_scale<kKind>(split.offsets[row * per_row + first + g], row, vector + unit.offsets_at);
     }
   }
 }
+
+using PackScales = void(const SplitPanel&, const IntegerForm&, const Unit&, int64_t u, int64_t n_in,
+                        std::byte* out);
 
 // The same of ScaleKind::steps.
 void pack_steps(const SplitPanel& split, const IntegerForm& form, const Unit& unit, int64_t u,
@@ -121,6 +125,17 @@ void pack_steps(const SplitPanel& split, const IntegerForm& form, const Unit& un
   }
 }
 
+// One scale for all stands before the units.
+void pack_no_scales(const SplitPanel&, const IntegerForm&, const Unit&, int64_t, int64_t,
+                    std::byte*) {}
+
+PackScales* scale_packer(ScaleKind kind) {
+  constexpr PackScales* kPackers[] = {pack_scales<ScaleKind::f32>, pack_scales<ScaleKind::f16>,
+                                      pack_scales<ScaleKind::power>, pack_steps, pack_no_scales};
+  static_assert(std::size(kPackers) == static_cast<size_t>(ScaleKind::one) + 1);
+  return kPackers[static_cast<int>(kind)];
+}
+
 // d and -dmin of the 256 inputs that begin with unit u.
 void pack_header(const SplitPanel& split, const Unit& unit, int64_t u, int64_t n_in,
                  std::byte* out) {
@@ -133,78 +148,17 @@ void pack_header(const SplitPanel& split, const Unit& unit, int64_t u, int64_t n
   }
 }
 
-// Where `count` bits of the codes of a quad, from bit `from` on, are packed: at bit `to` of a pair.
-struct Piece {
-  int pair, from, count, to;
-};
-struct Pieces {
-  Piece piece[2];
-  int n;
-};
-Pieces pieces_of(Layout layout, int q) {
-  const Piece nibble{q % 8, 0, 4, q / 8 * 4}, low_two{q / 4, 0, 2, q % 4 * 2};
-  switch (layout) {
-    case Layout::int2:
-      return {{low_two}, 1};
-    case Layout::int3:
-      return {{low_two, {4 + q / 8, 2, 1, q % 8}}, 2};
-    case Layout::int5:
-      return {{nibble, {8 + q / 8, 4, 1, q % 8}}, 2};
-    case Layout::int6:
-      return {{nibble, {8 + q / 4, 4, 2, q % 4 * 2}}, 2};
-    case Layout::int8:
-      return {{{q, 0, 8, 0}}, 1};
-    default:
-      return {{nibble}, 1};  // int4, table4
-  }
-}
-
-std::byte* dword_of(std::byte* codes, int pair, int64_t row) {
-  return codes + (2 * pair + row / kStripRows) * kLine + row % kStripRows * kQuad;
-}
-
-// Codes (32, k) of one unit, as numbers of the layout's bits.
-void pack_codes(const uint8_t* codes, Layout layout, std::byte* out) {
-  constexpr int kInputs = 64, kQuads = kInputs / kQuad;
-  for (int q = 0; q < kQuads; ++q) {
-    const Pieces pieces = pieces_of(layout, q);
-    for (int i = 0; i < pieces.n; ++i) {
-      const auto [pair, from, count, to] = pieces.piece[i];
-      const uint32_t mask = ((1u << count) - 1) * 0x01010101u;
-      for (int64_t row = 0; row < kPanelRows; ++row) {
-        uint32_t word, packed;
-        std::memcpy(&word, codes + row * kInputs + kQuad * q, sizeof word);
-        std::byte* at = dword_of(out, pair, row);
-        std::memcpy(&packed, at, sizeof packed);
-        packed |= (word >> from & mask) << to;
-        std::memcpy(at, &packed, sizeof packed);
-      }
-    }
-  }
-}
-
-void pack_ternary_codes(const uint8_t* codes, int k, std::byte* out) {
-  for (int pair = 0; pair < k / (kQuad * kTrits); ++pair) {
-    for (int64_t row = 0; row < kPanelRows; ++row) {
-      const uint8_t* from = codes + row * k + kQuad * pair;
-      for (int b = 0; b < kQuad; ++b) {
-        const int t[] = {from[b], from[32 + b], from[64 + b], from[96 + b], from[128 + b]};
-        dword_of(out, pair, row)[b] = static_cast<std::byte>(ternary_byte(t));
-      }
-    }
-  }
-}
-
-// What a code of the integer form is packed as.
+// What a code of the integer form is packed as, where that is not the code.
 std::array<uint8_t, 256> packed_codes(Layout layout, const IntegerForm& form) {
   std::array<uint8_t, 256> map{};
   for (int i = 0; i < 256; ++i) {
-    const auto code = static_cast<int8_t>(i);
-    map[i] = static_cast<uint8_t>(layout == Layout::int8 ? code + 128 : code);
+    map[i] = static_cast<uint8_t>(i);
     if (layout == Layout::ternary && i > 2) map[i] = 1;  // 3 is no code
     if (layout != Layout::table4) continue;
     const int8_t* end = form.values + 16;
-    map[i] = static_cast<uint8_t>(std::find(form.values, end, code) - form.values) & 15;
+    map[i] =
+        static_cast<uint8_t>(std::find(form.values, end, static_cast<int8_t>(i)) - form.values) &
+        15;
   }
   return map;
 }
@@ -218,7 +172,10 @@ class IntegerPacker {
         unit_(layout_, format.integer),
         map_(packed_codes(layout_, format.integer)),
         split_(format.integer, m.n_cols),
-        codes_(kPanelRows * unit_.k) {}
+        codes_(unit_.k),
+        mapped_(layout_ == Layout::table4 || layout_ == Layout::ternary),
+        pack_row_(row_packer(layout_)),
+        pack_scales_(scale_packer(format.integer.scales)) {}
 
   void pack(int64_t panel, std::byte* out) {
     const IntegerForm& form = format_.integer;
@@ -233,29 +190,24 @@ class IntegerPacker {
       std::byte* at = out + unit_.at(u);
       const bool steps = form.scales == ScaleKind::steps;
       if (steps && u % 4 == 0) pack_header(split_, unit_, u, m_.n_cols, at - unit_.header_bytes);
-      if (steps) {
-        pack_steps(split_, form, unit_, u, m_.n_cols, at);
-      } else {
-        pack_scales(split_, form, unit_, u, m_.n_cols, at);
-      }
-      take_codes(u);
-      if (layout_ == Layout::ternary) {
-        pack_ternary_codes(codes_.data(), unit_.k, at + unit_.codes_at);
-      } else {
-        pack_codes(codes_.data(), layout_, at + unit_.codes_at);
-      }
+      pack_scales_(split_, form, unit_, u, m_.n_cols, at);
+      pack_codes(u, at + unit_.codes_at);
     }
   }
 
  private:
   // Codes of unit u, those past the matrix meaning 0.
-  void take_codes(int64_t u) {
+  void pack_codes(int64_t u, std::byte* out) {
     const int64_t first = u * unit_.k, n = std::min<int64_t>(unit_.k, m_.n_cols - first);
-    std::fill(codes_.begin(), codes_.end(), map_[format_.integer.zero_point]);
+    const bool as_they_are = !mapped_ && n == unit_.k;
     for (int64_t row = 0; row < kPanelRows; ++row) {
       const int8_t* from = split_.codes.data() + row * m_.n_cols + first;
-      for (int64_t i = 0; i < n; ++i)
-        codes_[row * unit_.k + i] = map_[static_cast<uint8_t>(from[i])];
+      if (!as_they_are) {
+        std::fill(codes_.begin() + n, codes_.end(), map_[format_.integer.zero_point]);
+        for (int64_t i = 0; i < n; ++i) codes_[i] = map_[static_cast<uint8_t>(from[i])];
+      }
+      const auto* codes = as_they_are ? reinterpret_cast<const uint8_t*>(from) : codes_.data();
+      pack_row_(codes, out + row / kStripRows * kLine + row % kStripRows * kQuad);
     }
   }
 
@@ -265,24 +217,49 @@ class IntegerPacker {
   Unit unit_;
   std::array<uint8_t, 256> map_;
   SplitPanel split_;
-  std::vector<uint8_t> codes_;  // (32, k)
+  std::vector<uint8_t> codes_;  // (k)
+  bool mapped_;
+  PackRow* pack_row_;
+  PackScales* pack_scales_;
 };
 
-void pack_plain_panel(const QuantMatrix& m, int64_t panel, std::vector<float>& decoded,
-                      std::vector<float>& transposed, Layout layout, std::byte* out) {
-  const int64_t first = kPanelRows * panel, n = std::min<int64_t>(kPanelRows, m.n_rows - first);
-  decode_rows(m, first, n, decoded.data());
-  transpose_panel(decoded.data(), n, m.n_cols, transposed.data());
-  const int64_t size = kPanelRows * m.n_cols;
-  if (layout == Layout::f32) {
-    std::memcpy(out, transposed.data(), size * sizeof(float));
-    return;
+// rows (n, n_in) to (n_in, kPanelRows), rows past n of zeros.
+template <class T>
+void transpose(const T* rows, int64_t n, int64_t n_in, T* panel) {
+  constexpr int64_t kBlock = 16;  // inputs at a time: 16 columns of 32 rows stay in the cache
+  for (int64_t k0 = 0; k0 < n_in; k0 += kBlock) {
+    const int64_t k1 = std::min(n_in, k0 + kBlock);
+    for (int64_t row = 0; row < kPanelRows; ++row) {
+      for (int64_t k = k0; k < k1; ++k) {
+        panel[k * kPanelRows + row] = row < n ? rows[row * n_in + k] : T{};
+      }
+    }
   }
-  for (int64_t i = 0; i < size; ++i) {  // exact: the values were this type
-    const float x = transposed[i];
-    const uint16_t half = layout == Layout::f16 ? f32_to_f16(x) : f32_to_bf16(x);
-    std::memcpy(out + 2 * i, &half, 2);
+}
+
+// Panels of numbers as the file has them.
+template <class T>
+class PlainPacker {
+ public:
+  explicit PlainPacker(const QuantMatrix& m)
+      : m_(m), rows_(kPanelRows * m.n_cols), panel_(rows_.size()) {}
+
+  void pack(int64_t p, std::byte* out) {
+    const int64_t first = kPanelRows * p, n = std::min<int64_t>(kPanelRows, m_.n_rows - first);
+    const size_t row_bytes = m_.n_cols * sizeof(T);
+    std::memcpy(rows_.data(), m_.data.data() + first * row_bytes, n * row_bytes);
+    transpose(rows_.data(), n, m_.n_cols, panel_.data());
+    std::memcpy(out, panel_.data(), panel_.size() * sizeof(T));
   }
+
+ private:
+  const QuantMatrix& m_;
+  std::vector<T> rows_, panel_;  // aligned, which neither file nor output need be
+};
+
+template <class Packer>
+void pack_panels(Packer packer, int64_t first, int64_t last, int64_t bytes, std::byte* out) {
+  for (int64_t p = first; p < last; ++p) packer.pack(p, out + p * bytes);
 }
 
 int64_t panel_bytes(const Format& format, int64_t n_in) {
@@ -300,15 +277,7 @@ void decode_rows(const QuantMatrix& m, int64_t first, int64_t n, float* out) {
 }
 
 void transpose_panel(const float* rows, int64_t n, int64_t n_in, float* panel) {
-  constexpr int64_t kBlock = 16;  // inputs at a time: 16 columns of 32 rows stay in the cache
-  for (int64_t k0 = 0; k0 < n_in; k0 += kBlock) {
-    const int64_t k1 = std::min(n_in, k0 + kBlock);
-    for (int64_t row = 0; row < kPanelRows; ++row) {
-      for (int64_t k = k0; k < k1; ++k) {
-        panel[k * kPanelRows + row] = row < n ? rows[row * n_in + k] : 0.0f;
-      }
-    }
-  }
+  transpose(rows, n, n_in, panel);
 }
 
 Layout layout_of(const Format& format) {
@@ -336,13 +305,12 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
   const Format& format = format_of(m);
   const int64_t bytes = panel_bytes(format, m.n_cols);
   if (format.integer.group) {
-    IntegerPacker packer(m, format);
-    for (int64_t p = first_panel; p < last_panel; ++p) packer.pack(p, out + p * bytes);
-    return;
-  }
-  std::vector<float> decoded(kPanelRows * m.n_cols), transposed(decoded.size());
-  for (int64_t p = first_panel; p < last_panel; ++p) {
-    pack_plain_panel(m, p, decoded, transposed, layout_of(format), out + p * bytes);
+    pack_panels(IntegerPacker(m, format), first_panel, last_panel, bytes, out);
+  } else if (layout_of(format) == Layout::f32) {
+    CHECK(m.dtype == Dtype::f32, "a format without integer form is plain numbers");
+    pack_panels(PlainPacker<uint32_t>(m), first_panel, last_panel, bytes, out);
+  } else {
+    pack_panels(PlainPacker<uint16_t>(m), first_panel, last_panel, bytes, out);
   }
 }
 
