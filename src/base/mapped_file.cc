@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -42,6 +44,30 @@ Result<Ok> check_kind(const std::string& path, const struct stat& status) {
     if ((status.st_mode & S_IFMT) == kind.kind) what = kind.name;
   return Error{Code::invalid_argument, std::string("not a file but ") + what, path,
                "give the path of a file"};
+}
+
+int64_t nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+FileIdentity identity_of(const struct stat& status) {
+  constexpr int64_t kSettled = 2'000'000'000;  // the step of FAT's clock, the coarsest
+  const int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  FileIdentity identity = {
+    .inode = status.st_ino,
+    .bytes = status.st_size,
+#if defined(__APPLE__)
+    .modified_ns = nanoseconds(status.st_mtimespec),
+    .changed_ns = nanoseconds(status.st_ctimespec)
+#else
+    .modified_ns = nanoseconds(status.st_mtim),
+    .changed_ns = nanoseconds(status.st_ctim)
+#endif
+  };
+  identity.settled = now - std::max(identity.modified_ns, identity.changed_ns) > kSettled;
+  return identity;
 }
 
 // Closes on every way out: a mapping outlives its descriptor.
@@ -104,22 +130,27 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   const Descriptor descriptor{fd};
   if (::fstat(fd, &status) != 0) return system_error(path, errno);
   TRY_OK(check_kind(path, status));
-  if (status.st_size == 0) return MappedFile(path, {});  // mmap refuses length 0
+  if (status.st_size == 0)
+    return MappedFile(path, identity_of(status), {});  // mmap refuses length 0
   if (status.st_size > PTRDIFF_MAX - kMargin) return system_error(path, EFBIG);  // 32-bit systems
   const auto size = static_cast<size_t>(status.st_size);
   const std::byte* at = map(fd, size);
   if (!at) return system_error(path, errno);
-  return MappedFile(path, {at, size});
+  return MappedFile(path, identity_of(status), {at, size});
 }
 
-MappedFile::MappedFile(std::string path, std::span<const std::byte> bytes)
-    : path_(std::move(path)), bytes_(bytes) {}
+MappedFile::MappedFile(std::string path, const FileIdentity& identity,
+                       std::span<const std::byte> bytes)
+    : path_(std::move(path)), identity_(identity), bytes_(bytes) {}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)),
+      identity_(other.identity_),
+      bytes_(std::exchange(other.bytes_, {})) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(identity_, other.identity_);
   std::swap(bytes_, other.bytes_);
   return *this;
 }
@@ -128,6 +159,13 @@ void MappedFile::give_back(std::span<const std::byte> part) const {
   CHECK(part.data() >= bytes_.data() && part.data() + part.size() <= bytes_.data() + bytes_.size(),
         "a part of another file");
   drop(part);
+}
+
+void MappedFile::want_large_pages() const {
+#if defined(MADV_HUGEPAGE)
+  if (!bytes_.empty())
+    ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_HUGEPAGE);
+#endif
 }
 
 MappedFile::~MappedFile() {

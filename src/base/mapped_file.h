@@ -2,12 +2,23 @@
 // costs the same for every size. Where the system maps no files (WASI) it is read as a whole.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
 #include "base/result.h"
 
 namespace quern {
+
+// Which content a file has, as far as the system tells without reading it, whatever its path: a
+// write changes one of these. The time of change cannot be set back as that of modification can.
+struct FileIdentity {
+  uint64_t inode = 0;
+  int64_t bytes = 0, modified_ns = 0, changed_ns = 0;
+  // The last change was so long before the file was opened that a later one shows; clocks of file
+  // systems move in steps of up to two seconds.
+  bool settled = false;
+};
 
 // Owns the mapping: bytes() is valid while the object lives, wherever it is moved to. Thread-safe
 // after open. The file must not be shortened meanwhile (the system then raises SIGBUS on access).
@@ -26,11 +37,15 @@ class MappedFile {
   // Gives the memory of a part back to the system; what is read of it later comes from the file
   // again.
   void give_back(std::span<const std::byte> part) const;
+  // A hint that the whole file is read again and again: the system may keep it in large pages.
+  void want_large_pages() const;
   const std::string& path() const { return path_; }
+  const FileIdentity& identity() const { return identity_; }  // when it was opened
 
  private:
-  MappedFile(std::string path, std::span<const std::byte> bytes);
+  MappedFile(std::string path, const FileIdentity& identity, std::span<const std::byte> bytes);
   std::string path_;
+  FileIdentity identity_;
   std::span<const std::byte> bytes_;
 };
 

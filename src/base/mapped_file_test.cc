@@ -1,5 +1,6 @@
 #include "base/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,42 @@ TEST(MappedFile, RefusesWhatIsNoFileWithoutBlocking) {
   EXPECT_EQ(MappedFile::open(temporary("absent")).error().code, Code::not_found);
   EXPECT_EQ(MappedFile::open(std::string("a\0b", 3)).error().code, Code::invalid_argument);
   EXPECT_EQ(MappedFile::open("").error().code, Code::not_found);
+}
+
+TEST(MappedFile, AnyWriteChangesItsIdentity) {
+  const std::string path = temporary("identity");
+  std::ofstream(path) << "hello";
+  const FileIdentity before = MappedFile::open(path)->identity();
+  EXPECT_EQ(before.bytes, 5);
+  EXPECT_FALSE(before.settled);  // written just now: the next change might get the same time
+  const auto same = MappedFile::open(path)->identity();
+  EXPECT_EQ(same.inode, before.inode);
+  EXPECT_EQ(same.modified_ns, before.modified_ns);
+  EXPECT_EQ(same.changed_ns, before.changed_ns);
+
+  ::usleep(20000);  // more than a step of the file system's clock
+  std::ofstream(path) << "jello";
+  struct timespec times[2] = {};  // even with the old time of modification put back
+  times[0].tv_nsec = UTIME_OMIT;
+  times[1].tv_sec = before.modified_ns / 1'000'000'000;
+  times[1].tv_nsec = before.modified_ns % 1'000'000'000;
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  const FileIdentity after = MappedFile::open(path)->identity();
+  EXPECT_EQ(after.modified_ns, before.modified_ns);
+  EXPECT_NE(after.changed_ns, before.changed_ns);
+  ::unlink(path.c_str());
+  EXPECT_TRUE(MappedFile::open(QUERN_SOURCE_DIR "/LICENSE")->identity().settled);
+}
+
+TEST(MappedFile, LargePagesAreOnlyAHint) {
+  const std::string path = temporary("large");
+  std::ofstream(path) << std::string(5 << 20, 'x');
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file);
+  file->want_large_pages();
+  for (size_t i = 0; i < file->bytes().size(); i += 4096)
+    ASSERT_EQ(file->bytes()[i], std::byte{'x'});
+  ::unlink(path.c_str());
 }
 
 TEST(MappedFile, SaysThatPermissionIsMissing) {

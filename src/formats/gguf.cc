@@ -31,6 +31,11 @@ class GgufSource : public WeightSource {
   const Metadata& metadata() const override { return file_.metadata; }
   std::span<const Weight> weights() const override { return file_.weights; }
   int64_t file_bytes() const override { return file_bytes_; }
+  std::vector<FileIdentity> files() const override {
+    std::vector<FileIdentity> all;
+    for (const MappedFile& map : maps_) all.push_back(map.identity());
+    return all;
+  }
   void give_back(std::span<const std::byte> data) const override {
     for (const MappedFile& map : maps_)
       if (std::less_equal{}(map.bytes().data(), data.data()) &&

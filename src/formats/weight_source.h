@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "formats/metadata.h"
 
@@ -43,6 +44,8 @@ class WeightSource {
   virtual const Metadata& metadata() const = 0;
   virtual std::span<const Weight> weights() const = 0;  // sorted by name
   virtual int64_t file_bytes() const = 0;               // all shards together
+  // Of all shards, in order; empty where the weights come from no file.
+  virtual std::vector<FileIdentity> files() const { return {}; }
   // A hint that these bytes of a weight will hardly be read again: a mapped file gives their memory
   // back to the system. They stay readable.
   virtual void give_back(std::span<const std::byte> /*data*/) const {}

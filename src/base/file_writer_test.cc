@@ -1,0 +1,86 @@
+#include "base/file_writer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WritesFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) / ("file_writer_" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    path_ = (folder_ / "file").string();
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static std::span<const std::byte> bytes(std::string_view text) {
+    return std::as_bytes(std::span(text));
+  }
+  std::string content() const {
+    std::ifstream in(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  int64_t n_files() const {
+    return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
+  }
+
+  fs::path folder_;
+  std::string path_;
+};
+
+TEST_F(WritesFiles, AppearWhenTheyAreWhole) {
+  auto writer = FileWriter::create(path_);
+  ASSERT_TRUE(writer) << to_string(writer.error());
+  ASSERT_TRUE(writer->write(4, bytes("later")));
+  ASSERT_TRUE(writer->write(0, bytes("ab")));
+  EXPECT_FALSE(fs::exists(path_));
+  ASSERT_TRUE(writer->finish());
+  EXPECT_EQ(content(), std::string("ab\0\0later", 9));
+  EXPECT_EQ(n_files(), 1);
+}
+
+TEST_F(WritesFiles, TakeTheOldOnesPlace) {
+  std::ofstream(path_) << "old";
+  {
+    auto writer = FileWriter::create(path_);
+    ASSERT_TRUE(writer && writer->write(0, bytes("new")));
+    EXPECT_EQ(content(), "old");
+    ASSERT_TRUE(writer->finish());
+  }
+  EXPECT_EQ(content(), "new");
+}
+
+TEST_F(WritesFiles, LeaveNothingWhenTheyAreGivenUp) {
+  {
+    auto writer = FileWriter::create(path_);
+    ASSERT_TRUE(writer && writer->write(0, bytes("half")));
+    const FileWriter moved = std::move(*writer);
+  }
+  EXPECT_EQ(n_files(), 0);
+}
+
+TEST_F(WritesFiles, TwoAtOnceDoNotMix) {
+  auto one = FileWriter::create(path_), two = FileWriter::create(path_);
+  ASSERT_TRUE(one && two);
+  ASSERT_TRUE(one->write(0, bytes("1111")) && two->write(0, bytes("22")));
+  ASSERT_TRUE(one->finish() && two->finish());
+  EXPECT_EQ(content(), "22");
+}
+
+TEST_F(WritesFiles, SayWhyTheyCannot) {
+  const auto refused = FileWriter::create((folder_ / "no" / "file").string());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_NE(refused.error().what.find("No such file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quern
