@@ -9,6 +9,7 @@
 #include "backend/cpu/tuning.h"
 #include "backend/executor.h"
 #include "base/result.h"
+#include "compile/packed_file.h"
 #include "formats/weight_source.h"
 
 namespace quern {
@@ -27,6 +28,13 @@ struct CompileOptions {
   std::function<void(double done, std::string_view what)> progress;
   // Called after every pass with the times of its steps; empty: none are taken.
   std::function<void(const PassProfile&)> profile;
+  // Where weights packed by earlier loads may lie (compile/packed_cache.h); empty: none are looked
+  // for. What is there and cannot be used is said to `note`.
+  std::string packed_folder;
+  std::function<void(const std::string&)> note;
+  // Called when weights were packed that could be kept there, with the seconds that it took. The
+  // contents view memory of the executor.
+  std::function<void(PackedContents contents, double seconds)> packed;
   // After the step of this name its result is written to `dump_out` as text; empty: nothing. "all":
   // every step.
   std::string dump;

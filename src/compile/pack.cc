@@ -1,11 +1,16 @@
 // Each weight into the panels its kernel reads, in the order of use, straight from the file, on all
-// threads: each packs what it will read.
+// threads, each what it will read; or mapped, where an earlier load has kept them.
 #include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 
 #include "backend/cpu/work_queue.h"
+#include "base/checksum.h"
 #include "compile/compilation.h"
+#include "compile/packed_cache.h"
 
 namespace quern {
 namespace {
@@ -42,20 +47,76 @@ Result<std::vector<Job>> list_jobs(const Compilation& c, int64_t& total) {
   return jobs;
 }
 
-}  // namespace
+cpu::PackedMatrix packed_matrix(const BoundWeight& w, std::span<const std::byte> data) {
+  return {.layout = cpu::layout_of(*w.format),
+          .form = w.format->integer,
+          .n_out = w.matrix.n_rows,
+          .n_in = w.matrix.n_cols,
+          .data = data};
+}
 
-Result<> pack(Compilation& c) {
-  int64_t total = 0;
-  TRY(const std::vector<Job> jobs, list_jobs(c, total));
+// What a file says it has must be what this model needs.
+Result<> check_entry(const PackedFile& file, const Job& job, const BoundWeight& w) {
+  const PackedEntry* entry = file.find(job.name);
+  if (entry && entry->dtype == w.matrix.dtype && entry->n_out == w.matrix.n_rows &&
+      entry->n_in == w.matrix.n_cols && std::ssize(entry->data) == job.bytes)
+    return Ok{};
+  return Error{Code::corrupt, "packed weights without " + job.name + " as the model has it",
+               file.map.path(), ""};
+}
+
+// Packs one panel, any one of them, and compares: a file by a program that packs otherwise does not
+// pass, whether or not somebody thought of raising kPackedVersion.
+Result<> check_panel(const PackedFile& file, const Job& job, const BoundWeight& w) {
+  const std::span<const std::byte> data = file.find(job.name)->data;
+  const int64_t n_panels = packed_matrix(w, data).n_panels(), bytes = job.bytes / n_panels;
+  const auto key = std::as_bytes(std::span(file.contents.key));
+  const auto panel = static_cast<int64_t>(checksum(key) % static_cast<uint64_t>(n_panels));
+  // Of the whole matrix, but only the panel's pages are ever touched.
+  TRY(const cpu::WeightMemory fresh, cpu::WeightMemory::allocate(job.bytes, false));
+  cpu::pack(w.matrix, panel, panel + 1, fresh.data());
+  if (std::memcmp(fresh.data() + panel * bytes, data.data() + panel * bytes, bytes) == 0)
+    return Ok{};
+  return Error{Code::unsupported, "packed weights by another version of this program",
+               file.map.path(), ""};
+}
+
+Result<PackedFile> find_packed(Compilation& c, const std::vector<Job>& jobs,
+                               const std::string& key) {
+  TRY(PackedFile file, PackedCache(c.options.packed_folder).find(key));
+  std::vector<Dtype> seen;
+  for (const Job& job : jobs) {
+    const BoundWeight& w = c.weights.at(job.name);
+    TRY_OK(check_entry(file, job, w));
+    if (std::ranges::find(seen, w.matrix.dtype) != seen.end()) continue;
+    TRY_OK(check_panel(file, job, w));
+    seen.push_back(w.matrix.dtype);
+  }
+  return file;
+}
+
+// True: all weights come from a file.
+bool map_packed(Compilation& c, const std::vector<Job>& jobs, const std::string& key) {
+  auto file = find_packed(c, jobs, key);
+  if (!file) {
+    const Error& error = file.error();
+    if (error.code != Code::not_found && c.options.note)
+      c.options.note(error.what + ": packed anew (" + error.where + ")");
+    return false;
+  }
+  file->map.want_large_pages();
+  for (const Job& job : jobs)
+    c.packed[job.name] = packed_matrix(c.weights.at(job.name), file->find(job.name)->data);
+  c.program.mapped_weights = std::move(file->map);
+  return true;
+}
+
+Result<> pack_all(Compilation& c, const std::vector<Job>& jobs, int64_t total) {
   TRY(c.program.weights, cpu::WeightMemory::allocate(total));
   for (const Job& job : jobs) {
     const BoundWeight& w = c.weights.at(job.name);
     std::byte* out = c.program.weights.data() + job.offset;
-    c.packed[job.name] = {.layout = cpu::layout_of(*w.format),
-                          .form = w.format->integer,
-                          .n_out = w.matrix.n_rows,
-                          .n_in = w.matrix.n_cols,
-                          .data = {out, static_cast<size_t>(job.bytes)}};
+    c.packed[job.name] = packed_matrix(w, {out, static_cast<size_t>(job.bytes)});
     const int64_t n_panels = c.packed[job.name].n_panels();
     c.pool.run([&](int thread, int n_threads) {
       const cpu::Range mine =
@@ -67,6 +128,37 @@ Result<> pack(Compilation& c) {
       c.options.progress(static_cast<double>(job.offset + job.bytes) / static_cast<double>(total),
                          "packing weights");
   }
+  return Ok{};
+}
+
+PackedContents contents_of(const Compilation& c, const std::vector<Job>& jobs, std::string key) {
+  std::error_code ignored;
+  PackedContents contents = {
+      .key = std::move(key),
+      .source = std::filesystem::absolute(c.source.path(), ignored).string()};
+  for (const Job& job : jobs) {
+    const cpu::PackedMatrix& matrix = c.packed.at(job.name);
+    contents.matrices.push_back({.name = job.name,
+                                 .dtype = c.weights.at(job.name).matrix.dtype,
+                                 .n_out = matrix.n_out,
+                                 .n_in = matrix.n_in,
+                                 .data = matrix.data});
+  }
+  return contents;
+}
+
+}  // namespace
+
+Result<> pack(Compilation& c) {
+  int64_t total = 0;
+  TRY(const std::vector<Job> jobs, list_jobs(c, total));
+  if (jobs.empty()) return Ok{};
+  const auto key = c.options.packed_folder.empty() ? std::nullopt : packed_key(c.source);
+  if (key && map_packed(c, jobs, *key)) return Ok{};
+  const auto begin = std::chrono::steady_clock::now();
+  TRY_OK(pack_all(c, jobs, total));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (key && c.options.packed) c.options.packed(contents_of(c, jobs, *key), seconds.count());
   return Ok{};
 }
 

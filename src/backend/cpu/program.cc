@@ -76,7 +76,10 @@ struct StepDescriber {
 std::string describe(const Step& step) { return std::visit(StepDescriber{}, step); }
 
 std::string print(const Program& program) {
-  std::string all = std::to_string(program.weights.bytes()) + " bytes of packed weights, " +
+  const auto& mapped = program.mapped_weights;
+  const int64_t weight_bytes = mapped ? std::ssize(mapped->bytes()) : program.weights.bytes();
+  std::string all = std::to_string(weight_bytes) + " bytes of packed weights, " +
+                    (mapped ? "mapped from " + mapped->path() + ", " : "") +
                     std::to_string(program.arena_bytes) + " of buffers for " +
                     std::to_string(program.max_rows) + " rows\n";
   for (size_t i = 0; i < program.buffers.size(); ++i) {

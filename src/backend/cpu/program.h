@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "backend/cpu/attention.h"
 #include "backend/cpu/linear.h"
 #include "backend/executor.h"
+#include "base/mapped_file.h"
 #include "graph/graph.h"
 #include "quant/format.h"
 #include "quern/model.h"
@@ -141,7 +143,8 @@ struct Program {
   std::vector<RopeTable> rope_tables;
   std::vector<AttentionShape> layers;
   std::vector<Step> steps;
-  WeightMemory weights;  // packed matrices in the order of their use
+  WeightMemory weights;                      // packed matrices in the order of their use,
+  std::optional<MappedFile> mapped_weights;  // or a file that has them
   std::shared_ptr<const TuningTable> tuning;
   std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
 };
