@@ -194,7 +194,9 @@ class Reader {
 }  // namespace
 
 Result<Vocabulary> read_vocabulary(const WeightSource& source) {
-  if (!source.metadata().entries.contains(std::string(kKeys) + "model")) {
+  const auto kind = source.metadata().text(std::string(kKeys) + "model");
+  const bool has_kind = source.metadata().entries.contains(std::string(kKeys) + "model");
+  if (!has_kind || kind == "no_vocab") {
     return Error{Code::not_found, "the file holds no tokenizer", source.path(),
                  "use a file with tokenizer.ggml.* keys"};
   }
