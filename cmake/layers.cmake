@@ -26,7 +26,8 @@ function(quern_layer name)
     add_executable(test_${name} ${tests})
     target_link_libraries(test_${name} PRIVATE quern_${name} ${ARG_TEST_LINK} quern_test_support GTest::gtest_main)
     target_compile_definitions(test_${name} PRIVATE QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300
+                         ENVIRONMENT "QUERN_PACKED_CACHE=")
   endif()
 endfunction()
 

@@ -43,6 +43,15 @@ enum class KvKind : uint8_t {
 };
 const char* name(KvKind kind);  // "auto", "bf16", "f16", "int8", "int4"
 
+// Whether weights in the form that kernels read are kept in the user's cache, where the next load
+// maps them instead of making them again. It takes about as much of the disk as the model.
+enum class PackedUse : uint8_t {
+  automatic,  // used; kept where packing took longer than 0.1 s
+  on,         // always
+  off,        // neither used nor kept
+};
+const char* name(PackedUse use);  // "auto", "on", "off"
+
 struct LoadOptions {
   int threads = 0;  // 0: one per core this process may use
   Numerics numerics = Numerics::automatic;
@@ -55,8 +64,10 @@ struct LoadOptions {
   // number, "0-3,8". A thread that generates is pinned too.
   std::string pin = "none";
   bool tuning = true;  // with what `quern tune` found for this machine; results are the same
-  // Told of what was left aside to go on; may be empty.
-  std::function<void(std::string_view what)> warn;
+  PackedUse packed_cache = PackedUse::automatic;
+  // Called, perhaps from a thread of the library, with what is worth knowing but stops nothing; may
+  // be empty.
+  std::function<void(const std::string&)> note;
   // Called from the loading thread with 0..1; may be empty.
   std::function<void(double done, std::string_view what)> progress;
   // After the compile step of this name ("all": every step) its result goes to dump_out as text,

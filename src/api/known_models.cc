@@ -1,8 +1,9 @@
 #include "api/known_models.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
+
+#include "api/user_cache.h"
 
 namespace quern {
 namespace {
@@ -24,15 +25,8 @@ const KnownModel* find(std::string_view name) {
   return at == std::end(kKnownModels) ? nullptr : at;
 }
 
-fs::path cache_folder() {
-  const char* xdg = std::getenv("XDG_CACHE_HOME");
-  if (xdg && fs::path(xdg).is_absolute()) return xdg;  // the XDG rules ignore a relative one
-  const char* home = std::getenv("HOME");
-  return fs::path(home ? home : ".") / ".cache";
-}
-
 std::string path_of(const KnownModel& known) {
-  return (cache_folder() / "quern" / "models" / known.file).string();
+  return (fs::path(user_cache_folder()) / "models" / known.file).string();
 }
 
 bool exists(const std::string& path) {

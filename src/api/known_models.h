@@ -1,5 +1,5 @@
-// Models that have a name, and where their files lie: ${XDG_CACHE_HOME:-$HOME/.cache}/quern/models.
-// The environment is read here and nowhere else in the library.
+// Models that have a name, and where their files lie: in the folder `models` of
+// user_cache_folder().
 #pragma once
 #include <string>
 #include <string_view>

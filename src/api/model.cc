@@ -6,6 +6,8 @@
 
 #include "api/known_models.h"
 #include "api/load_text.h"
+#include "api/packed_keeper.h"
+#include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
 #include "compile/compile.h"
 #include "engine/shared_engine.h"
@@ -45,6 +47,20 @@ Result<int64_t> cache_tokens(const LoadOptions& options, const Config& config) {
   return config.context > 0 ? std::min<int64_t>(config.context, kDefaultContext) : kDefaultContext;
 }
 
+std::string packed_folder(const LoadOptions& options) {
+  return options.packed_cache == PackedUse::off ? "" : packed_cache_folder();
+}
+
+// Nobody asked for the cache where it is automatic: that it cannot be written is no news then.
+std::unique_ptr<PackedKeeper> make_keeper(const LoadOptions& options, PackedContents contents,
+                                          double seconds) {
+  constexpr double kNoticeable = 0.1;
+  const bool always = options.packed_cache == PackedUse::on;
+  if (!always && seconds < kNoticeable) return nullptr;
+  return std::make_unique<PackedKeeper>(packed_folder(options), std::move(contents),
+                                        always ? options.note : nullptr);
+}
+
 Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
   TRY(const int64_t context, cache_tokens(options, config));
   const int64_t n_pages = (context - 1) / kPageTokens + 1;
@@ -56,7 +72,7 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
   auto tuning = options.tuning ? recorded_tuning(tuning_path(),
                                                  tuning_key(options.isa, options.threads), warning)
                                : nullptr;
-  if (!warning.empty() && options.warn) options.warn(warning);
+  if (!warning.empty() && options.note) options.note(warning);
   return CompileOptions{.threads = options.threads,
                         .numerics = options.numerics,
                         .kv = options.kv,
@@ -66,6 +82,8 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .isa = options.isa,
                         .tuning = std::move(tuning),
                         .progress = options.progress,
+                        .packed_folder = packed_folder(options),
+                        .note = options.note,
                         .dump = options.dump,
                         .dump_out = options.dump_out};
 }
@@ -87,12 +105,26 @@ struct Model::State {
   std::vector<int32_t> ends;
   std::unique_ptr<Executor> executor;    // keeps the file
   std::unique_ptr<SharedEngine> engine;  // uses the executor
+  std::unique_ptr<PackedKeeper> keeper;  // reads the executor's weights; null: nothing to keep
+
+  // Keeping may begin: the first answer is out.
+  template <class T>
+  T after_answer(T result) const {
+    if (keeper) keeper->start();
+    return result;
+  }
 };
 
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY(std::shared_ptr<const WeightSource> source, open_model(path));
   TRY(const Config config, read_config(*source));
-  TRY(const CompileOptions for_compiler, compile_options(options, config));
+  TRY(CompileOptions for_compiler, compile_options(options, config));
+  if (options.packed_cache == PackedUse::on && for_compiler.packed_folder.empty() && options.note)
+    options.note("packed weights are not kept: there is no folder for them, since HOME is not set");
+  std::unique_ptr<PackedKeeper> keeper;
+  for_compiler.packed = [&](PackedContents contents, double seconds) {
+    keeper = make_keeper(options, std::move(contents), seconds);
+  };
   // A large vocabulary takes as long as packing the weights: both at once.
   auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
     const Result<Vocabulary> vocabulary = read_vocabulary(*source);
@@ -103,6 +135,7 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY(const std::shared_ptr<State> state, text.get());
   if (!compiled) return compiled.error();
   state->executor = std::move(*compiled);
+  state->keeper = std::move(keeper);
   state->info.has_chat_template = static_cast<bool>(state->chat_template);
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
     return tokenizer ? tokenizer->bytes(id, false) : std::string();
@@ -137,18 +170,24 @@ Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> message
 
 Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                                    const std::function<bool(const Delta&)>& on_delta) const {
-  return state_->engine->generate({{prompt.begin(), prompt.end()}, options}, on_delta);
+  return state_->after_answer(
+      state_->engine->generate({{prompt.begin(), prompt.end()}, options}, on_delta));
 }
 
 Result<> Model::score(std::span<const int32_t> tokens, int chunk,
                       const std::function<bool(int64_t, std::span<const float>)>& on_logits,
                       int64_t n_prompt) const {
-  return state_->engine->score(tokens, chunk, on_logits, n_prompt);
+  return state_->after_answer(state_->engine->score(tokens, chunk, on_logits, n_prompt));
 }
 
 const char* name(KvKind kind) {
   constexpr const char* kNames[] = {"auto", "bf16", "f16", "int8", "int4"};
   return kNames[static_cast<int>(kind)];
+}
+
+const char* name(PackedUse use) {
+  constexpr const char* kNames[] = {"auto", "on", "off"};
+  return kNames[static_cast<int>(use)];
 }
 
 const char* name(Numerics numerics) {

@@ -26,6 +26,7 @@ constexpr Verb kVerbs[] = {
     {"eval", "measure perplexity and accuracy over a text, write logits", run_eval},
     {"bench", "measure tokens per second beside this machine's limits", run_bench},
     {"tune", "search for this machine's best cuts of the work and keep them", run_tune},
+    {"cache", "list, check or delete the packed weights of earlier starts", run_cache},
     {"doctor", "tell what this machine offers and what is missing", run_doctor},
     {"version", "print the version", run_version},
 };

@@ -8,6 +8,7 @@
 #include "backend/cpu/kernels.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
+#include "cli/failure.h"
 #include "cli/progress.h"
 #include "tuning/recorded.h"
 
@@ -21,8 +22,6 @@ Result<bool> uses_tuning(const ModelFlags& flags) {
                {},
                "there are: on, off"};
 }
-
-void print_warning(std::string_view what) { fmt::print(stderr, "warning: {}\n", what); }
 
 }  // namespace
 
@@ -61,6 +60,10 @@ void add_compute_flags(Arguments& args, ModelFlags& flags) {
       "on: with what `quern tune` found for this machine, if anything; off: with the defaults. "
       "Results are the same [on]",
       "on|off");
+  args.text("--packed-cache", flags.packed,
+            "Weights packed by earlier starts, in the user's cache (`quern cache`): on, off, or "
+            "auto: used, and kept where packing took longer than 0.1 s [auto]",
+            "WHEN");
   args.text("--dump", flags.dump,
             "Print the result of the compile step of this name to stderr; all: of every step",
             "STEP");
@@ -90,8 +93,17 @@ Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int
   if (!use) return std::shared_ptr<cpu::TuningTable>();
   std::string warning;
   auto table = recorded_tuning(tuning_path(), tuning_key(flags.isa, threads), warning);
-  if (!warning.empty()) print_warning(warning);
+  if (!warning.empty()) warn(warning);
   return table;
+}
+
+Result<PackedUse> packed_of(const ModelFlags& flags) {
+  for (const auto use : {PackedUse::automatic, PackedUse::on, PackedUse::off})
+    if (flags.packed == name(use)) return use;
+  return Error{Code::invalid_argument,
+               fmt::format("no use of packed weights '{}'", flags.packed),
+               {},
+               "there are: auto, on, off"};
 }
 
 std::string isa_in_use(const ModelFlags& flags) {
@@ -108,10 +120,11 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   options.threads = flags.threads;
   TRY(options.numerics, numerics_of(flags));
   TRY(options.kv, kv_of(flags));
+  TRY(options.packed_cache, packed_of(flags));
+  options.note = warn;
   options.isa = flags.isa;
   options.pin = flags.pin;
   TRY(options.tuning, uses_tuning(flags));
-  options.warn = print_warning;
   options.dump = flags.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };

@@ -17,6 +17,7 @@ struct ModelFlags {
   std::string kv = "auto";
   std::string isa;
   std::string pin = "none", tuning = "on";
+  std::string packed = "auto";
   std::string dump;
 };
 
@@ -24,12 +25,13 @@ struct ModelFlags {
 void add_model(Arguments& args, std::string& model);
 // --threads, and the compute flags.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
-// --numerics, --kv, --isa, --pin, --tuning, --dump; --exact too.
+// --numerics, --kv, --isa, --pin, --tuning, --packed-cache, --dump; --exact too.
 void add_compute_flags(Arguments& args, ModelFlags& flags);
 
 // Errors: invalid_argument (no such numerics: names those there are).
 Result<Numerics> numerics_of(const ModelFlags& flags);
-Result<KvKind> kv_of(const ModelFlags& flags);  // likewise
+Result<KvKind> kv_of(const ModelFlags& flags);         // likewise
+Result<PackedUse> packed_of(const ModelFlags& flags);  // likewise
 
 // The cuts of work that `quern tune` found for this machine; null: none, or --tuning off. Warns on
 // standard error of records that cannot be read. Errors: invalid_argument (neither on nor off).

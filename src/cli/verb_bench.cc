@@ -7,12 +7,14 @@
 #include <optional>
 #include <string_view>
 
+#include "api/user_cache.h"
 #include "backend/cpu/limits.h"
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
 #include "cli/profile.h"
@@ -101,6 +103,9 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   options.isa = flags.source.model.isa;
   options.pin = flags.source.model.pin;
   TRY(options.tuning, tuning_of(flags.source.model, threads));
+  TRY(const PackedUse packed, packed_of(flags.source.model));
+  if (packed != PackedUse::off) options.packed_folder = packed_cache_folder();
+  options.note = warn;
   if (flags.profile || flags.trace)
     options.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
   options.dump = flags.source.model.dump;

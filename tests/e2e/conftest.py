@@ -14,6 +14,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_packed_cache_of_the_user():
+    """Tests neither find nor leave packed weights; those of the cache name a folder of their own."""
+    os.environ["QUERN_PACKED_CACHE"] = ""
+
+
 @pytest.fixture(scope="session")
 def binary() -> Path:
     path = Path(os.environ.get("QUERN_BIN", REPOSITORY / "build" / "bin" / "quern"))

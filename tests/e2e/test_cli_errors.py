@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["chat", "run", "inspect", "tokenize", "eval", "bench", "tune", "doctor", "version"]
+VERBS = ["chat", "run", "inspect", "tokenize", "eval", "bench", "tune", "cache", "doctor", "version"]
 
 
 def errors(done):
@@ -65,6 +65,7 @@ WRONG_FLAGS = [
     (["bench", "limits", "model.gguf"], "model.gguf"),
     (["bench", "--shape", "gpt-9"], "llama-3.2-1b"),
     (["bench", "--shape", "smollm2-135m", "--quant", "q9_9"], "q4_0"),
+    (["run", "-p", "x", "--packed-cache", "sometimes"], "sometimes"),
     (["inspect", "a", "b"], "b"),
     (["chat", "smollm2", "one", "two"], "two"),
 ]

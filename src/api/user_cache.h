@@ -1,0 +1,14 @@
+// Where Quern keeps what it can make or fetch again. The environment is read here and nowhere else
+// in the library.
+#pragma once
+#include <string>
+
+namespace quern {
+
+// ${XDG_CACHE_HOME:-$HOME/.cache}/quern; ./.cache/quern where there is no home.
+std::string user_cache_folder();
+// $QUERN_PACKED_CACHE, else the folder `packed` in that of the user. Empty: the user has no home,
+// or has set the variable to nothing.
+std::string packed_cache_folder();
+
+}  // namespace quern

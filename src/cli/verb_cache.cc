@@ -1,0 +1,142 @@
+// quern cache: the packed weights of earlier starts.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "api/user_cache.h"
+#include "cli/arguments.h"
+#include "cli/exit_code.h"
+#include "cli/json_output.h"
+#include "cli/readable.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include "compile/packed_cache.h"
+
+namespace quern::cli {
+
+namespace {
+
+constexpr const char* kSummary =
+    "List the packed weights that starts have kept for the next ones.\n"
+    "A model's weights are brought into the form that kernels read when it is loaded; where that "
+    "takes longer than 0.1 s\nthey are kept, and the next start maps them. They can be deleted at "
+    "any time. What was not used for the longest time\ngoes by itself when room is needed. The "
+    "environment's QUERN_PACKED_CACHE names another folder.\nExit code 1 if --check finds damage.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  quern cache\n"
+    "  quern cache --check --json\n"
+    "  quern cache --clear";
+
+enum class State { unknown, unusable, whole, damaged };
+constexpr const char* kStates[] = {"not checked", "not usable", "whole", "damaged"};
+
+struct Row {
+  CachedFile file;
+  State state = State::unknown;
+  bool model_there = false;
+};
+
+Row examine(const CachedFile& file, bool check) {
+  std::error_code ignored;
+  Row row = {.file = file, .model_there = std::filesystem::exists(file.source, ignored)};
+  if (file.source.empty()) row.state = State::unusable;
+  if (!check || file.source.empty()) return row;
+  const auto packed = PackedFile::open(file.path);
+  row.state = packed && packed->check_data() ? State::whole : State::damaged;
+  return row;
+}
+
+Json rows_json(const PackedCache& cache, const std::vector<Row>& rows) {
+  Json files = Json::array();
+  int64_t bytes = 0;
+  for (const Row& row : rows) {
+    bytes += row.file.bytes;
+    files.push_back({{"path", row.file.path},
+                     {"model", row.file.source},
+                     {"model_present", row.model_there},
+                     {"bytes", row.file.bytes},
+                     {"used", row.file.used_s},
+                     {"state", kStates[static_cast<int>(row.state)]}});
+  }
+  return {{"folder", cache.folder()}, {"limit", cache.limit()}, {"bytes", bytes}, {"files", files}};
+}
+
+std::string age_text(int64_t used_s) {
+  struct Unit {
+    int64_t seconds;
+    const char* name;
+  };
+  constexpr Unit kUnits[] = {{86400, "days"}, {3600, "hours"}, {60, "minutes"}};
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  for (const Unit& unit : kUnits)
+    if (now - used_s >= 2 * unit.seconds)
+      return fmt::format("{} {} ago", (now - used_s) / unit.seconds, unit.name);
+  return "just now";
+}
+
+void print_rows(const PackedCache& cache, const std::vector<Row>& rows, bool check) {
+  const Palette& colours = palette(STDOUT_FILENO);
+  int64_t bytes = 0;
+  if (!rows.empty())
+    fmt::print("{}{:>10}  {:<16} {:<12} {}{}\n", colours.bold, "size", "last used",
+               check ? "state" : "", "model", colours.reset);
+  for (const Row& row : rows) {
+    const bool say = check || row.state == State::unusable;
+    const std::string model = row.file.source.empty() ? row.file.path : row.file.source;
+    fmt::print("{:>10}  {:<16} {:<12} {}{}\n", bytes_text(row.file.bytes),
+               age_text(row.file.used_s), say ? kStates[static_cast<int>(row.state)] : "",
+               shown(model),
+               row.file.source.empty() || row.model_there ? "" : " (no longer there)");
+    bytes += row.file.bytes;
+  }
+  fmt::print("{} of at most {} in {}\n", bytes_text(bytes), bytes_text(cache.limit()),
+             shown(cache.folder()));
+}
+
+Result<int> clear(const PackedCache& cache, bool json) {
+  int64_t bytes = 0;
+  for (const CachedFile& file : cache.list()) bytes += file.bytes;
+  TRY(const int n, cache.clear());
+  if (json)
+    print_json({{"folder", cache.folder()}, {"deleted", n}, {"bytes", bytes}});
+  else
+    fmt::print("{} files deleted, {}\n", n, bytes_text(bytes));
+  return kDone;
+}
+
+}  // namespace
+
+Result<int> run_cache(int argc, const char* const* argv) {
+  bool erase = false, check = false, json = false;
+  Arguments args("cache", kSummary, kExamples);
+  args.flag("--clear", erase, "Delete them all");
+  args.flag("--check", check, "Read all of them and compare with their checksums");
+  args.flag("--json", json, "Print one JSON object");
+  args.exclusive({"--clear", "--check"});
+  TRY(const bool go, args.parse(argc, argv));
+  if (!go) return kDone;
+  const PackedCache cache(packed_cache_folder());
+  if (cache.folder().empty())
+    return Error{Code::not_found,
+                 "there is no folder for packed weights",
+                 {},
+                 "set HOME, or QUERN_PACKED_CACHE to a folder"};
+  if (erase) return clear(cache, json);
+  std::vector<Row> rows;
+  for (const CachedFile& file : cache.list()) rows.push_back(examine(file, check));
+  if (json)
+    print_json(rows_json(cache, rows), 2);
+  else
+    print_rows(cache, rows, check);
+  for (const Row& row : rows)
+    if (row.state == State::damaged) return kFailed;
+  return kDone;
+}
+
+}  // namespace quern::cli
