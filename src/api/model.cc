@@ -120,7 +120,7 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY(const Config config, read_config(*source));
   TRY(CompileOptions for_compiler, compile_options(options, config));
   if (options.packed_cache == PackedUse::on && for_compiler.packed_folder.empty() && options.note)
-    options.note("packed weights are not kept: there is no folder for them, since HOME is not set");
+    options.note("packed weights are not kept: there is no folder for them");
   std::unique_ptr<PackedKeeper> keeper;
   for_compiler.packed = [&](PackedContents contents, double seconds) {
     keeper = make_keeper(options, std::move(contents), seconds);

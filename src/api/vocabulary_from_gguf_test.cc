@@ -120,6 +120,8 @@ TEST(VocabularyFromGguf, RefusesWhatContradictsItselfNamingTheKey) {
     EXPECT_NE(v.error().what.find(key), std::string::npos) << v.error().what;
   };
   refused("no tokenizer", Code::not_found, [](GgufWriter&) {});
+  refused("no tokenizer", Code::not_found,
+          [](GgufWriter& w) { w.add("tokenizer.ggml.model", "no_vocab"); });
   refused("tokens is missing", Code::corrupt,
           [](GgufWriter& w) { w.add("tokenizer.ggml.model", "gpt2"); });
   refused("bos_token_id is of an unexpected type", Code::corrupt, [](GgufWriter& w) {
