@@ -57,7 +57,7 @@ std::unique_ptr<PackedKeeper> make_keeper(const LoadOptions& options, PackedCont
   constexpr double kNoticeable = 0.1;
   const bool always = options.packed_cache == PackedUse::on;
   if (!always && seconds < kNoticeable) return nullptr;
-  return std::make_unique<PackedKeeper>(packed_folder(options), std::move(contents),
+  return std::make_unique<PackedKeeper>(packed_folder(options), std::move(contents), always,
                                         always ? options.note : nullptr);
 }
 

@@ -44,7 +44,7 @@ void PackedKeeper::start() {
 
 bool PackedKeeper::keep_going(double begin_s, double done) const {
   const double taken = now_s() - begin_s;
-  if (!leaving_ || taken < kKnown) return true;
+  if (patient_ || !leaving_ || taken < kKnown) return true;
   // What is left, at the rate so far; the other half is for the disk to flush.
   return taken * (1 - done) <= kPatience / 2 * done;
 }

@@ -13,11 +13,14 @@ namespace quern {
 
 class PackedKeeper {
  public:
-  // contents view memory that must outlive the keeper. note (may be empty) is told why they could
-  // not be kept, from the keeper's thread.
-  PackedKeeper(std::string folder, PackedContents contents,
+  // contents view memory that must outlive the keeper. patient: the end waits however long it
+  // takes. note (may be empty) is told why they could not be kept, from the keeper's thread.
+  PackedKeeper(std::string folder, PackedContents contents, bool patient,
                std::function<void(const std::string&)> note)
-      : cache_(std::move(folder)), contents_(std::move(contents)), note_(std::move(note)) {}
+      : cache_(std::move(folder)),
+        contents_(std::move(contents)),
+        patient_(patient),
+        note_(std::move(note)) {}
   PackedKeeper(const PackedKeeper&) = delete;
   PackedKeeper& operator=(const PackedKeeper&) = delete;
   // Waits for the work begun, unless that would take longer than a user waits at the end of a
@@ -32,6 +35,7 @@ class PackedKeeper {
 
   const PackedCache cache_;
   const PackedContents contents_;
+  const bool patient_;
   const std::function<void(const std::string&)> note_;
   std::once_flag started_;
   std::atomic<bool> leaving_{false};
