@@ -36,8 +36,6 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-std::string tuning_path() { return (cache_folder() / "quern" / "tuning.sqlite").string(); }
-
 std::vector<std::string_view> known_model_names() {
   std::vector<std::string_view> names;
   for (const KnownModel& known : kKnownModels) names.push_back(known.name);

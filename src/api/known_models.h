@@ -15,9 +15,6 @@ bool is_known_model(std::string_view name);
 // Where the default model lies, or would lie.
 std::string default_model_path();
 
-// Where `quern tune` keeps what it found: ${XDG_CACHE_HOME:-$HOME/.cache}/quern/tuning.sqlite.
-std::string tuning_path();
-
 // From what a person typed to a path that is there: a known name, else a file or folder; empty is
 // the default model. A file that is called like a known model is reached as ./name.
 // Errors: not_found, with how to get it.

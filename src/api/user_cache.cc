@@ -21,4 +21,6 @@ std::string packed_cache_folder() {
   return folder.is_absolute() ? (folder / "packed").string() : "";
 }
 
+std::string tuning_path() { return (fs::path(user_cache_folder()) / "tuning.sqlite").string(); }
+
 }  // namespace quern

@@ -10,5 +10,7 @@ std::string user_cache_folder();
 // $QUERN_PACKED_CACHE, else the folder `packed` in that of the user. Empty: the user has no home,
 // or has set the variable to nothing.
 std::string packed_cache_folder();
+// The file of what `quern tune` found, in the user's folder.
+std::string tuning_path();
 
 }  // namespace quern

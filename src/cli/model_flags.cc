@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "api/known_models.h"
+#include "api/user_cache.h"
 #include "backend/cpu/kernels.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/known_models.h"
+#include "api/user_cache.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"

@@ -527,8 +527,9 @@ TEST(Kernels, AreFoundByNameWhereTheyRun) {
   }
   EXPECT_EQ(&best_kernels(features), best);
   // Who emulates a processor knows what it should choose (./dev test oldx86 arm).
-  if (const char* expected = std::getenv("QUERN_EXPECT_ISA"))
+  if (const char* expected = std::getenv("QUERN_EXPECT_ISA")) {
     EXPECT_EQ(best->isa, std::string_view(expected));
+  }
 }
 
 #if defined(__x86_64__)
