@@ -1,6 +1,7 @@
 #include "cli/bench_rows.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -74,7 +75,9 @@ TEST(Compare, PrefersTheSameModelThenTheSameNumerics) {
 class ReadRows : public ::testing::Test {
  protected:
   Result<Json> read(const std::string& text) {
-    const auto path = std::filesystem::path(::testing::TempDir()) / "bench_rows.json";
+    // Tests run beside each other, each a process.
+    const auto path = std::filesystem::path(::testing::TempDir()) /
+                      ("bench_rows_" + std::to_string(::getpid()) + ".json");
     std::ofstream(path) << text;
     return read_rows(path.string());
   }

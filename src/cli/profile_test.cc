@@ -1,6 +1,7 @@
 #include "cli/profile.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -44,7 +45,8 @@ TEST(Profile, AddsUpStepsOfOneKindAndWhatIsBetween) {
 }
 
 TEST(WriteTrace, IsJsonInMicroseconds) {
-  const std::string path = testing::TempDir() + "quern_trace.json";
+  const std::string path =
+      testing::TempDir() + "quern_trace_" + std::to_string(::getpid()) + ".json";
   ASSERT_TRUE(write_trace(path, {pass()}));
   std::ifstream file(path);
   const auto json = nlohmann::json::parse(file);
