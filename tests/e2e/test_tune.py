@@ -1,5 +1,5 @@
 """quern tune: a search leaves records, a load uses them without changing a result, and whatever is
-wrong with their file costs a warning at most."""
+wrong with their file costs a note at most."""
 
 import json
 import os
@@ -84,15 +84,15 @@ def test_a_load_uses_records_and_says_the_same(tuned, smollm2):
     assert off.stdout == plain.stdout
 
 
-def test_a_file_that_is_no_database_costs_one_warning(tuned, smollm2):
+def test_a_file_that_is_no_database_costs_one_note(tuned, smollm2):
     plain = answer(tuned, smollm2)
-    assert "warning" not in plain.stderr
+    assert "records" not in plain.stderr
     tuned.file.parent.mkdir(parents=True, exist_ok=True)
     tuned.file.write_text("not a database " * 100)
     warned = answer(tuned, smollm2)
     assert warned.stdout == plain.stdout
-    assert warned.stderr.count("warning") == 1 and str(tuned.file) in warned.stderr
-    assert "warning" not in answer(tuned, smollm2, "--tuning", "off").stderr
+    assert warned.stderr.count("records are left aside") == 1 and str(tuned.file) in warned.stderr
+    assert "records" not in answer(tuned, smollm2, "--tuning", "off").stderr
     tuned("tune", "--list", expect=1)
 
 
