@@ -111,6 +111,29 @@ bool map_packed(Compilation& c, const std::vector<Job>& jobs, const std::string&
   return true;
 }
 
+// The part of a matrix's file that panels [first, last) are made of; nothing where a format lays
+// out the whole matrix at once.
+std::span<const std::byte> source_of(const QuantMatrix& m, int64_t first, int64_t last) {
+  if (info(m.dtype).bytes == 0) return {};
+  const int64_t row_bytes = std::ssize(m.data) / m.n_rows;
+  const int64_t begin = first * cpu::kPanelRows * row_bytes;
+  return m.data.subspan(begin, std::min(last * cpu::kPanelRows, m.n_rows) * row_bytes - begin);
+}
+
+// One thread's panels, piece by piece, and what was read of the file is given back at once: a
+// vocabulary's matrix is large enough to matter.
+void pack_share(const WeightSource& source, const QuantMatrix& m, cpu::Range panels,
+                std::byte* out) {
+  constexpr int64_t kPieceBytes = int64_t{8} << 20;  // of the file
+  const int64_t panel_bytes = std::ssize(m.data) / m.n_rows * cpu::kPanelRows;
+  const int64_t n = std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, panel_bytes));
+  for (int64_t first = panels.first; first < panels.last; first += n) {
+    const int64_t last = std::min(first + n, panels.last);
+    cpu::pack(m, first, last, out);
+    source.give_back(source_of(m, first, last));
+  }
+}
+
 Result<> pack_all(Compilation& c, const std::vector<Job>& jobs, int64_t total) {
   TRY(c.program.weights, cpu::WeightMemory::allocate(total));
   for (const Job& job : jobs) {
@@ -121,7 +144,7 @@ Result<> pack_all(Compilation& c, const std::vector<Job>& jobs, int64_t total) {
     c.pool.run([&](int thread, int n_threads) {
       const cpu::Range mine =
           cpu::share_of_part(job.all_panels, job.first_panel, n_panels, thread, n_threads);
-      cpu::pack(w.matrix, mine.first, mine.last, out);
+      pack_share(c.source, w.matrix, mine, out);
     });
     c.source.give_back(w.matrix.data);
     if (c.options.progress)
