@@ -218,11 +218,13 @@ void ThreadPool::keep_apart(int thread) {
 
 // Until the turn is over: whoever of the others has work in hand and no processor gets this one.
 void ThreadPool::look_after(int thread, uint32_t seen) {
-  for (microseconds spun = kLook; word_.now() == seen; spun *= 2) {
+  microseconds spun = kLook;
+  while (word_.now() == seen) {
     if (fetch_stopped(thread, seen) || spun >= kSpin) {
       word_.sleep(seen, kNap);
     } else {
       spin(word_, seen, spun);
+      spun *= 2;
     }
   }
 }
