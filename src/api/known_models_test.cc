@@ -1,12 +1,13 @@
 #include "api/known_models.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -17,9 +18,6 @@ namespace fs = std::filesystem;
 class KnownModels : public testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / ("known_models_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
     for (const char* key : {"HOME", "XDG_CACHE_HOME"}) {
       const char* value = std::getenv(key);
       saved_.emplace_back(key, value ? std::optional<std::string>(value) : std::nullopt);
@@ -30,7 +28,6 @@ class KnownModels : public testing::Test {
   void TearDown() override {
     for (const auto& [key, value] : saved_)
       value ? ::setenv(key, value->c_str(), 1) : ::unsetenv(key);
-    fs::remove_all(root_);
   }
   std::string touch(const fs::path& path) {
     fs::create_directories(path.parent_path());
@@ -38,7 +35,8 @@ class KnownModels : public testing::Test {
     return path.string();
   }
 
-  fs::path root_;
+  TemporaryFolder temporary_{"known_models"};
+  const fs::path& root_ = temporary_.path();
   std::vector<std::pair<const char*, std::optional<std::string>>> saved_;
 };
 

@@ -1,11 +1,12 @@
 #include "api/load_text.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -25,12 +26,6 @@ constexpr const char* kTokenizerJson = R"({
 
 class LoadText : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("load_text_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   void write(const char* file, const std::string& text) { std::ofstream(folder_ / file) << text; }
   std::string rendered() {
     const auto chat_template = load_chat_template(folder_.string());
@@ -39,7 +34,8 @@ class LoadText : public testing::Test {
     return render ? render->text : "error: " + to_string(render.error());
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_{"load_text"};
+  const fs::path& folder_ = temporary_.path();
 };
 
 const std::string kTiny = QUERN_SOURCE_DIR "/tests/data/tiny/llama_mha.gguf";

@@ -11,6 +11,7 @@
 
 #include "api/user_cache.h"
 #include "quern/model.h"
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -20,14 +21,11 @@ namespace fs = std::filesystem;
 class KeepsPacked : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("packed_keeper_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
     if (const char* value = std::getenv(kVariable)) saved_ = value;
     ::setenv(kVariable, folder_.c_str(), 1);
   }
   void TearDown() override {
     saved_ ? ::setenv(kVariable, saved_->c_str(), 1) : ::unsetenv(kVariable);
-    fs::remove_all(folder_);
   }
 
   Model loaded(PackedUse use) {
@@ -50,7 +48,8 @@ class KeepsPacked : public testing::Test {
   size_t n_kept() const { return PackedCache(folder_.string()).list().size(); }
 
   static constexpr const char* kVariable = "QUERN_PACKED_CACHE";
-  fs::path folder_;
+  TemporaryFolder temporary_{"packed_keeper"};
+  const fs::path folder_ = temporary_.path() / "packed";
   std::optional<std::string> saved_;
   std::vector<std::string> notes_;
 };

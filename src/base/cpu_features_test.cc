@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/temporary_folder.h"
+
 namespace quern {
 namespace {
 
@@ -14,19 +16,13 @@ namespace fs = std::filesystem;
 
 class CgroupLimit : public testing::Test {
  protected:
-  void SetUp() override {
-    root_ =
-        fs::path(testing::TempDir()) /
-        ("cgroup_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
   void put(const std::string& path, const std::string& text) {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << text;
   }
   int limit(const std::string& cgroups) { return cgroup_cpu_limit(cgroups, root_.string()); }
-  fs::path root_;
+  TemporaryFolder temporary_{"cpu_features"};
+  const fs::path& root_ = temporary_.path();
 };
 
 TEST_F(CgroupLimit, Version2TakesTheTightestOnTheWayUp) {

@@ -1,11 +1,12 @@
 #include "base/file_writer.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -14,13 +15,6 @@ namespace fs = std::filesystem;
 
 class WritesFiles : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("file_writer_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-    path_ = (folder_ / "file").string();
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   static std::span<const std::byte> bytes(std::string_view text) {
     return std::as_bytes(std::span(text));
   }
@@ -32,8 +26,9 @@ class WritesFiles : public testing::Test {
     return std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
   }
 
-  fs::path folder_;
-  std::string path_;
+  TemporaryFolder temporary_{"file_writer"};
+  const fs::path& folder_ = temporary_.path();
+  const std::string path_ = (folder_ / "file").string();
 };
 
 TEST_F(WritesFiles, AppearWhenTheyAreWhole) {

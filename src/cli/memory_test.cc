@@ -1,10 +1,11 @@
 #include "cli/memory.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "support/temporary_folder.h"
 
 namespace quern::cli {
 namespace {
@@ -18,8 +19,8 @@ TEST(Memory, ReadsMeminfo) {
 }
 
 TEST(Memory, TakesTheTightestGroup) {
-  const std::filesystem::path root =
-      std::filesystem::path(testing::TempDir()) / ("quern_cgroup_" + std::to_string(::getpid()));
+  const TemporaryFolder temporary("memory");
+  const std::filesystem::path& root = temporary.path();
   std::filesystem::create_directories(root / "a" / "b");
   const auto write = [](const std::filesystem::path& path, const char* text) {
     std::ofstream(path) << text;
@@ -32,7 +33,6 @@ TEST(Memory, TakesTheTightestGroup) {
   EXPECT_EQ(memory.available, 600);
   EXPECT_EQ(cgroup_memory("0::/\n", root.string()).total, 0);
   EXPECT_EQ(cgroup_memory("", root.string()).total, 0);
-  std::filesystem::remove_all(root);
 }
 
 TEST(LargePages, AreWhatIsChosenInBrackets) {

@@ -20,14 +20,12 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Search how this machine likes its products cut (pieces a thread takes, tiles, how far ahead "
-    "to "
-    "fetch) and keep what is\nfaster than the defaults by more than the noise. Results of models "
-    "stay the same bit for bit. Records hold for this\nprocessor, instruction set, number of "
-    "threads "
-    "and products of the same shape and format; models read them when they\nare loaded (--tuning "
-    "off: "
-    "not). A minute or so for a small model; leave the machine alone meanwhile.";
+    "Search how this machine likes its products cut (pieces a thread takes, tiles, how far\n"
+    "ahead to fetch) and keep what is faster than the defaults by more than the noise. Results\n"
+    "of models stay the same bit for bit. Records hold for this processor, instruction set,\n"
+    "number of threads and products of the same shape and format; models read them when they\n"
+    "are loaded (--tuning off: not). A minute or so for a small model; leave the machine alone\n"
+    "meanwhile.";
 
 constexpr const char* kExamples =
     "Examples:\n"

@@ -5,12 +5,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "support/files_of.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_llama.h"
 
 namespace quern {
@@ -24,12 +24,6 @@ constexpr int64_t kMatrixBytes = 100'000;
 
 class PackedFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / ("packed_cache_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   PackedContents contents(const std::string& key) const {
     return {.key = key,
             .source = "/models/" + key,
@@ -47,7 +41,8 @@ class PackedFolder : public ::testing::Test {
     return all;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_{"packed_cache"};
+  const fs::path folder_ = temporary_.path() / "packed";  // not there yet
   std::vector<std::byte> data_ = std::vector<std::byte>(kMatrixBytes, std::byte{7});
 };
 

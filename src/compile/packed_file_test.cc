@@ -12,6 +12,7 @@
 #include <random>
 
 #include "base/checksum.h"
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -22,14 +23,10 @@ using Bytes = std::vector<std::byte>;
 class PackedFiles : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("packed_file_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-    path_ = (folder_ / "weights").string();
     std::mt19937 random(1);
     for (Bytes* data : {&first_, &second_, &third_})
       for (std::byte& b : *data) b = static_cast<std::byte>(random());
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   PackedContents contents() const {
     return {.key = "the key",
@@ -49,8 +46,9 @@ class PackedFiles : public testing::Test {
     return {at, at + text.size()};
   }
 
-  fs::path folder_;
-  std::string path_;
+  TemporaryFolder temporary_{"packed_file"};
+  const fs::path& folder_ = temporary_.path();
+  const std::string path_ = (folder_ / "weights").string();
   Bytes first_ = Bytes(1216), second_ = Bytes(3000), third_ = Bytes(100);
 };
 

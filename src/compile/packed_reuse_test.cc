@@ -10,6 +10,7 @@
 #include "compile/compile.h"
 #include "compile/packed_cache.h"
 #include "support/files_of.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_llama.h"
 
 namespace quern {
@@ -32,12 +33,6 @@ class PackedReuse : public ::testing::Test {
     std::vector<std::string> notes;
     std::string program;
   };
-
-  void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / ("packed_reuse_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
 
   // Loads, computes, and keeps the packed weights if there are any.
   Load load(const TinyLlama& shape = kShape, Numerics numerics = Numerics::automatic,
@@ -90,7 +85,8 @@ class PackedReuse : public ::testing::Test {
     EXPECT_EQ(again.notes.size(), 1u) << why;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_{"packed_reuse"};
+  const fs::path& folder_ = temporary_.path();
   FileIdentity identity_ = {
       .inode = 5, .bytes = 6, .modified_ns = 7, .changed_ns = 8, .settled = true};
 };

@@ -1,7 +1,6 @@
 // What people give as a model: files of all kinds, folders, sets of shards.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include "formats/gguf.h"
 #include "formats/gguf_shards.h"
 #include "formats/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 namespace quern {
 namespace {
@@ -17,13 +17,6 @@ namespace fs = std::filesystem;
 
 class OpenModel : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "open_model_" + std::to_string(::getpid());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string at(const std::string& name) const { return folder_ + "/" + name; }
 
   void write_text(const std::string& name, const std::string& text) const {
@@ -66,7 +59,8 @@ class OpenModel : public ::testing::Test {
     EXPECT_NE(to_string(source.error()).find(says), std::string::npos) << to_string(source.error());
   }
 
-  std::string folder_;
+  TemporaryFolder temporary_{"open_model"};
+  const std::string folder_ = temporary_.path().string();
   std::vector<std::byte> data_ = std::vector<std::byte>(32, std::byte{7});
 };
 

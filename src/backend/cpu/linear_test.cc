@@ -12,6 +12,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/packed_layout.h"
+#include "backend/cpu/test_kernels.h"
 #include "backend/cpu/test_matrix.h"
 #include "base/float16.h"
 #include "base/fma.h"
@@ -23,17 +24,12 @@ namespace {
 using testing_support::Aligned;
 using testing_support::random_matrix;
 using testing_support::random_rows;
+using testing_support::scalar;
+using testing_support::supported_kernels;
 using testing_support::Weights;
 
-const Kernels& scalar() { return *all_kernels().front(); }
-
-std::vector<const Kernels*> supported_kernels() {
-  const CpuFeatures features = detect_cpu_features();
-  std::vector<const Kernels*> list;
-  for (const Kernels* kernels : all_kernels()) {
-    if (kernels->supported(features)) list.push_back(kernels);
-  }
-  return list;
+std::vector<const Kernels*> tested_kernels() {
+  return testing_support::tested_kernels(runs_emulated());
 }
 
 // Formats that the fast path multiplies as integers; and all.
@@ -100,10 +96,12 @@ struct Shape {
 // Small shapes a format can have, the second with whole panels. Empty for tl1 and tl2, which have
 // the sizes of their models only; i2_s has the same integer form.
 std::vector<Shape> shapes(const Format& format) {
+  std::vector<Shape> all = {{40, 512}, {96, 768}, {32, 32}, {96, 96}, {33, 576}, {64, 1536}};
+  if (runs_emulated()) all = {{40, 512}, {96, 256}, {32, 32}, {33, 96}, {33, 320}};
   std::vector<Shape> list;
-  for (const Shape shape : {Shape{40, 512}, {96, 768}, {32, 32}, {96, 96}, {33, 576}, {64, 1536}}) {
-    const bool wanted = info(format.dtype).block <= 32 || shape.n_in == 512 || shape.n_in == 768;
-    if (wanted && matrix_bytes(format.dtype, shape.n_out, shape.n_in) >= 0) list.push_back(shape);
+  if (info(format.dtype).block > 32) all.resize(2);
+  for (const Shape shape : all) {
+    if (matrix_bytes(format.dtype, shape.n_out, shape.n_in) >= 0) list.push_back(shape);
   }
   return list;
 }
@@ -169,7 +167,7 @@ TEST(QuantizeRow, LosesNothingOfARowThatIsInt8Already) {
   std::vector<float> x(kIn);
   for (int64_t k = 0; k < kIn; ++k)
     x[k] = step * static_cast<float>((k * 37 % 255 - 127) / (k < 64 ? 1 : 9));
-  for (const Kernels* kernels : supported_kernels()) {
+  for (const Kernels* kernels : tested_kernels()) {
     Aligned<std::byte> record(activation_bytes(kIn));
     kernels->linear.quantize_row(x.data(), kIn, RowForm::int8_already, record.data());
     for (int64_t k = 0; k < kIn; ++k)
@@ -189,7 +187,7 @@ TEST(QuantizeRow, OfZerosAndOfTinyNumbersCountsForNothing) {
 }
 
 TEST(QuantizeRow, RoundsAlikeOnEveryInstructionSet) {
-  for (const Kernels* kernels : supported_kernels()) {
+  for (const Kernels* kernels : tested_kernels()) {
     for (const int64_t n_in : {1, 17, 32, 33, 49, 576, 1536}) {
       std::vector<float> x = random_rows(3, n_in, 11);
       x[0] = 0x1p-70f;                                       // below what counts
@@ -372,7 +370,7 @@ TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRo
         const int64_t stride = packed.matrix.n_panels() * kPanelRows;
         const int64_t bytes = terms * activation_bytes(shape.n_in);
         const auto want = multiply(scalar(), packed, records.data(), most, terms);
-        for (const Kernels* kernels : supported_kernels()) {
+        for (const Kernels* kernels : tested_kernels()) {
           for (const int n_rows : counts) {
             const int first = (most - n_rows) / 2;  // other rows at other places
             const auto got =
@@ -390,22 +388,24 @@ TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRo
 // All bytes of the file alike: codes at both ends, scales that are absurd or no numbers. Sums stay
 // far from overflow and nothing becomes another number on another instruction set.
 TEST(MultiplyQuantized, SurvivesExtremeCodesAndScales) {
-  constexpr int64_t kOut = 32, kIn = 8192;
+  constexpr int64_t kOut = 32;
+  const int64_t n_in = at_most_if_emulated(8192, 1024);
+  const int most = at_most_if_emulated(13, 7);
   for (const Format* format : integer_formats()) {
-    if (matrix_bytes(format->dtype, kOut, kIn) < 0) continue;
+    if (matrix_bytes(format->dtype, kOut, n_in) < 0) continue;
     for (const int byte : {0x00, 0x7b, 0x80, 0xff}) {
       Weights w;
-      w.bytes.assign(matrix_bytes(format->dtype, kOut, kIn), static_cast<std::byte>(byte));
-      w.matrix = {format->dtype, kOut, kIn, w.bytes};
+      w.bytes.assign(matrix_bytes(format->dtype, kOut, n_in), static_cast<std::byte>(byte));
+      w.matrix = {format->dtype, kOut, n_in, w.bytes};
       const Packed packed = pack_all(w);
       for (const float x : {1.0f, -1.0f}) {
-        const auto records = quantize(scalar(), std::vector<float>(13 * kIn, x), kIn);
-        const auto want = multiply(scalar(), packed, records.data(), 13);
+        const auto records = quantize(scalar(), std::vector<float>(most * n_in, x), n_in);
+        const auto want = multiply(scalar(), packed, records.data(), most);
         const ScaleKind kind = format->integer.scales;  // others may be too large for the sums
         const bool tamed = kind == ScaleKind::f16 || kind == ScaleKind::steps;
         for (const float y : want)
           EXPECT_TRUE(!tamed || std::isfinite(y)) << info(format->dtype).name << " " << byte;
-        for (const Kernels* kernels : supported_kernels()) {
+        for (const Kernels* kernels : tested_kernels()) {
           for (const int n_rows : {2, 7, 1, 4, 13}) {
             if (runs_emulated() && n_rows != 2 && n_rows != 7) break;
             const auto got = multiply(*kernels, packed, records.data(), n_rows);
@@ -425,7 +425,7 @@ TEST(MultiplyQuantized, ReadsTheFirstTermsOfRowsInTwo) {
   const Packed packed = pack_all(random_matrix(Dtype::q4_1, 64, 96, 5));
   const std::vector<float> x = random_rows(5, 96, 6);
   const auto one = quantize(scalar(), x, 96), two = quantize(scalar(), x, 96, 2);
-  for (const Kernels* kernels : supported_kernels()) {
+  for (const Kernels* kernels : tested_kernels()) {
     const auto want = multiply(*kernels, packed, one.data(), 5);
     std::vector<float> got(want.size(), NAN);
     kernels->linear.multiply_quantized(packed.matrix, two.data(), 2 * activation_bytes(96), 5, 1, 0,
@@ -440,7 +440,7 @@ TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
   const auto records = quantize(scalar(), random_rows(9, 96, 6), 96);
   const auto product = multiply(scalar(), packed, records.data(), 9);
   const std::vector<float> bias = random_rows(1, 160, 8), residual = random_rows(9, 160, 9);
-  for (const Kernels* kernels : supported_kernels()) {
+  for (const Kernels* kernels : tested_kernels()) {
     std::vector<float> out = residual;
     Epilogue epilogue{.out = out.data(), .out_stride = 160, .bias = bias.data(), .add = true};
     kernels->linear.multiply_quantized(packed.matrix, records.data(), activation_bytes(96), 9, 1, 1,
@@ -455,19 +455,22 @@ TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
 // Plain matrices take the float road.
 TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
   for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
-    for (const Shape shape : {Shape{32, 1}, {40, 33}, {96, 576}}) {
+    for (const Shape shape : {Shape{32, 1}, {40, 33}, {96, at_most_if_emulated(576, 80)}}) {
       const Weights w = random_matrix(dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);
       const int64_t stride = packed.matrix.n_panels() * kPanelRows;
       const std::vector<float> x = random_rows(26, shape.n_in, 6);
-      std::vector<float> want;
-      for (const Kernels* kernels : supported_kernels()) {
+      const auto multiply_by = [&](const Kernels& kernels, int n_rows) {
+        std::vector<float> out(n_rows * stride, NAN);
+        Epilogue epilogue{.out = out.data(), .out_stride = stride};
+        kernels.linear.multiply_float(packed.matrix, x.data(), shape.n_in, n_rows, 0,
+                                      packed.matrix.n_panels(), epilogue);
+        return out;
+      };
+      const std::vector<float> want = multiply_by(scalar(), 26);
+      for (const Kernels* kernels : tested_kernels()) {
         for (const int n_rows : {26, 1, 2, 3, 5, 7, 12, 13}) {
-          std::vector<float> got(n_rows * stride, NAN);
-          Epilogue epilogue{.out = got.data(), .out_stride = stride};
-          kernels->linear.multiply_float(packed.matrix, x.data(), shape.n_in, n_rows, 0,
-                                         packed.matrix.n_panels(), epilogue);
-          if (want.empty()) want = got;
+          const std::vector<float> got = multiply_by(*kernels, n_rows);
           EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0)
               << info(dtype).name << " " << kernels->isa << " " << n_rows;
         }
@@ -489,19 +492,20 @@ TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
 TEST(MultiplyExact, IsOneChainOfFmaOverDecodedWeights) {
   for (const Format* format : formats()) {
     if (shapes(*format).empty()) continue;
-    const int64_t n_in = 512, n_out = 40;
+    const int64_t n_in = at_most_if_emulated(512, 256), n_out = 40;
+    const int most = at_most_if_emulated(15, 7);
     const Weights w = random_matrix(format->dtype, n_out, n_in, 5);
-    const std::vector<float> x = random_rows(15, n_in, 6);
-    std::vector<float> want(15 * 64, 0.0f);
-    for (int64_t i = 0; i < 15 * n_out; ++i) {
+    const std::vector<float> x = random_rows(most, n_in, 6);
+    std::vector<float> want(most * 64, 0.0f);
+    for (int64_t i = 0; i < most * n_out; ++i) {
       float sum = 0;
       for (int64_t k = 0; k < n_in; ++k) {
         sum = fused_multiply_add(w.decoded[i % n_out * n_in + k], x[i / n_out * n_in + k], sum);
       }
       want[i / n_out * 64 + i % n_out] = sum;
     }
-    for (const Kernels* kernels : supported_kernels()) {
-      for (const int n_rows : {1, 4, 15}) {
+    for (const Kernels* kernels : tested_kernels()) {
+      for (const int n_rows : {1, 4, most}) {
         Aligned<std::byte> scratch(exact_scratch_bytes(n_in));
         std::vector<float> got(n_rows * 64, NAN);
         Epilogue epilogue{.out = got.data(), .out_stride = 64};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "support/emulated.h"
 
 namespace quern::cpu {
 namespace {
@@ -62,7 +63,7 @@ int64_t take_all(WorkQueues& queues, uint16_t turn, int thread, int64_t n_items)
 // numbers have bits: one thread does everything, while the other is away.
 TEST(WorkQueues, OpenByThemselvesTurnAfterTurn) {
   WorkQueues queues(3);
-  for (int turn = 1; turn < 200000; ++turn) {
+  for (int turn = 1; turn < at_most_if_emulated(200000, 70000); ++turn) {
     const int64_t n_items = turn % 7;
     ASSERT_EQ(take_all(queues, static_cast<uint16_t>(turn), turn % 5 == 0 ? 2 : 0, n_items),
               n_items)

@@ -21,11 +21,16 @@ part_oldx86() {
   done
 }
 
+# -O1 but for the kernels: what runs is few numbers, and the build takes most of the time.
 part_arm() {
   compile build-arm "${ARM_TESTS[@]}" -- \
-    -DCMAKE_TOOLCHAIN_FILE="$QUERN_ROOT/cmake/aarch64-linux.cmake" -DQUERN_TEXT=OFF
+    -DCMAKE_TOOLCHAIN_FILE="$QUERN_ROOT/cmake/aarch64-linux.cmake" -DQUERN_TEXT=OFF \
+    -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" -DQUERN_KERNEL_OPTIONS=-O3
   python3 "$QUERN_ROOT/tools/check_isa_symbols.py" "$QUERN_ROOT/build-arm" aarch64-linux-gnu-nm
   run_emulated i8mm build-arm "${ARM_TESTS[@]}" -- qemu-aarch64-static -cpu max
+  # Of dotprod only what differs from the others.
+  run_emulated dotprod build-arm "test_cpu:MultiplyQuantized.*:Kernels.*:Vocabulary.*" -- \
+    qemu-aarch64-static -cpu neoverse-n1
   run_emulated neon build-arm test_base test_cpu -- qemu-aarch64-static -cpu cortex-a53
 }
 
@@ -35,33 +40,42 @@ part_wasm() {
   run_emulated wasm128 build-wasm "${WASM_TESTS[@]}" -- node --no-warnings "$QUERN_ROOT/tools/run_wasi.mjs"
 }
 
-# run_emulated ISA FOLDER PROGRAM... -- EMULATOR...: runs the programs in as many parts at once as there are cores;
-# ISA is the instruction set they must choose. One line a program.
+# run_emulated ISA FOLDER PROGRAM[:FILTER]... -- EMULATOR...: runs the programs' tests, those of the filter alone if
+# there is one; ISA is the instruction set they must choose. One line a program.
 run_emulated() {
-  local isa=$1 folder=$QUERN_ROOT/$2 programs=() program part n began failed pids log
+  local isa=$1 folder=$QUERN_ROOT/$2 programs=() program filter log began
   shift 2
   while [ "$1" != -- ]; do
     programs+=("$1")
     shift
   done
   shift
-  n=$(nproc)
   for program in "${programs[@]}"; do
-    began=$SECONDS failed=0 pids=()
+    filter=${program#"${program%%:*}"} program=${program%%:*} began=$SECONDS
     log=$folder/log/$program-$isa
-    for ((part = 0; part < n; part++)); do
-      QUERN_EMULATED=1 QUERN_EXPECT_ISA=$isa GTEST_TOTAL_SHARDS=$n GTEST_SHARD_INDEX=$part \
-        "$@" "$folder/bin/$program" --gtest_brief=1 \
-        --gtest_filter="-$LEFT_OUT" >"$log-$part.txt" 2>&1 &
-      pids+=($!)
-    done
-    for ((part = 0; part < n; part++)); do
-      wait "${pids[part]}" || { failed=1; tail -n 40 "$log-$part.txt"; }
-    done
-    [ "$failed" -eq 0 ] || { echo "emulated: $program FAILED on $*"; return 1; }
+    run_shards "$log" "$isa" "$@" "$folder/bin/$program" --gtest_brief=1 --gtest_filter="${filter#:}-$LEFT_OUT" ||
+      { echo "emulated: $program FAILED on $*"; return 1; }
     echo "emulated: $program passed on $*: $(sed -n 's/^\[  PASSED  \] \([0-9]*\) .*/\1/p' "$log"-*.txt |
       awk '{ n += $1 } END { print n }') tests, $((SECONDS - began)) s"
   done
+}
+
+# run_shards LOG ISA COMMAND...: the tests in four times as many parts as there are cores, as many parts at once as cores:
+# who is done with short ones takes the next.
+run_shards() {
+  local log=$1 isa=$2 n part passed
+  shift 2
+  n=$(nproc)
+  mkdir -p "$(dirname "$log")"
+  rm -f "$log"-*
+  for ((part = 0; part < 4 * n; part++)); do
+    [ "$part" -lt "$n" ] || wait -n || true
+    (QUERN_EMULATED=1 QUERN_EXPECT_ISA=$isa GTEST_TOTAL_SHARDS=$((4 * n)) GTEST_SHARD_INDEX=$part \
+      "$@" >"$log-$part.failed" 2>&1 && mv "$log-$part.failed" "$log-$part.txt") &
+  done
+  wait
+  passed=$(find "$(dirname "$log")" -name "$(basename "$log")-*.txt" | wc -l)
+  [ "$passed" -eq $((4 * n)) ] || { tail -n 40 "$log"-*.failed; return 1; }
 }
 
 # asks_doctor ISA EMULATOR...: the whole program starts there and chooses ISA.

@@ -1,0 +1,28 @@
+// The sets of kernels that a test tries.
+#pragma once
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+
+namespace quern::cpu::testing_support {
+
+// The specification: what every other set is held to.
+inline const Kernels& scalar() { return *all_kernels().front(); }
+
+inline std::vector<const Kernels*> supported_kernels() {
+  const CpuFeatures features = detect_cpu_features();
+  std::vector<const Kernels*> list;
+  for (const Kernels* kernels : all_kernels()) {
+    if (kernels->supported(features)) list.push_back(kernels);
+  }
+  return list;
+}
+
+// All that run here. An emulated processor stands for one set, its best: the lesser ones have
+// processors of their own there, and run here natively.
+inline std::vector<const Kernels*> tested_kernels(bool emulated) {
+  if (emulated) return {&best_kernels(detect_cpu_features())};
+  return supported_kernels();
+}
+
+}  // namespace quern::cpu::testing_support
