@@ -94,16 +94,21 @@ void ThreadPlace::go_home() {
   state_.store(State::home, std::memory_order_release);
 }
 
+// Not while others fetch it: each of the two would take for the thread's own what the other set.
 void ThreadPlace::move_off(std::span<const int> taken) {
+  State home = State::home;
+  if (!state_.compare_exchange_strong(home, State::moving)) return;
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed) || std::ranges::find(taken, cpu) != taken.end()) continue;
     const cpu_set_t one = only(cpu);
     sched_setaffinity(0, sizeof one, &one);
     sched_setaffinity(0, sizeof allowed, &allowed);
-    return;
+    break;
   }
+  state_.store(State::home, std::memory_order_release);
 }
 
 void pin_to(int cpu) {

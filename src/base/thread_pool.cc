@@ -175,10 +175,11 @@ uint32_t ThreadPool::take_turns(int thread, uint32_t now) {
   return now;
 }
 
+// Whether to stop is asked after the word was read: the destructor says so before it changes the
+// word, so a thread that has seen the last word does not wait for another one.
 void ThreadPool::work(int thread) {
-  for (uint32_t seen = 0;;) {
+  for (uint32_t seen = 0; !stop_;) {
     wait(thread, seen);
-    if (stop_) return;
     if (enter(thread, seen)) {
       seen = take_turns(thread, seen);
       leave(thread);
