@@ -10,7 +10,7 @@ namespace {
 // Marks a file as ours (SQLite's application_id), and the layout of its tables (user_version).
 constexpr int kApplication = 0x5175726e;  // "Qurn"
 constexpr int kLayout = 1;
-constexpr int kPatienceMs = 2000;  // while another process writes
+constexpr int kPatienceMs = 5000;  // while another process writes
 
 constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS tuning ("
@@ -91,7 +91,8 @@ Result<> RecordStore::run(const std::string& sql) const {
 }
 
 // A new file becomes ours; a file of somebody else's stays as it is. Two processes may come to a
-// new file at once: what is decided within a transaction holds.
+// new file at once: what is decided within a transaction holds. The journal stays SQLite's usual
+// one: changing to a write-ahead log, and leaving it, fails beside others without waiting for them.
 Result<> RecordStore::prepare_tables() const {
   const int marked = pragma(db_.get(), "application_id");
   if (marked < 0) return error("records of the tuner");
@@ -104,7 +105,7 @@ Result<> RecordStore::prepare_tables() const {
     if (empty)
       TRY_OK(run("PRAGMA application_id = " + std::to_string(kApplication) +
                  "; PRAGMA user_version = " + std::to_string(kLayout) + "; " + kTable));
-    TRY_OK(run("COMMIT; PRAGMA journal_mode = WAL"));
+    TRY_OK(run("COMMIT"));
   }
   if (pragma(db_.get(), "user_version") == kLayout) return Ok{};
   return Error{Code::corrupt, "records of another version of Quern", path_,
