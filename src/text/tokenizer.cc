@@ -138,6 +138,8 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view piece) const {
   return id < 0 ? std::nullopt : std::optional(id);
 }
 
+const quern_text_tokenizer* Tokenizer::handle() const { return state_->object; }
+
 int Tokenizer::n_vocab() const { return quern_text_vocabulary_size(state_->object); }
 
 bool Tokenizer::is_special(int32_t id) const {

@@ -12,6 +12,8 @@
 #include "base/result.h"
 #include "text/vocabulary.h"
 
+struct quern_text_tokenizer;
+
 namespace quern {
 
 struct EncodeOptions {
@@ -56,6 +58,9 @@ class Tokenizer {
 
   int n_vocab() const;
   bool is_special(int32_t id) const;
+
+  // The C ABI's object, for grammars (grammar.cc); it lives as long as a copy of this does.
+  const quern_text_tokenizer* handle() const;
 
  private:
   struct State;

@@ -1,8 +1,9 @@
-/* Tokenizers and chat templates from Rust (crates tokenizers and minijinja), as a small C ABI.
- * Used by src/text only. Texts are bytes with a length; nothing is NUL-terminated. A call that can
- * fail returns a quern_text_code and, when that is not QUERN_TEXT_OK, a message in *error that the
- * caller frees with quern_text_free_bytes. Handles are immutable after construction and may be used
- * by any number of threads. No panic crosses this line: it comes back as QUERN_TEXT_INTERNAL. */
+/* Tokenizers, chat templates and grammars from Rust (crates tokenizers, minijinja, llguidance), as
+ * a small C ABI. Used by src/text only. Texts are bytes with a length; nothing is NUL-terminated. A
+ * call that can fail returns a quern_text_code and, when that is not QUERN_TEXT_OK, a message in
+ * *error that the caller frees with quern_text_free_bytes. Handles are immutable after construction
+ * and may be used by any number of threads. No panic crosses this line: it comes back as
+ * QUERN_TEXT_INTERNAL. */
 #ifndef QUERN_TEXT_H
 #define QUERN_TEXT_H
 #include <stddef.h>
@@ -118,6 +119,58 @@ quern_text_code quern_text_template_render(const quern_text_template* object,
                                            const quern_text_render_input* input,
                                            quern_text_bytes* out, quern_text_ranges* typed,
                                            quern_text_bytes* error);
+
+/* --- grammars --- */
+
+/* For one vocabulary; any number of threads. It holds what it needs of the tokenizer. */
+typedef struct quern_text_grammar_engine quern_text_grammar_engine;
+/* Compiled; any number of threads. */
+typedef struct quern_text_grammar quern_text_grammar;
+/* The state of one sequence; one thread at a time. */
+typedef struct quern_text_matcher quern_text_matcher;
+
+/* Values of quern::GrammarKind (include/quern/grammar.h) less one. */
+typedef enum {
+  QUERN_TEXT_JSON_OBJECT = 0,
+  QUERN_TEXT_JSON_SCHEMA = 1,
+  QUERN_TEXT_REGEX = 2,
+  QUERN_TEXT_LARK = 3,
+  QUERN_TEXT_CHOICE = 4,
+  QUERN_TEXT_TOOLS = 5
+} quern_text_grammar_kind;
+
+/* ends: tokens that end an answer; they are allowed exactly where a grammar may end. */
+quern_text_code quern_text_grammar_engine_new(const quern_text_tokenizer* tokenizer,
+                                              const int32_t* ends, size_t n_ends,
+                                              quern_text_grammar_engine** out,
+                                              quern_text_bytes* error);
+void quern_text_grammar_engine_free(quern_text_grammar_engine* engine);
+
+/* Runs on a thread of its own with a stack of its own, under limits on text, nesting and work. */
+quern_text_code quern_text_grammar_compile(const quern_text_grammar_engine* engine, int kind,
+                                           quern_text_view text, int compact,
+                                           quern_text_grammar** out, quern_text_bytes* error);
+void quern_text_grammar_free(quern_text_grammar* grammar);
+
+quern_text_code quern_text_matcher_new(const quern_text_grammar* grammar, quern_text_matcher** out,
+                                       quern_text_bytes* error);
+quern_text_code quern_text_matcher_copy(const quern_text_matcher* matcher, quern_text_matcher** out,
+                                        quern_text_bytes* error);
+void quern_text_matcher_free(quern_text_matcher* matcher);
+
+/* Bit i of word i / 32: token i is allowed. Words beyond the vocabulary become zero. */
+quern_text_code quern_text_matcher_mask(quern_text_matcher* matcher, uint32_t* bits, size_t n_words,
+                                        quern_text_bytes* error);
+/* QUERN_TEXT_INVALID where the token is not allowed; the matcher is then as before. */
+quern_text_code quern_text_matcher_consume(quern_text_matcher* matcher, int32_t token,
+                                           quern_text_bytes* error);
+/* Tokens that must follow; not consumed. */
+quern_text_code quern_text_matcher_forced(quern_text_matcher* matcher, quern_text_ids* out,
+                                          quern_text_bytes* error);
+quern_text_code quern_text_matcher_rollback(quern_text_matcher* matcher, size_t n,
+                                            quern_text_bytes* error);
+int quern_text_matcher_may_end(quern_text_matcher* matcher);
+int quern_text_matcher_stopped(const quern_text_matcher* matcher);
 
 #ifdef __cplusplus
 }

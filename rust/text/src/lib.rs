@@ -1,7 +1,7 @@
-//! Tokenizers and chat templates for Quern, behind the C ABI of include/quern_text.h.
+//! Tokenizers, chat templates and grammars for Quern, behind the C ABI of include/quern_text.h.
 //!
-//! The crates `tokenizers` and `minijinja` do the work; what stands here turns GGUF vocabularies into
-//! `tokenizers` parts, tells typed text from the template's own, and keeps bounds.
+//! The crates `tokenizers`, `minijinja` and `llguidance` do the work; what stands here turns GGUF vocabularies
+//! into `tokenizers` parts, tells typed text from the template's own, makes schemas strict, and keeps bounds.
 
 // Every exported function takes pointers from C; what they must point at is said in the header.
 #![allow(clippy::missing_safety_doc)]
@@ -9,6 +9,13 @@
 pub mod abi;
 mod added;
 mod error;
+mod grammar;
+pub mod grammar_abi;
+mod grammar_formats;
+mod grammar_pattern;
+mod grammar_schema;
+mod grammar_tokens;
+mod grammar_tools;
 mod pieces;
 mod pre_tokenizers;
 mod python;

@@ -6,6 +6,7 @@ use crate::tokenizer::{from_json, Tokenizer};
 use crate::vocabulary::{from_vocabulary, Vocabulary};
 use std::ffi::c_int;
 use std::ops::Range;
+use std::sync::Arc;
 
 #[repr(C)]
 pub struct RawVocabulary {
@@ -62,13 +63,18 @@ impl RawVocabulary {
     }
 }
 
+/// Grammars of a vocabulary hold its tokenizer too (grammar_abi.rs).
+fn handle(tokenizer: Tokenizer) -> *mut Tokenizer {
+    Arc::into_raw(Arc::new(tokenizer)).cast_mut()
+}
+
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_tokenizer_from_json(
     json: View,
     out: *mut *mut Tokenizer,
     error: *mut Owned<u8>,
 ) -> Code {
-    unsafe { answer(out, error, || Ok(Box::into_raw(Box::new(from_json(json.bytes())?)))) }
+    unsafe { answer(out, error, || Ok(handle(from_json(json.bytes())?))) }
 }
 
 #[no_mangle]
@@ -77,13 +83,13 @@ pub unsafe extern "C" fn quern_text_tokenizer_from_vocabulary(
     out: *mut *mut Tokenizer,
     error: *mut Owned<u8>,
 ) -> Code {
-    unsafe { answer(out, error, || Ok(Box::into_raw(Box::new(from_vocabulary(&(*vocabulary).read()?)?)))) }
+    unsafe { answer(out, error, || Ok(handle(from_vocabulary(&(*vocabulary).read()?)?))) }
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_tokenizer_free(tokenizer: *mut Tokenizer) {
     if !tokenizer.is_null() {
-        drop(unsafe { Box::from_raw(tokenizer) });
+        drop(unsafe { Arc::from_raw(tokenizer) });
     }
 }
 

