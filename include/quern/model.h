@@ -1,5 +1,5 @@
 // A language model, loaded and ready to generate. The whole public C++ API: load, tokenize, chat,
-// generate.
+// generate, embed.
 //
 //   auto model = quern::Model::load("smollm2.gguf");
 //   if (!model) { std::cerr << quern::to_string(model.error()) << '\n'; return 1; }
@@ -18,30 +18,13 @@
 #include <utility>
 #include <vector>
 
+#include "quern/embeddings.h"
+#include "quern/generation.h"
+#include "quern/numerics.h"
 #include "quern/result.h"
+#include "quern/stream.h"
 
 namespace quern {
-
-// How exactly a row of activations is multiplied. It follows from the row's role, never from its
-// company: rows whose logits are used (generated tokens, the last one of a prompt), and other rows
-// of a prompt.
-enum class Numerics : uint8_t {
-  exact,      // weights decoded to f32, activations and cache f32, plain order: slow, the oracle
-  fine,       // int8 in two terms throughout: as good as f32 activations
-  automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
-  fast,       // one term throughout: the most throughput in a crowd
-};
-const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
-
-// What keys and values are kept in. Exact numerics keep f32.
-enum class KvKind : uint8_t {
-  automatic,  // f16 for Numerics::fine, else bf16
-  bf16,       // the fastest
-  f16,        // as good as f32; attention computes in f32
-  int8,       // half the memory; 8.25 bits a number, keys rotated
-  int4,       // 5 bits a number; clearly coarser, most of all in small models
-};
-const char* name(KvKind kind);  // "auto", "bf16", "f16", "int8", "int4"
 
 // Whether weights in the form that kernels read are kept in the user's cache, where the next load
 // maps them instead of making them again. It takes about as much of the disk as the model.
@@ -63,7 +46,17 @@ struct LoadOptions {
   // Where threads stay: "none" (the system decides), "cores" (each on a core of its own) or CPUs by
   // number, "0-3,8". A thread that generates is pinned too.
   std::string pin = "none";
-  bool tuning = true;  // with what `quern tune` found for this machine; results are the same
+  // The same prompt gives the same bits whatever was reused of earlier requests. Else what the
+  // model wrote itself is reused as it was computed then, which differs in the last digits from
+  // reading it. Costs the reuse of earlier answers.
+  bool deterministic = false;
+  // Folder in which cached prompts are kept for later runs with the same model and options; those
+  // used last stay within prefix_bytes. Files hold keys and values of what was asked: keep the
+  // folder as private as that. A bad file costs a note. Empty: in memory only.
+  std::string prefix_folder;
+  int64_t prefix_bytes = int64_t{16} << 30;
+  int max_waiting = 1024;  // answers that wait for their turn; more are refused
+  bool tuning = true;      // with what `quern tune` found for this machine; results are the same
   PackedUse packed_cache = PackedUse::automatic;
   // Called, perhaps from a thread of the library, with what is worth knowing but stops nothing; may
   // be empty.
@@ -74,50 +67,6 @@ struct LoadOptions {
   // for whoever works on Quern. Empty: nothing.
   std::string dump;
   std::function<void(std::string_view step, std::string_view text)> dump_out;
-};
-
-struct SamplingOptions {
-  float temperature = 0.8f;  // 0: the most likely token
-  int top_k = 40;            // 0: all
-  float top_p = 0.95f;       // 1: all
-  float min_p = 0.05f;       // 0: all
-  float repeat_penalty = 1;  // of tokens among the last `penalty_window`; 1: none
-  float presence_penalty = 0;
-  float frequency_penalty = 0;
-  int penalty_window = 64;  // tokens; 0: none, -1: the whole sequence
-  uint64_t seed = 0;        // the same seed and request give the same text, alone or in a crowd
-};
-
-struct GenerateOptions {
-  int max_tokens = -1;  // -1: until the model stops or the context is full
-  SamplingOptions sampling;
-  std::vector<std::string> stop;  // generation ends before the first of these; they may span tokens
-  bool ignore_eos = false;        // for benchmarks
-};
-
-// A piece of a running answer. text is whole UTF-8 characters; tokens whose text is still held back
-// (half a character, the beginning of a stop string) come with empty text, which follows later.
-struct Delta {
-  std::string_view text;
-  std::span<const int32_t> ids;
-};
-
-struct Timings {
-  int prompt_n = 0;         // prompt tokens computed
-  int cached_n = 0;         // prompt tokens taken from an earlier call
-  int predicted_n = 0;      // tokens generated
-  double prompt_ms = 0;     // from the first row of the prompt to the first token
-  double predicted_ms = 0;  // from the first token to the end: predicted_n - 1 tokens
-};
-
-enum class Finish : uint8_t { stop, length, cancelled };
-const char* name(Finish finish);  // "stop", "length", "cancelled"
-
-struct Generation {
-  std::vector<int32_t> ids;  // generated tokens, without the one that ended the turn
-  std::string text;
-  Finish finish = Finish::stop;
-  Timings timings;
 };
 
 struct Message {
@@ -141,10 +90,18 @@ class Model {
 
   const ModelInfo& info() const;
 
+  // `base` with what the model's files want put over it: general.sampling.* of a GGUF file, and a
+  // generation_config.json beside it, which goes first. What they say that cannot be was told to
+  // LoadOptions::note. generate does not do this by itself.
+  SamplingOptions sampling_defaults(const SamplingOptions& base = {}) const;
+
   // Text is taken byte for byte. special: control tokens typed in the text count as such.
   Result<std::vector<int32_t>> tokenize(std::string_view text, bool special = false) const;
   std::string detokenize(std::span<const int32_t> ids) const;
   std::string piece(int32_t id) const;  // the vocabulary's spelling
+  // The bytes of one token inside a running text, perhaps a part of a character; of control tokens
+  // none.
+  std::string token_bytes(int32_t id) const;
 
   // The tokens of a conversation by the model's own template, ready for its answer. Control tokens
   // typed inside messages are plain text unless `special`. Errors: unsupported (no template),
@@ -164,6 +121,20 @@ class Model {
   Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                               const std::function<bool(const Delta&)>& on_delta = {}) const;
 
+  // Begins options.n answers and returns at once; each is read from its Stream, by any thread.
+  // Errors: as generate, and unavailable (so many wait already: try again).
+  Result<std::vector<Stream>> submit(std::span<const int32_t> prompt,
+                                     const GenerateOptions& options = {}) const;
+
+  // Writes what is cached of `tokens` (a conversation so far) to a file; returns how many of them
+  // that are. Errors: invalid_argument, unavailable (disk full, no folder).
+  Result<int> save_session(const std::string& path, std::span<const int32_t> tokens,
+                           const std::string& cache_salt = "") const;
+  // Reads such a file into the cache, so that a prompt which begins with the tokens it returns need
+  // not be computed again. Errors: not_found, corrupt, unsupported (another model, numerics or
+  // kind of cache), out_of_memory; the model goes on unchanged.
+  Result<std::vector<int32_t>> load_session(const std::string& path) const;
+
   // Teacher-forced pass over `tokens` in one sequence: on_logits(i, logits after token i), i
   // ascending, (n_vocab) each, valid during the call; returning false stops with Code::cancelled.
   // chunk: tokens per forward pass; 0: as many as fit. The first n_prompt tokens are read as a
@@ -172,6 +143,17 @@ class Model {
   Result<> score(std::span<const int32_t> tokens, int chunk,
                  const std::function<bool(int64_t, std::span<const float>)>& on_logits,
                  int64_t n_prompt = 0) const;
+
+  // A vector of each text, see embeddings.h; strings are tokenized as tokenize does. Many texts in
+  // one call share forward passes; a vector's bits depend on its text alone. Generation from other
+  // threads goes on between passes, but for a text longer than LoadOptions::max_batch, which is
+  // read in one go. Errors: invalid_argument (an empty text, an id out of range: the text is named
+  // by its number from 0; dimensions), out_of_memory (a text longer than the context: names both),
+  // unsupported (the file's own pooling), cancelled, corrupt (the states are not numbers).
+  Result<Embeddings> embed(std::span<const std::vector<int32_t>> texts,
+                           const EmbedOptions& options = {}) const;
+  Result<Embeddings> embed(std::span<const std::string> texts,
+                           const EmbedOptions& options = {}) const;
 
  private:
   struct State;

@@ -4,13 +4,19 @@
 #include <algorithm>
 #include <future>
 
+#include "api/generation_defaults.h"
+#include "api/grammar_constraint.h"
 #include "api/known_models.h"
 #include "api/load_text.h"
+#include "api/make_embeddings.h"
 #include "api/packed_keeper.h"
+#include "api/reasoning.h"
+#include "api/stream_state.h"
 #include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
 #include "compile/compile.h"
-#include "engine/shared_engine.h"
+#include "compile/packed_cache.h"
+#include "engine/engine_thread.h"
 #include "formats/weight_source.h"
 #include "models/config.h"
 #include "tuning/recorded.h"
@@ -88,23 +94,63 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .dump_out = options.dump_out};
 }
 
+// Null: not asked for, or the weights cannot be told from others.
+std::shared_ptr<PrefixStore> make_store(const LoadOptions& options, const std::string& identity,
+                                        const Executor& executor) {
+  if (options.prefix_folder.empty()) return nullptr;
+  if (identity.empty()) {
+    if (options.note) options.note("prompts are not kept on disk: the model has just been written");
+    return nullptr;
+  }
+  return std::make_shared<PrefixStore>(
+      PrefixStoreOptions{.folder = options.prefix_folder,
+                         .identity = page_identity(identity, executor),
+                         .most_bytes = options.prefix_bytes,
+                         .note = options.note,
+                         .hash = {},
+                         .write = {}});
+}
+
+std::vector<int32_t> all_end_ids(const Vocabulary& vocabulary, const GenerationDefaults& defaults) {
+  std::vector<int32_t> ids = end_ids(vocabulary);
+  for (const int32_t id : defaults.end_ids(vocabulary)) {
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  return ids;
+}
+
 }  // namespace
 
 // A file without a usable tokenizer or template still computes: what is missing is said when it is
 // asked for.
 struct Model::State {
-  State(ModelInfo described, const WeightSource& source, const Result<Vocabulary>& vocabulary)
+  State(ModelInfo described, const WeightSource& source, const Result<Vocabulary>& vocabulary,
+        GenerationDefaults wanted)
       : info(std::move(described)),
+        defaults(std::move(wanted)),
         tokenizer(vocabulary ? make_tokenizer(source, *vocabulary) : vocabulary.error()),
         chat_template(vocabulary ? make_chat_template(source, *vocabulary) : vocabulary.error()),
-        ends(vocabulary ? end_ids(*vocabulary) : std::vector<int32_t>()) {}
+        ends(vocabulary ? all_end_ids(*vocabulary, defaults) : std::vector<int32_t>()),
+        grammars(tokenizer, ends),
+        pooling(pooling_of(source)) {}
+
+  // Compiling a grammar is done here, on the caller's thread.
+  Result<Request> request(std::span<const int32_t> prompt, const GenerateOptions& options) {
+    TRY(auto constraint, grammars.constraint(options.grammar));
+    TRY(auto budget, reasoning_budget(tokenizer, options.reasoning, prompt));
+    return Request{
+        {prompt.begin(), prompt.end()}, options, std::move(constraint), std::move(budget)};
+  }
 
   ModelInfo info;
+  GenerationDefaults defaults;
   Result<Tokenizer> tokenizer;
   Result<ChatTemplate> chat_template;
   std::vector<int32_t> ends;
+  Grammars grammars;
+  Result<Pooling> pooling;               // of embeddings, as the file says
   std::unique_ptr<Executor> executor;    // keeps the file
-  std::unique_ptr<SharedEngine> engine;  // uses the executor
+  std::unique_ptr<EngineThread> engine;  // uses the executor
   std::unique_ptr<PackedKeeper> keeper;  // reads the executor's weights; null: nothing to keep
 
   // Keeping may begin: the first answer is out.
@@ -125,11 +171,15 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   for_compiler.packed = [&](PackedContents contents, double seconds) {
     keeper = make_keeper(options, std::move(contents), seconds);
   };
+  std::vector<std::string> notes;
+  auto defaults = GenerationDefaults::read(source->metadata(), source->path(), notes);
+  if (options.note) std::for_each(notes.begin(), notes.end(), options.note);
   // A large vocabulary takes as long as packing the weights: both at once.
   auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
     const Result<Vocabulary> vocabulary = read_vocabulary(*source);
     if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
-    return std::make_shared<State>(describe(*source, config), *source, vocabulary);
+    return std::make_shared<State>(describe(*source, config), *source, vocabulary,
+                                   std::move(defaults));
   });
   auto compiled = compile(source, for_compiler);
   TRY(const std::shared_ptr<State> state, text.get());
@@ -140,13 +190,23 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
     return tokenizer ? tokenizer->bytes(id, false) : std::string();
   };
-  state->engine = std::make_unique<SharedEngine>(
-      *state->executor,
-      EngineOptions{.end_ids = state->ends, .token_bytes = bytes, .context = config.context});
+  const std::string identity = packed_key(*source).value_or("");
+  state->engine = std::make_unique<EngineThread>(
+      *state->executor, EngineOptions{.end_ids = state->ends,
+                                      .token_bytes = bytes,
+                                      .context = config.context,
+                                      .max_waiting = options.max_waiting,
+                                      .deterministic = options.deterministic,
+                                      .store = make_store(options, identity, *state->executor),
+                                      .model = identity});
   return Model(state);
 }
 
 const ModelInfo& Model::info() const { return state_->info; }
+
+SamplingOptions Model::sampling_defaults(const SamplingOptions& base) const {
+  return state_->defaults.over(base);
+}
 
 Result<std::vector<int32_t>> Model::tokenize(std::string_view text, bool special) const {
   if (!state_->tokenizer) return state_->tokenizer.error();
@@ -161,6 +221,10 @@ std::string Model::piece(int32_t id) const {
   return state_->tokenizer ? state_->tokenizer->piece(id) : "";
 }
 
+std::string Model::token_bytes(int32_t id) const {
+  return state_->tokenizer ? state_->tokenizer->bytes(id, false) : "";
+}
+
 Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> messages,
                                                 bool special) const {
   if (!state_->tokenizer) return state_->tokenizer.error();
@@ -170,14 +234,65 @@ Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> message
 
 Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                                    const std::function<bool(const Delta&)>& on_delta) const {
-  return state_->after_answer(
-      state_->engine->generate({{prompt.begin(), prompt.end()}, options}, on_delta));
+  TRY(Request request, state_->request(prompt, options));
+  request.options.n = 1;
+  return state_->after_answer(state_->engine->generate(std::move(request), on_delta));
+}
+
+Result<std::vector<Stream>> Model::submit(std::span<const int32_t> prompt,
+                                          const GenerateOptions& options) const {
+  TRY(Request request, state_->request(prompt, options));
+  TRY(auto tickets, state_->engine->submit(std::move(request)));
+  std::vector<Stream> streams;
+  for (EngineThread::Ticket& ticket : tickets) {
+    auto state = std::make_unique<Stream::State>();
+    state->model = state_;
+    state->ticket = std::move(ticket);
+    streams.push_back(Stream(std::move(state)));
+  }
+  return streams;
+}
+
+Result<int> Model::save_session(const std::string& path, std::span<const int32_t> tokens,
+                                const std::string& cache_salt) const {
+  return state_->engine->call(
+      [&](Engine& engine) { return engine.save(path, tokens, cache_salt); });
+}
+
+Result<std::vector<int32_t>> Model::load_session(const std::string& path) const {
+  return state_->engine->call([&](Engine& engine) { return engine.restore(path); });
 }
 
 Result<> Model::score(std::span<const int32_t> tokens, int chunk,
                       const std::function<bool(int64_t, std::span<const float>)>& on_logits,
                       int64_t n_prompt) const {
-  return state_->after_answer(state_->engine->score(tokens, chunk, on_logits, n_prompt));
+  return state_->after_answer(state_->engine->call(
+      [&](Engine& engine) { return engine.score(tokens, chunk, on_logits, n_prompt); }));
+}
+
+Result<Embeddings> Model::embed(std::span<const std::vector<int32_t>> texts,
+                                const EmbedOptions& options) const {
+  State& s = *state_;
+  const auto advance = [&s](Embedding& embedding) {
+    return s.engine->call([&](Engine& engine) { return engine.advance(embedding); });
+  };
+  return s.after_answer(
+      make_embeddings(*s.executor, s.engine->context(), s.pooling, texts, options, advance));
+}
+
+Result<Embeddings> Model::embed(std::span<const std::string> texts,
+                                const EmbedOptions& options) const {
+  std::vector<std::vector<int32_t>> tokens;
+  for (const std::string& text : texts) {
+    TRY(std::vector<int32_t> ids, tokenize(text));
+    tokens.push_back(std::move(ids));
+  }
+  return embed(tokens, options);
+}
+
+const char* name(Pooling pooling) {
+  constexpr const char* kNames[] = {"auto", "mean", "last", "cls"};
+  return kNames[static_cast<int>(pooling)];
 }
 
 const char* name(KvKind kind) {
@@ -196,15 +311,8 @@ const char* name(Numerics numerics) {
 }
 
 const char* name(Finish finish) {
-  switch (finish) {
-    case Finish::stop:
-      return "stop";
-    case Finish::length:
-      return "length";
-    case Finish::cancelled:
-      return "cancelled";
-  }
-  return "unknown";
+  constexpr const char* kNames[] = {"stop", "length", "cancelled", "deadline"};
+  return kNames[static_cast<int>(finish)];
 }
 
 }  // namespace quern

@@ -1,5 +1,5 @@
-// What the engine sees of a compiled model. It knows tokens, pages and logits; it knows no graph,
-// no file, no device.
+// What the engine sees of a compiled model. It knows tokens, pages, logits and hidden states; it
+// knows no graph, no file, no device.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "quern/model.h"
+#include "quern/numerics.h"
 
 namespace quern {
 
@@ -15,7 +15,7 @@ namespace quern {
 // crowd.
 enum class Role : uint8_t {
   prompt,  // its keys and values are wanted, nothing else
-  used,    // its logits are wanted, or were when it was computed for the first time
+  used,    // its logits or hidden state are wanted, or were when it was computed first
 };
 inline constexpr int kRoles = 2;
 
@@ -31,8 +31,9 @@ struct Chunk {
 
 struct Batch {
   std::span<const int32_t> tokens;  // (n_rows), each in [0, n_vocab)
-  std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence
-  std::span<const int32_t> used;    // rows whose logits are wanted, ascending, all of Role::used
+  std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence.
+                                    // Chunks may share pages that none of them writes
+  std::span<const int32_t> used;    // rows whose results are wanted, ascending, all of Role::used
 };
 
 // When one thread worked on one step of a pass, by a steady clock.
@@ -48,9 +49,9 @@ struct PassProfile {
   int n_rows;
 };
 
-// One per loaded model; forward is called by one thread at a time. A row's bits depend on the
-// tokens up to its position and on their roles; not on the other rows of its batch, on how its
-// prompt was cut into chunks, or on the number of threads.
+// One per loaded model; forward and embed are called by one thread at a time. A row's bits depend
+// on the tokens up to its position and on their roles; not on the other rows of its batch, on how
+// its prompt was cut into chunks, or on the number of threads.
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -63,6 +64,30 @@ class Executor {
   // the contract above is a bug (CHECK). Errors: out_of_memory, unavailable (device lost); the
   // pages are then undefined from `position` on.
   virtual Result<> forward(const Batch& batch, std::span<float> logits) = 0;
+
+  // Elements of a hidden state; 0: this executor gives none.
+  virtual int width() const { return 0; }
+  // As forward, but writes the final hidden states (n_used, width), of which logits are made, and
+  // makes no logits. Errors: as forward; unsupported where width() is 0.
+  virtual Result<> embed(const Batch& batch, std::span<float> hidden);
+
+  // Between passes, by the thread that calls forward. Page ids out of range and spans that are not
+  // page_bytes() long are bugs (CHECK). A lost device shows in the next forward.
+  //
+  // The bytes of a page hold all its tokens of all layers, layer after layer, and nothing that
+  // depends on which page it is: written to another page, or to an executor with the same weights
+  // and page_layout(), the rows that follow get the same bits. Only what forward wrote counts;
+  // slots of tokens that were never there hold what an earlier owner of the page left.
+  virtual void copy_page(int32_t from, int32_t to) = 0;
+  virtual void read_page(int32_t page, std::span<std::byte> bytes) const = 0;
+  virtual void write_page(int32_t page, std::span<const std::byte> bytes) = 0;
+  // One line that says what the bytes of a page mean and how they were computed, weights apart:
+  // kernels, numerics, kind of cache, shapes.
+  virtual std::string page_layout() const = 0;
 };
+
+inline Result<> Executor::embed(const Batch&, std::span<float>) {
+  return Error{Code::unsupported, "hidden states are not given on this device", "", ""};
+}
 
 }  // namespace quern

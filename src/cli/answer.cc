@@ -57,4 +57,13 @@ std::string timings_text(const Timings& timings) {
       timings.predicted_n, per_second(timings.predicted_n, timings.predicted_ms));
 }
 
+std::string short_timings_text(const Timings& timings) {
+  // The first token's time is the prompt's.
+  const double speed = per_second(timings.predicted_n - 1, timings.predicted_ms);
+  return fmt::format(
+      "{} tokens{}, first token {:.2f} s, {} of {} prompt tokens reused", timings.predicted_n,
+      timings.predicted_n > 1 ? fmt::format(", {:.0f} tok/s", speed) : "", timings.prompt_ms / 1000,
+      timings.cached_n, timings.cached_n + timings.prompt_n);
+}
+
 }  // namespace quern::cli

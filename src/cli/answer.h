@@ -20,5 +20,7 @@ Result<Generation> answer(const Model& model, std::span<const int32_t> prompt,
 Json timings_json(const Timings& timings);
 // "123 tokens read at 456 tokens/s, 64 generated at 78.9 tokens/s"
 std::string timings_text(const Timings& timings);
+// "42 tokens, 138 tok/s, first token 0.05 s, 310 of 350 prompt tokens reused"
+std::string short_timings_text(const Timings& timings);
 
 }  // namespace quern::cli

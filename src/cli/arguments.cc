@@ -30,6 +30,7 @@ struct Arguments::State {
   CLI::App app;
   std::optional<Error> error;  // the first value that cannot be
   std::vector<std::vector<std::string>> exclusive;
+  std::string heading = "Options";
 
   bool refuse(const std::string& flags, const std::string& value, const std::string& wanted) {
     if (!error)
@@ -58,7 +59,8 @@ struct Arguments::State {
         ->type_name(kind)
         ->type_size(1)
         ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group(heading);
   }
 };
 
@@ -89,6 +91,8 @@ Arguments::Arguments(std::string_view verb, std::string_view summary, std::strin
 
 Arguments::~Arguments() = default;
 
+void Arguments::heading(const std::string& title) { state_->heading = title; }
+
 void Arguments::text(const std::string& flags, std::string& target, const std::string& help,
                      const char* kind) {
   state_->add(flags, help, kind, [&target](const std::string& value) {
@@ -118,12 +122,15 @@ void Arguments::texts(const std::string& flags, std::vector<std::string>& target
       ->type_name("TEXT")
       ->type_size(1)
       ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(state_->heading);
 }
 
 void Arguments::flag(const std::string& flags, bool& target, const std::string& help) {
-  state_->app.add_flag_callback(
-      flags, [&target] { target = true; }, help);
+  state_->app
+      .add_flag_callback(
+          flags, [&target] { target = true; }, help)
+      ->group(state_->heading);
 }
 
 void Arguments::integer(const std::string& flags, int& target, int64_t least, int64_t most,

@@ -23,6 +23,9 @@ class Arguments {
   Arguments(std::string_view verb, std::string_view summary, std::string_view examples);
   ~Arguments();
 
+  // --help lists the flags that follow under this heading.
+  void heading(const std::string& title);
+
   // `flags` as CLI11 spells them: "-n,--n-predict" or, for a positional, "MODEL". The targets keep
   // their value unless the flag is given; of a repeated flag the last one counts. They must outlive
   // parse.

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -18,18 +19,30 @@ class Conversation {
   // Asks and shows the answer on standard output as it grows. A stopped answer stays in the
   // conversation with what there is of it; after an error the question is taken back.
   Result<Generation> ask(const std::string& question);
+  // Answers the last question again, with the next seed; after an error the old answer stays.
+  // Errors: as ask, and invalid_argument (nothing was asked).
+  Result<Generation> answer_again();
+  // Takes the last question and its answer back. False: there is none.
+  bool undo();
 
   void reset() { messages_.clear(); }
   // Forgets the conversation too: a system message stands at its beginning.
   void set_system(std::string system);
   const std::string& system() const { return system_; }
 
+  // Goes on with this one instead.
+  void replace(std::string system, std::vector<Message> messages, GenerateOptions options);
+  const std::vector<Message>& messages() const { return messages_; }
+
   int turns() const { return static_cast<int>(messages_.size() / 2); }
   int64_t tokens() const { return tokens_; }  // of the last prompt and its answer
   const std::optional<Timings>& last() const { return last_; }
+  void set_grammar(GrammarSpec grammar) { options_.grammar = std::move(grammar); }
+  const GenerateOptions& options() const { return options_; }
 
  private:
   std::vector<Message> sent() const;
+  Result<Generation> reply();  // to messages_, whose last one is a question
 
   const Model& model_;
   GenerateOptions options_;

@@ -21,6 +21,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"chat", "talk with a model", run_chat},
     {"run", "generate once from a prompt", run_run},
+    {"embed", "turn texts into vectors", run_embed},
+    {"batch", "answer a file of requests, many at a time; go on where it ended", run_batch},
     {"inspect", "tell what a model file is", run_inspect},
     {"tokenize", "turn text into token ids", run_tokenize},
     {"eval", "measure perplexity and accuracy over a text, write logits", run_eval},

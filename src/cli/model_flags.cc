@@ -37,6 +37,15 @@ void add_machine_flags(Arguments& args, ModelFlags& flags) {
   add_compute_flags(args, flags);
 }
 
+void add_cache_flags(Arguments& args, ModelFlags& flags) {
+  args.flag("--deterministic", flags.deterministic,
+            "The same prompt gives the same bits whatever was answered before; costs the reuse of "
+            "earlier answers in a conversation");
+  args.text("--prefix-cache", flags.prefix_folder,
+            "Keep cached prompts in this folder, for later runs with the same model and flags",
+            "FOLDER");
+}
+
 void add_compute_flags(Arguments& args, ModelFlags& flags) {
   args.text("--numerics", flags.numerics,
             "exact: f32 throughout, slow, the reference; fine: int8 in two terms, as good as f32; "
@@ -123,6 +132,8 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   TRY(options.kv, kv_of(flags));
   TRY(options.packed_cache, packed_of(flags));
   options.note = warn;
+  options.deterministic = flags.deterministic;
+  options.prefix_folder = flags.prefix_folder;
   options.isa = flags.isa;
   options.pin = flags.pin;
   TRY(options.tuning, uses_tuning(flags));

@@ -13,11 +13,13 @@ struct ModelFlags {
   std::string model;  // as typed; empty: the default model
   int threads = 0;    // 0: one per core this process may use
   std::string numerics = "auto";
+  bool deterministic = false;
   bool exact = false;  // short for --numerics exact
   std::string kv = "auto";
   std::string isa;
   std::string pin = "none", tuning = "on";
   std::string packed = "auto";
+  std::string prefix_folder;
   std::string dump;
 };
 
@@ -25,6 +27,8 @@ struct ModelFlags {
 void add_model(Arguments& args, std::string& model);
 // --threads, and the compute flags.
 void add_machine_flags(Arguments& args, ModelFlags& flags);
+// What verbs that generate reuse of earlier prompts: --deterministic, --prefix-cache.
+void add_cache_flags(Arguments& args, ModelFlags& flags);
 // --numerics, --kv, --isa, --pin, --tuning, --packed-cache, --dump; --exact too.
 void add_compute_flags(Arguments& args, ModelFlags& flags);
 

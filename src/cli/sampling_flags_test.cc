@@ -2,17 +2,28 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <string>
+#include <vector>
+
 namespace quern::cli {
 namespace {
 
-GenerateOptions parse(std::vector<const char*> words, const Metadata& file = {}) {
+Result<GenerateOptions> try_parse(std::vector<const char*> words, const SamplingOptions& base) {
   SamplingFlags flags;
   Arguments args("test", "", "");
   flags.add_to(args);
   words.insert(words.begin(), "test");
   const auto outcome = args.parse(static_cast<int>(words.size()), words.data());
   EXPECT_TRUE(outcome) << to_string(outcome.error());
-  return flags.options(file);
+  return flags.options(base);
+}
+
+GenerateOptions parse(const std::vector<const char*>& words,
+                      const SamplingOptions& base = kSamplingDefaults) {
+  const auto options = try_parse(words, base);
+  EXPECT_TRUE(options) << to_string(options.error());
+  return *options;
 }
 
 TEST(SamplingFlags, HaveDefaults) {
@@ -62,15 +73,67 @@ TEST(SamplingFlags, EachReachesItsField) {
   EXPECT_EQ(options.stop, (std::vector<std::string>{"a", "b"}));
 }
 
-TEST(SamplingFlags, FlagBeforeFileBeforeDefault) {
-  Metadata file;
-  file.entries["general.sampling.temp"] = 0.2;
-  file.entries["general.sampling.top_k"] = int64_t{5};
-  file.entries["general.sampling.top_p"] = 7.0;  // cannot be: passed over
-  const GenerateOptions options = parse({"--top-k", "11"}, file);
+TEST(SamplingFlags, FlagBeforeBase) {
+  const SamplingOptions base{.temperature = 0.2f, .top_k = 5};
+  const GenerateOptions options = parse({"--top-k", "11"}, base);
   EXPECT_EQ(options.sampling.temperature, 0.2f);
   EXPECT_EQ(options.sampling.top_k, 11);
-  EXPECT_EQ(options.sampling.top_p, kSamplingDefaults.top_p);
+}
+
+TEST(SamplingFlags, EachOfTheRarerOnesReachesItsField) {
+  const SamplingOptions o =
+      parse(
+          {"--dynatemp-range",     "0.5",  "--dynatemp-exp",    "2",    "--typical-p",       "0.9",
+           "--top-n-sigma",        "1.5",  "--xtc-probability", "0.25", "--xtc-threshold",   "0.2",
+           "--min-keep",           "3",    "--dry-multiplier",  "0.8",  "--dry-base",        "1.5",
+           "--dry-allowed-length", "4",    "--dry-window",      "-1",   "--mirostat",        "2",
+           "--mirostat-tau",       "4",    "--mirostat-eta",    "0.2",  "--adaptive-target", "0.3",
+           "--adaptive-decay",     "0.99", "--min-tokens",      "12"})
+          .sampling;
+  EXPECT_EQ(o.dynatemp_range, 0.5f);
+  EXPECT_EQ(o.dynatemp_exponent, 2);
+  EXPECT_EQ(o.typical_p, 0.9f);
+  EXPECT_EQ(o.top_n_sigma, 1.5f);
+  EXPECT_EQ(o.xtc_probability, 0.25f);
+  EXPECT_EQ(o.xtc_threshold, 0.2f);
+  EXPECT_EQ(o.min_keep, 3);
+  EXPECT_EQ(o.dry_multiplier, 0.8f);
+  EXPECT_EQ(o.dry_base, 1.5f);
+  EXPECT_EQ(o.dry_allowed_length, 4);
+  EXPECT_EQ(o.dry_window, -1);
+  EXPECT_EQ(o.mirostat, 2);
+  EXPECT_EQ(o.mirostat_tau, 4);
+  EXPECT_EQ(o.mirostat_eta, 0.2f);
+  EXPECT_EQ(o.adaptive_target, 0.3f);
+  EXPECT_EQ(o.adaptive_decay, 0.99f);
+  EXPECT_EQ(o.min_tokens, 12);
+}
+
+TEST(SamplingFlags, ListsAreReadWhole) {
+  const SamplingOptions o =
+      parse({"--logit-bias", "5=-1.5", "--logit-bias", "7=-inf", "--ban-tokens", "1,2",
+             "--allow-tokens", "3", "--samplers", "top_k;temperature", "--dry-sequence-breaker",
+             "none", "--dry-sequence-breaker", "###"})
+          .sampling;
+  ASSERT_EQ(o.logit_bias.size(), 2u);
+  EXPECT_EQ(o.logit_bias[0].id, 5);
+  EXPECT_EQ(o.logit_bias[0].bias, -1.5f);
+  EXPECT_EQ(o.logit_bias[1].id, 7);
+  EXPECT_EQ(o.logit_bias[1].bias, -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(o.banned, (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(o.allowed, (std::vector<int32_t>{3}));
+  EXPECT_EQ(o.samplers, (std::vector<std::string>{"top_k", "temperature"}));
+  EXPECT_EQ(o.dry_breakers, (std::vector<std::string>{"###"}));
+  EXPECT_EQ(parse({}).sampling.dry_breakers.size(), 4u);
+}
+
+TEST(SamplingFlags, ABiasIsAnIdAndANumber) {
+  for (const char* bad : {"", "5", "5=", "=1", "x=1", "5=x", "-1=1", "5=nan", "5=inf", "5=1e10",
+                          "99999999999=1", "5=1=2"}) {
+    const auto options = try_parse({"--logit-bias", bad}, kSamplingDefaults);
+    ASSERT_FALSE(options) << bad;
+    EXPECT_NE(options.error().what.find("--logit-bias"), std::string::npos);
+  }
 }
 
 TEST(SamplingFlags, SeedIsRandomWithoutAFlag) {

@@ -21,6 +21,10 @@ class Recorder : public Executor {
   int page_tokens() const override { return 4; }
   int n_pages() const override { return 12; }
   int64_t page_bytes() const override { return 1; }
+  void copy_page(int32_t, int32_t) override {}
+  void read_page(int32_t, std::span<std::byte>) const override {}
+  void write_page(int32_t, std::span<const std::byte>) override {}
+  std::string page_layout() const override { return "recorder"; }
   Result<> forward(const Batch& batch, std::span<float> logits) override {
     EXPECT_EQ(logits.size(), 10 * batch.used.size());
     Pass pass{batch.chunks[0].position,

@@ -11,6 +11,7 @@
 #include "backend/cpu/limits.h"
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
+#include "cli/bench_arrivals.h"
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/exit_code.h"
@@ -52,6 +53,7 @@ constexpr const char* kExamples =
     "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 1,2 --compare before.json\n"
     "  quern bench --shape llama-3.2-1b --quant q4_0 -n 32 -d 0,4096\n"
     "  quern bench --seqs 8,16,32 -p 128 -n 32     # sequences at once, prompts of their own\n"
+    "  quern bench --seqs 8,32 -p 128 -n 32 --arrivals random\n"
     "  quern bench limits";
 
 // Of each probe of a limit; two of them between runs.
@@ -61,6 +63,7 @@ struct Flags {
   SourceFlags source;
   std::vector<int> n_prompt{512}, n_gen{128}, n_seqs, n_depth{0}, threads;
   int repetitions = 5, batch = 512;
+  std::string arrivals = "together";
   bool profile = false;
   std::optional<std::string> trace;
   std::optional<std::string> compare;
@@ -167,6 +170,11 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.integers("--seqs", flags.n_seqs, 1, 1 << 12,
                 "Instead: this many sequences at once, each generates -n tokens after a prompt of "
                 "-p tokens of its own, which is not timed; a list with commas");
+  args.text("--arrivals", flags.arrivals,
+            "With --seqs: together, the test above, or random: four times as many requests through "
+            "the scheduler, --seqs at a time, that come at random times with random lengths around "
+            "-p and -n, beside as many in step; prompts are timed too [together]",
+            "WHEN");
   args.integers("-d,--depth", flags.n_depth, 0, 1 << 20,
                 "Tokens in the cache before each test, not timed; a list with commas [0]");
   args.integer("-r,--repetitions", flags.repetitions, 1, 1000,
@@ -183,8 +191,31 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.flag("--json", flags.json, "Print an array, one object a test, with llama-bench's names");
 }
 
+bool random_arrivals_wanted(const Flags& flags) { return flags.arrivals == "random"; }
+
+Result<> check_arrivals(const Flags& flags) {
+  const auto refuse = [](const char* what, const char* fix) {
+    return Error{Code::invalid_argument, what, {}, fix};
+  };
+  if (!random_arrivals_wanted(flags))
+    return flags.arrivals == "together"
+               ? Result<>(Ok{})
+               : refuse("no such --arrivals", "there are: together, random");
+  if (flags.n_seqs.empty()) return refuse("--arrivals random without --seqs", "add --seqs 8");
+  if (!flags.source.shape.empty())
+    return refuse("--arrivals random needs a model that can be loaded whole", "leave --shape out");
+  if (flags.profile || flags.trace || flags.compare || flags.n_depth != std::vector<int>{0} ||
+      std::ranges::find(flags.n_prompt, 0) != flags.n_prompt.end())
+    return refuse(
+        "--arrivals random goes with -p above 0 and without -d, --profile, --trace, "
+        "--compare",
+        "leave them out");
+  return Ok{};
+}
+
 Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
   TRY_OK(check_source(flags.source));
+  TRY_OK(check_arrivals(flags));
   if (tests.empty() && !flags.n_seqs.empty())
     return Error{Code::invalid_argument, "--seqs with -n 0: nothing to measure", {}, {}};
   if (tests.empty())
@@ -196,6 +227,20 @@ Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
                    {},
                    "choose fewer or shorter ones: at most 2^28 tokens together"};
   return Ok{};
+}
+
+Result<int> bench_arrivals(const Flags& flags, const std::vector<SpeedTest>& tests) {
+  Json rows = Json::array();
+  for (const int threads : flags.threads) {
+    ModelFlags model = flags.source.model;
+    model.threads = threads;
+    TRY_OK(measure_arrivals(model, tests, flags.repetitions, flags.batch, rows));
+  }
+  if (flags.json)
+    print_json(rows, 2);
+  else
+    fmt::print("{}", arrivals_table(rows));
+  return kDone;
 }
 
 }  // namespace
@@ -220,6 +265,7 @@ Result<int> run_bench(int argc, const char* const* argv) {
   if (flags.threads.empty()) flags.threads = {threads_in_use(flags.source.model)};
 
   catch_interrupts();
+  if (random_arrivals_wanted(flags)) return bench_arrivals(flags, tests);
   TRY(const auto source, open_source(flags.source));
   Json rows = Json::array();
   for (const int threads : flags.threads) TRY_OK(measure_all(source, flags, tests, threads, rows));

@@ -9,9 +9,9 @@
 #include "api/known_models.h"
 #include "cli/answer.h"
 #include "cli/arguments.h"
+#include "cli/chat_commands.h"
 #include "cli/conversation.h"
 #include "cli/exit_code.h"
-#include "cli/failure.h"
 #include "cli/line_source.h"
 #include "cli/model_flags.h"
 #include "cli/readable.h"
@@ -39,8 +39,8 @@ constexpr const char* kExamples =
     "a text of several lines.\n"
     "  Ctrl-C stops an answer, or clears the line; twice at the prompt it leaves, as Ctrl-D does. "
     "Arrow up brings back\n  earlier lines.\n\n"
-    "Sampling: a flag comes before the model file's own default (general.sampling.*), that before "
-    "the value in [brackets].\n\n"
+    "Sampling: a flag comes before what the model's files say (general.sampling.*, "
+    "generation_config.json), that before\nthe value in [brackets].\n\n"
     "Examples:\n"
     "  quern chat\n"
     "  quern chat 'What is the capital of France?'\n"
@@ -53,6 +53,7 @@ struct Flags {
   std::string question;
   std::string system;
   int context = 0;
+  bool no_stats = false;
 };
 
 bool exists(const std::string& path) {
@@ -85,78 +86,6 @@ Result<> sort_words(Flags& flags) {
   return Ok{};
 }
 
-struct Chat {
-  Conversation& conversation;
-  const SamplingFlags& sampling;
-};
-
-enum class Next { go_on, leave };
-
-struct Command {
-  const char* name;
-  const char* argument;
-  const char* help;
-  Next (*run)(Chat& chat, const std::string& argument);
-};
-
-Next print_commands(Chat& chat, const std::string& argument);
-
-Next reset(Chat& chat, const std::string&) {
-  chat.conversation.reset();
-  fmt::print("The conversation begins anew.\n");
-  return Next::go_on;
-}
-
-Next set_system(Chat& chat, const std::string& text) {
-  if (text.empty()) {
-    const std::string& system = chat.conversation.system();
-    fmt::print("{}\n", system.empty() ? "No system message." : shown(system));
-    return Next::go_on;
-  }
-  chat.conversation.set_system(text);
-  fmt::print("System message set; the conversation begins anew.\n");
-  return Next::go_on;
-}
-
-Next print_stats(Chat& chat, const std::string&) {
-  const Conversation& conversation = chat.conversation;
-  fmt::print("{} turns, {} tokens in the conversation\n", conversation.turns(),
-             conversation.turns() > 0 ? conversation.tokens() : 0);
-  if (conversation.last()) fmt::print("last answer: {}\n", timings_text(*conversation.last()));
-  return Next::go_on;
-}
-
-Next leave(Chat&, const std::string&) { return Next::leave; }
-
-constexpr Command kCommands[] = {
-    {"/help", "", "list the commands", print_commands},
-    {"/reset", "", "forget the conversation", reset},
-    {"/system", "[TEXT]", "show or set the system message; setting it forgets the conversation",
-     set_system},
-    {"/stats", "", "tokens and speed of the last answer", print_stats},
-    {"/exit", "", "leave (also Ctrl-D)", leave},
-};
-
-Next print_commands(Chat&, const std::string&) {
-  for (const Command& command : kCommands)
-    fmt::print("  {:<16} {}\n", fmt::format("{} {}", command.name, command.argument), command.help);
-  fmt::print("  {:<16} {}\n  {:<16} {}\n", "\\ at the end", "the turn goes on in the next line",
-             "\"\"\"", "begins and ends a text of several lines");
-  return Next::go_on;
-}
-
-Next run_command(Chat& chat, const std::string& line) {
-  const size_t end = std::min(line.find_first_of(" \t\n"), line.size());
-  const size_t begin = std::min(line.find_first_not_of(" \t\n", end), line.size());
-  for (const Command& command : kCommands)
-    if (line.compare(0, end, command.name) == 0) return command.run(chat, line.substr(begin));
-  report({Code::invalid_argument,
-          fmt::format("'{}' is no command", line.substr(0, end)),
-          {},
-          "/help lists them"});
-  return Next::go_on;
-}
-
 void print_banner(const Flags& flags, const Model& model) {
   const Palette& colours = palette(STDOUT_FILENO);
   const ModelInfo& info = model.info();
@@ -170,13 +99,13 @@ void print_banner(const Flags& flags, const Model& model) {
 }
 
 // The loop of a conversation. Errors of one turn are shown; the conversation goes on.
-int converse(Chat& chat, LineSource& lines, bool interactive) {
+int converse(Chat& chat, LineSource& lines) {
+  const bool interactive = chat.interactive();
   const Palette& colours = palette(STDOUT_FILENO);
-  int worst = kDone;
   bool once = false;  // Ctrl-C just before
   while (true) {
     const Line turn = read_turn(lines, interactive ? "> " : "", interactive ? ". " : "");
-    if (turn.kind == LineKind::end) return worst;
+    if (turn.kind == LineKind::end) return chat.exit_code();
     if (turn.kind == LineKind::interrupted) {
       if (once || !interactive) return interactive ? kDone : kInterrupted;
       once = true;
@@ -185,21 +114,8 @@ int converse(Chat& chat, LineSource& lines, bool interactive) {
     }
     once = false;
     if (turn.text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
-    if (turn.text.starts_with('/')) {
-      if (run_command(chat, turn.text) == Next::leave) return worst;
-      continue;
-    }
-    const auto generation = chat.conversation.ask(turn.text);
-    if (!generation) {
-      const int code = report(generation.error());
-      if (interactive && code == kMemory) fmt::print("/reset forgets the conversation.\n");
-      if (!interactive) worst = code;
-    } else if (generation->finish == Finish::cancelled) {
-      if (!interactive) return kInterrupted;
-      fmt::print("{}(stopped){}\n", colours.dim, colours.reset);
-    } else {
-      chat.sampling.note_cut(*generation);
-    }
+    const Next next = turn.text.starts_with('/') ? chat.command(turn.text) : chat.ask(turn.text);
+    if (next == Next::leave) return chat.exit_code();
   }
 }
 
@@ -216,8 +132,11 @@ Result<int> run_chat(int argc, const char* const* argv) {
   args.text("--system", flags.system, "A system message before the conversation");
   args.integer("--context", flags.context, 16, INT32_MAX,
                "Tokens the conversation may have [the model's own, at most 8192]");
+  args.flag("--no-stats", flags.no_stats,
+            "No line about tokens and speed after each answer; there is one on a terminal only");
   flags.sampling.add_to(args);
   add_machine_flags(args, flags.model);
+  add_cache_flags(args, flags.model);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
   TRY_OK(sort_words(flags));
@@ -225,7 +144,7 @@ Result<int> run_chat(int argc, const char* const* argv) {
   LoadOptions load;
   load.context = flags.context;
   TRY(const Model model, load_model(flags.model, load));
-  TRY(const GenerateOptions options, flags.sampling.options(model.info().path));
+  TRY(const GenerateOptions options, flags.sampling.options(model));
   Conversation conversation(model, options, flags.system);
   catch_interrupts();
   if (!flags.question.empty()) {
@@ -236,8 +155,8 @@ Result<int> run_chat(int argc, const char* const* argv) {
   const bool interactive = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
   if (interactive) print_banner(flags, model);
   const auto lines = interactive ? edited_lines(history_path()) : plain_lines();
-  Chat chat{conversation, flags.sampling};
-  return converse(chat, *lines, interactive);
+  Chat chat(conversation, flags.sampling, interactive, interactive && !flags.no_stats);
+  return converse(chat, *lines);
 }
 
 }  // namespace quern::cli

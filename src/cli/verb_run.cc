@@ -1,12 +1,19 @@
 // quern run: one prompt, one answer.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "api/known_models.h"
 #include "cli/answer.h"
+#include "cli/answers.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
+#include "cli/grammar_flags.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
@@ -27,18 +34,25 @@ constexpr const char* kSummary =
     "comes at the end. Ctrl-C ends the text early\n(exit code 130).";
 
 constexpr const char* kExamples =
-    "Sampling: a flag comes before the model file's own default (general.sampling.*), that before "
-    "the value in [brackets].\n\n"
+    "Sampling: a flag comes before what the model's files say (general.sampling.*, "
+    "generation_config.json), that before\nthe value in [brackets].\n\n"
     "Examples:\n"
     "  quern run -p 'What is the capital of France?'\n"
     "  quern run model.gguf -f question.txt -n 200 --temperature 0 --json\n"
     "  echo 'Once upon a time' | quern run --raw -n 50 --seed 7\n"
+    "  quern run -p 'Name a river.' --n 4 --temperature 1 --json\n"
+    "  quern run -p 'Is the sky green?' --choice yes --choice no\n"
+    "  quern run -p 'Invent a person.' --schema person.json\n"
     "  quern run --tokens ids.txt -n 16 --temperature 0 --exact --json";
 
 struct Flags {
   ModelFlags model;
   SamplingFlags sampling;
+  GrammarFlags grammar;
   std::optional<std::string> prompt, file, tokens, system;
+  int n = 1;
+  std::optional<int> logprobs;
+  std::optional<double> deadline;
   bool raw = false, special = false, json = false;
 };
 
@@ -66,6 +80,64 @@ Result<std::vector<int32_t>> prompt_ids(const Model& model, const Flags& flags,
   return model.chat_prompt(messages, flags.special);
 }
 
+Result<GenerateOptions> options_of(const Flags& flags, const Model& model) {
+  TRY(GenerateOptions options, flags.sampling.options(model));
+  options.n = flags.n;
+  TRY(options.grammar, grammar_of(flags.grammar));
+  if (flags.logprobs) options.sampling.n_probs = *flags.logprobs;
+  if (flags.deadline) options.deadline_ms = static_cast<int64_t>(std::ceil(*flags.deadline * 1000));
+  return options;
+}
+
+Json logprobs_json(const Model& model, const Generation& generation) {
+  Json rows = Json::array();
+  for (const TokenLogprobs& token : generation.logprobs) {
+    Json top = Json::array();
+    for (const TokenProb& other : token.top)
+      top.push_back(
+          {{"id", other.id}, {"token", model.token_bytes(other.id)}, {"logprob", other.logprob}});
+    rows.push_back({{"id", token.id},
+                    {"token", model.token_bytes(token.id)},
+                    {"logprob", token.logprob},
+                    {"top", std::move(top)}});
+  }
+  return rows;
+}
+
+Json answer_json(const Model& model, const GenerateOptions& options, const Generation& generation) {
+  Json json = {{"ids", generation.ids},
+               {"text", generation.text},
+               {"finish_reason", name(generation.finish)},
+               {"timings", timings_json(generation.timings)}};
+  if (options.sampling.n_probs >= 0) json["logprobs"] = logprobs_json(model, generation);
+  return json;
+}
+
+// Of several answers the first stands where a single one would.
+Json run_json(const Model& model, const std::vector<int32_t>& prompt,
+              const GenerateOptions& options, const std::vector<Generation>& generations) {
+  Json json = {{"prompt_ids", prompt}};
+  json.update(answer_json(model, options, generations.front()));
+  json["seed"] = options.sampling.seed;
+  if (generations.size() == 1) return json;
+  for (size_t i = 0; i < generations.size(); ++i) {
+    Json choice = {{"index", i}, {"seed", options.sampling.seed + i}};
+    choice.update(answer_json(model, options, generations[i]));
+    json["choices"].push_back(std::move(choice));
+  }
+  return json;
+}
+
+// What a reader of the text could not know; returns the exit code.
+int notes(const Flags& flags, const std::vector<Generation>& generations) {
+  const auto any = [&](Finish finish) {
+    return std::ranges::find(generations, finish, &Generation::finish);
+  };
+  if (any(Finish::deadline) != generations.end()) warn("the answer was cut at its deadline");
+  if (const auto cut = any(Finish::length); cut != generations.end()) flags.sampling.note_cut(*cut);
+  return any(Finish::cancelled) != generations.end() ? kInterrupted : kDone;
+}
+
 void add_flags(Arguments& args, Flags& flags) {
   add_model(args, flags.model.model);
   args.text("-p,--prompt", flags.prompt, "The prompt [standard input]");
@@ -75,9 +147,23 @@ void add_flags(Arguments& args, Flags& flags) {
   args.text("--system", flags.system, "A system message before the prompt");
   args.flag("--raw", flags.raw, "Continue the text; no chat template");
   args.flag("--special", flags.special, "Special tokens typed in the prompt count as such");
-  args.flag("--json", flags.json, "Print one object: ids, text, finish_reason, timings");
+  args.integer(
+      "--n", flags.n, 1, 128,
+      "Answers, each of its own, with the seeds from --seed on; they share the prompt's work "
+      "[1]");
+  args.integer("--logprobs", flags.logprobs, 0, 128,
+               "With --json: the logarithm of each token's probability, and the N likeliest tokens "
+               "in its place");
+  args.number("--deadline", flags.deadline, 0.001, 1e9,
+              "Seconds after which the answer is what is there then");
+  args.flag(
+      "--json", flags.json,
+      "Print one object: ids, text, finish_reason, timings; of several answers the first, and "
+      "all as choices");
+  add_grammar_flags(args, flags.grammar);
   flags.sampling.add_to(args);
   add_machine_flags(args, flags.model);
+  add_cache_flags(args, flags.model);
   args.exclusive({"--prompt", "--file", "--tokens"});
   args.exclusive({"--system", "--raw"});
   args.exclusive({"--system", "--tokens"});
@@ -91,22 +177,23 @@ Result<int> run_run(int argc, const char* const* argv) {
   add_flags(args, flags);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
+  if (flags.logprobs && !flags.json)
+    return Error{Code::invalid_argument, "--logprobs without --json", {}, "add --json"};
 
   catch_interrupts();
   TRY(const std::string text, read_prompt(flags));
   TRY(const Model model, load(flags));
   TRY(const std::vector<int32_t> prompt, prompt_ids(model, flags, text));
-  TRY(const GenerateOptions options, flags.sampling.options(model.info().path));
-  TRY(const Generation generation, answer(model, prompt, options, !flags.json));
-  if (flags.json)
-    print_json({{"prompt_ids", prompt},
-                {"ids", generation.ids},
-                {"text", generation.text},
-                {"finish_reason", name(generation.finish)},
-                {"timings", timings_json(generation.timings)},
-                {"seed", options.sampling.seed}});
-  flags.sampling.note_cut(generation);
-  return generation.finish == Finish::cancelled ? kInterrupted : kDone;
+  TRY(const GenerateOptions options, options_of(flags, model));
+  std::vector<Generation> generations;
+  if (options.n > 1) {
+    TRY(generations, answers(model, prompt, options, !flags.json));
+  } else {
+    TRY(Generation generation, answer(model, prompt, options, !flags.json));
+    generations.push_back(std::move(generation));
+  }
+  if (flags.json) print_json(run_json(model, prompt, options, generations));
+  return notes(flags, generations);
 }
 
 }  // namespace quern::cli

@@ -8,7 +8,7 @@ namespace quern::cli {
 // exit code.
 using VerbFunction = Result<int>(int argc, const char* const* argv);
 
-VerbFunction run_chat, run_run, run_inspect, run_tokenize, run_eval, run_bench, run_tune, run_cache,
-    run_doctor, run_version;
+VerbFunction run_chat, run_run, run_batch, run_embed, run_inspect, run_tokenize, run_eval,
+    run_bench, run_tune, run_cache, run_doctor, run_version;
 
 }  // namespace quern::cli

@@ -125,6 +125,7 @@ Result<> choose(Compilation& c) {
     place(kind, std::move(forms));
     moved[i] = static_cast<NodeId>(out.nodes.size() - 1);
   }
+  out.hidden = moved[c.graph.hidden];
   out.logits = moved[c.graph.logits];
   c.graph = std::move(out);
   return Ok{};

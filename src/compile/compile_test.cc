@@ -52,7 +52,7 @@ TEST(Compile, FusesSiblingsAndResiduals) {
       "%16 = pick_used(%15) : used x 64\n"
       "%17 = rms_norm(%16) output_norm.weight epsilon 1e-05 : used x 64\n"
       "%18 = linear(%17) output.weight : used x 96\n"
-      "logits %18\n");
+      "hidden %17, logits %18\n");
 }
 
 TEST(Compile, QuantizesOnceForAllReadersOfAValue) {

@@ -16,6 +16,8 @@ class Emitter {
     for (size_t i = 0; i < c_.graph.nodes.size(); ++i) {
       const Node& node = c_.graph.nodes[i];
       kEmit[static_cast<int>(node.op)](*this, static_cast<NodeId>(i), node);
+      if (static_cast<NodeId>(i) == c_.graph.hidden)
+        c_.program.n_hidden_steps = static_cast<int>(c_.program.steps.size());
     }
   }
 
@@ -179,8 +181,8 @@ class Emitter {
   Compilation& c_;
 };
 
-// Values that no other step reads need no memory of every row: one row in each thread's scratch
-// does.
+// Values that neither another step nor the caller reads need no memory of every row: one row in
+// each thread's scratch does.
 void make_local(cpu::Program& program) {
   std::vector<int> step_of(program.buffers.size(), -1);  // -2: several
   const auto note = [&](const cpu::View& view, int step) {
@@ -204,7 +206,8 @@ void make_local(cpu::Program& program) {
     }
   }
   for (size_t i = 0; i < program.buffers.size(); ++i) {
-    if (step_of[i] < 0 || static_cast<int>(i) == program.logits) continue;
+    const int buffer = static_cast<int>(i);
+    if (step_of[i] < 0 || buffer == program.logits || buffer == program.hidden.buffer) continue;
     program.buffers[i].local = true;
     program.buffers[i].offset = program.local_bytes;
     program.local_bytes += program.buffers[i].row_bytes;

@@ -64,6 +64,7 @@ void join_siblings(Compilation& c) {
       column += shape.width;
     }
   }
+  out.hidden = moved[old.hidden];
   out.logits = moved[old.logits];
   c.graph = std::move(out);
 }
@@ -76,7 +77,7 @@ void fold_residuals(Compilation& c) {
   for (size_t i = 0; i < c.graph.nodes.size(); ++i) {
     Node node = c.graph.nodes[i];
     const bool absorbed = node.op == Op::linear && node.inputs.size() == 1 &&
-                          all_users[i].size() == 1 &&
+                          all_users[i].size() == 1 && static_cast<NodeId>(i) != c.graph.hidden &&
                           c.graph.nodes[all_users[i][0]].op == Op::add &&
                           c.graph.nodes[all_users[i][0]].inputs[1] == static_cast<NodeId>(i);
     if (absorbed) continue;  // emitted with its add
@@ -90,6 +91,7 @@ void fold_residuals(Compilation& c) {
     out.nodes.push_back(std::move(node));
     moved[i] = static_cast<NodeId>(out.nodes.size() - 1);
   }
+  out.hidden = moved[c.graph.hidden];
   out.logits = moved[c.graph.logits];
   c.graph = std::move(out);
 }

@@ -59,6 +59,8 @@ class Planner {
     lives_[c_.views[c_.graph.logits].buffer].last = step_of_.back() + 1;
     lay_out();
     c_.program.logits = c_.views[c_.graph.logits].buffer;
+    c_.program.hidden = c_.views[c_.graph.hidden];
+    c_.program.width = c_.graph.nodes[c_.graph.hidden].shape.width;
   }
 
  private:
@@ -71,7 +73,7 @@ class Planner {
                      (node.op == Op::linear && node.inputs.size() == 2);
     if (!can) return -1;
     const NodeId input = node.inputs[node.op == Op::linear ? 1 : 0];
-    if (c_.graph.nodes[input].shape != node.shape) return -1;
+    if (c_.graph.nodes[input].shape != node.shape || input == c_.graph.hidden) return -1;
     return users_[input].back() == id && !has_slices(input) ? input : -1;
   }
 

@@ -1,29 +1,55 @@
+// How requests come in, end and are forgotten; engine_step.cc has what happens between.
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
+#include "engine/sample/check_options.h"
 
 namespace quern {
 namespace {
 
-// Finished sequences whose cache is kept. Their pages are free for the asking; the number only
-// bounds the search.
-constexpr size_t kKeptPrefixes = 64;
+struct Bound {
+  const char* field;
+  int64_t (*value)(const GenerateOptions&);
+  int64_t lowest, highest;
+};
 
-// Memory for the logits of one scoring pass: 4096 tokens of a vocabulary of 65,536.
-constexpr int64_t kScoreLogitBytes = int64_t{1} << 30;
+constexpr int64_t kAny = std::numeric_limits<int32_t>::max();
+
+constexpr Bound kBounds[] = {
+    {"max_tokens", [](const GenerateOptions& o) -> int64_t { return o.max_tokens; }, -1, kAny},
+    {"n", [](const GenerateOptions& o) -> int64_t { return o.n; }, 1, 128},
+    {"deadline_ms", [](const GenerateOptions& o) { return o.deadline_ms; }, 0, int64_t{1} << 40},
+    {"the number of stop strings", [](const GenerateOptions& o) { return std::ssize(o.stop) + 0l; },
+     0, 256},
+    {"the number of stop tokens",
+     [](const GenerateOptions& o) { return std::ssize(o.stop_ids) + 0l; }, 0, 1024},
+    {"bytes of stop strings",
+     [](const GenerateOptions& o) {
+       int64_t n = 0;
+       for (const std::string& stop : o.stop) n += std::ssize(stop);
+       return n;
+     },
+     0, 1 << 16},
+    {"bytes of client and cache_salt",
+     [](const GenerateOptions& o) { return std::ssize(o.client) + std::ssize(o.cache_salt) + 0l; },
+     0, 1024},
+};
 
 }  // namespace
 
 Engine::Engine(Executor& executor, EngineOptions options)
     : executor_(executor),
       options_(std::move(options)),
+      pace_(options_.stretch, options_.prompt_rows_beside_streams),
+      vocabulary_(executor.n_vocab(), options_.token_bytes),
       pool_(executor.n_pages()),
-      kept_(kKeptPrefixes) {
+      prefixes_(pool_, executor, options_.most_idle_pages) {
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
+  prefixes_.use(options_.store.get());
   const int64_t capacity = int64_t{executor.n_pages()} * executor.page_tokens();
   context_ = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
   if (options_.context > 0) context_ = std::min(context_, options_.context);
@@ -54,107 +80,102 @@ Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
 }
 
 Result<> Engine::check(const Request& request) const {
-  TRY_OK(check_options(request.options.sampling));
-  if (request.options.max_tokens < -1) {
-    return Error{
-        Code::invalid_argument,
-        "max_tokens is " + std::to_string(request.options.max_tokens) + ", must be at least -1", "",
-        "-1 generates until the model stops"};
+  TRY_OK(check_options(request.options.sampling, executor_.n_vocab()));
+  for (const Bound& bound : kBounds) {
+    const int64_t value = bound.value(request.options);
+    if (value >= bound.lowest && value <= bound.highest) continue;
+    std::string allowed = "at least " + std::to_string(bound.lowest);
+    if (bound.highest < kAny) allowed += " and at most " + std::to_string(bound.highest);
+    return Error{Code::invalid_argument,
+                 std::string(bound.field) + " is " + std::to_string(value) + ", must be " + allowed,
+                 "", ""};
   }
   return check_tokens(request.prompt);
 }
 
 Result<RequestId> Engine::submit(Request request) {
   TRY_OK(check(request));
-  const RequestId id = next_id_++;
-  PageTable pages(pool_, limits_.page_tokens);
-  const int n_reused = kept_.take(request.prompt, pages);
-  auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(pages));
-  sequence->reuse(n_reused);
-  sequences_.emplace(id, std::move(sequence));
-  return id;
-}
-
-int Engine::step() {
-  const Plan chosen = plan();
-  if (chosen.rows.empty()) return 0;
-  for (const RequestId id : chosen.preempted) sequence(id).lose_cache();
-  n_preempted_ += static_cast<int64_t>(chosen.preempted.size());
-  fill_batch(chosen);
-  const size_t n_vocab = executor_.n_vocab();
-  logits_.resize(used_.size() * n_vocab);
-  const Result<> outcome = executor_.forward({tokens_, chunks_, used_}, logits_);
-  size_t n_sampled = 0;
-  for (const Plan::Share& share : chosen.rows) {
-    Sequence& s = sequence(share.id);
-    if (!outcome) {  // its pages are undefined now
-      s.fail(outcome.error());
-      s.lose_cache();
-      continue;
-    }
-    s.computed(share.n_rows);
-    if (s.n_pending() > 0) continue;
-    take_token(s, std::span(logits_).subspan(n_vocab * n_sampled++, n_vocab));
-    if (!s.live()) retire(s);
+  const int n = request.options.n;
+  if (n_waiting() + n > options_.max_waiting) {
+    return Error{Code::unavailable,
+                 std::to_string(n_waiting()) + " answers wait already, the queue holds " +
+                     std::to_string(options_.max_waiting),
+                 "", "try again in a moment"};
   }
-  return static_cast<int>(tokens_.size());
+  const SampleTokens tokens = vocabulary_.resolve(request.options.sampling);
+  const RequestId first = next_id_;
+  for (int i = 0; i < n; ++i) {
+    SamplingOptions sampling = request.options.sampling;
+    sampling.seed += static_cast<uint64_t>(i);
+    shares_.enter(request.options.client);
+    auto sequence = std::make_unique<Sequence>(
+        next_id_, i + 1 < n ? request : std::move(request),
+        Sampler(std::move(sampling), tokens, options_.end_ids, executor_.n_vocab()),
+        PageTable(pool_, limits_.page_tokens));
+    if (i > 0) sequence->leader = first;
+    sequences_.emplace(next_id_++, std::move(sequence));
+  }
+  return first;
 }
 
-Plan Engine::plan() {
-  views_.clear();
+int Engine::n_waiting() const {
+  return static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
+    return one.second->live() && one.second->admission() < 0;
+  }));
+}
+
+std::optional<Sequence::Clock::time_point> Engine::next_deadline() const {
+  std::optional<Sequence::Clock::time_point> earliest;
   for (const auto& [id, s] : sequences_) {
-    if (!s->live()) continue;
-    views_.push_back({id, s->priority(), id, s->n_pending(), s->n_cached(), s->generating()});
+    if (!s->live() || !s->deadline()) continue;
+    earliest = earliest ? std::min(*earliest, *s->deadline()) : *s->deadline();
   }
-  return next(views_, n_free_pages(), limits_);
-}
-
-// Logits are wanted where a sequence will have nothing pending. Generated tokens that a preempted
-// sequence computes again keep their role, and so their bits.
-void Engine::fill_batch(const Plan& chosen) {
-  tokens_.clear();
-  used_.clear();
-  chunks_.clear();
-  for (const Plan::Share& share : chosen.rows) {
-    Sequence& s = sequence(share.id);
-    s.started();
-    reserve(s.pages(), s.n_cached() + share.n_rows);
-    const int first_row = static_cast<int>(tokens_.size());
-    chunks_.push_back({.first_row = first_row,
-                       .n_rows = share.n_rows,
-                       .position = s.n_cached(),
-                       .pages = s.pages().pages(),
-                       .n_used = s.n_used(share.n_rows)});
-    const auto pending = s.tokens().subspan(s.n_cached(), share.n_rows);
-    tokens_.insert(tokens_.end(), pending.begin(), pending.end());
-    if (share.n_rows == s.n_pending()) used_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
-  }
-}
-
-void Engine::take_token(Sequence& s, std::span<float> logits) {
-  const GenerateOptions& o = s.options();
-  if (o.max_tokens == 0) return s.finish(Finish::length);
-  const auto token = sample(o.sampling, logits, s.tokens(), s.n_generated(), scratch_);
-  if (!token) return s.fail(token.error());
-  const auto& ends = options_.end_ids;
-  if (!o.ignore_eos && std::find(ends.begin(), ends.end(), *token) != ends.end()) {
-    return s.finish(Finish::stop);
-  }
-  s.append(*token, options_.token_bytes(*token));
-  if (!s.live()) return;
-  // A token beyond the context has nowhere to be computed.
-  if (s.n_generated() == o.max_tokens || s.n_tokens() > context_) s.finish(Finish::length);
+  return earliest;
 }
 
 void Engine::reserve(PageTable& pages, int n_tokens) {
-  while (pool_.n_free() < pages.missing(n_tokens) && kept_.drop_oldest()) {
-  }
+  prefixes_.make_room(pages.missing(n_tokens));
   pages.grow(n_tokens);
 }
 
+// What a preempted sequence had may still be there when it comes back.
+void Engine::lose_cache(Sequence& s) {
+  prefixes_.keep(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages());
+  s.lose_cache();
+}
+
 void Engine::retire(Sequence& s) {
-  const auto cached = s.tokens().first(s.n_cached());
-  kept_.keep({{cached.begin(), cached.end()}, std::move(s.pages())});
+  lose_cache(s);
+  orphan_followers(s);
+}
+
+// Its pages are undefined now.
+void Engine::fail(Sequence& s, const Error& error) {
+  s.lose_cache();
+  s.fail(error);
+  orphan_followers(s);
+}
+
+// They read the prompt themselves.
+void Engine::orphan_followers(const Sequence& leader) {
+  for (auto at = sequences_.upper_bound(leader.id());
+       at != sequences_.end() && at->second->leader == leader.id(); ++at)
+    at->second->leader = -1;
+}
+
+// Whole pages are shared and the last one copied, where there is room: else it begins on its own.
+bool Engine::fork(Sequence& from, Sequence& to) {
+  PageTable& source = from.pages();
+  const bool copies = source.n_shared() < std::ssize(source.pages());
+  if (copies && !prefixes_.make_room(1)) return false;
+  for (int i = 0; i < source.n_shared(); ++i) to.pages().add_shared(source.pages()[i]);
+  if (copies) {
+    const int32_t page = pool_.take();
+    executor_.copy_page(source.pages()[source.n_shared()], page);
+    to.pages().add_own(page);
+  }
+  to.forked(from);
+  return true;
 }
 
 void Engine::cancel(RequestId id) {
@@ -164,65 +185,25 @@ void Engine::cancel(RequestId id) {
   retire(*at->second);
 }
 
+void Engine::pause(RequestId id, bool paused) {
+  const auto at = sequences_.find(id);
+  if (at != sequences_.end()) at->second->paused = paused;
+}
+
 Output Engine::take(RequestId id) {
   Output output = sequence(id).take_output();
-  if (output.finished()) sequences_.erase(id);
+  if (output.finished()) forget(id);
   return output;
 }
 
 void Engine::drop(RequestId id) {
   cancel(id);
-  sequences_.erase(id);
+  if (sequences_.contains(id)) forget(id);
 }
 
-Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
-                       const std::function<bool(int64_t, std::span<const float>)>& on_logits,
-                       int64_t n_prompt) {
-  TRY_OK(check_tokens(tokens));
-  if (n_prompt < 0 || n_prompt > std::ssize(tokens)) {
-    return Error{Code::invalid_argument,
-                 "a prompt of " + std::to_string(n_prompt) + " of " +
-                     std::to_string(tokens.size()) + " tokens",
-                 "", "choose 0 to the number of tokens"};
-  }
-  if (chunk < 0) {
-    return Error{Code::invalid_argument, "chunk is " + std::to_string(chunk) + ", must be positive",
-                 "", "0 takes as many tokens as fit"};
-  }
-  const size_t n_vocab = executor_.n_vocab();
-  int rows = static_cast<int>(
-      std::clamp<int64_t>(kScoreLogitBytes / (4 * n_vocab), 1, executor_.max_rows()));
-  if (chunk > 0) rows = std::min(rows, chunk);
-
-  const int n_tokens = static_cast<int>(tokens.size());
-  rows = std::min(rows, n_tokens);
-  PageTable pages(pool_, limits_.page_tokens);
-  for (auto last = sequences_.rbegin();
-       n_free_pages() < pages.missing(n_tokens) && last != sequences_.rend(); ++last) {
-    last->second->lose_cache();
-  }
-  reserve(pages, n_tokens);
-  std::vector<float> logits(n_vocab * rows);
-  std::vector<int32_t> used;
-  for (int done = 0; done < n_tokens;) {
-    const int n = std::min(rows, n_tokens - done);
-    const int first_used = static_cast<int>(std::clamp<int64_t>(n_prompt - 1 - done, 0, n));
-    used.resize(n - first_used);
-    std::iota(used.begin(), used.end(), first_used);
-    const Chunk whole = {.first_row = 0,
-                         .n_rows = n,
-                         .position = done,
-                         .pages = pages.pages(),
-                         .n_used = n - first_used};
-    TRY_OK(executor_.forward({tokens.subspan(done, n), std::span(&whole, 1), used},
-                             std::span(logits).first(n_vocab * used.size())));
-    for (size_t i = 0; i < used.size(); ++i) {
-      if (!on_logits(done + used[i], std::span(logits).subspan(n_vocab * i, n_vocab)))
-        return Error{Code::cancelled, "scoring was stopped", "", ""};
-    }
-    done += n;
-  }
-  return Ok{};
+void Engine::forget(RequestId id) {
+  shares_.leave(sequence(id).options().client);
+  sequences_.erase(id);
 }
 
 }  // namespace quern

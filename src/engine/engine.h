@@ -1,48 +1,77 @@
 // Runs many requests as one ragged batch: step by step, the scheduler says which rows, the executor
 // computes them, the sampler turns logits into tokens. Knows no compiler, no file, no JSON.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "backend/executor.h"
-#include "engine/kept_prefixes.h"
-#include "engine/pages.h"
+#include "engine/embed.h"
+#include "engine/fair_shares.h"
+#include "engine/kv/pages.h"
+#include "engine/kv/prefix_store.h"
+#include "engine/kv/prefix_tree.h"
+#include "engine/mask_thread.h"
+#include "engine/pace.h"
 #include "engine/request.h"
-#include "engine/sampler.h"
+#include "engine/sample/sample_vocabulary.h"
+#include "engine/sample/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/spec/ngram_lookup.h"
 
 namespace quern {
 
 struct EngineOptions {
   std::vector<int32_t> end_ids;                     // end of turn or text: generation stops there
   std::function<std::string(int32_t)> token_bytes;  // of one token inside a running text
-  int context = 0;                       // tokens of one sequence at most; 0: as many as the cache
-  int max_sequences = 64;                // in one step; more wait
-  int prompt_rows_beside_streams = 128;  // in one step: bounds the wait of running streams
+  int context = 0;         // tokens of one sequence at most; 0: as many as the cache
+  int max_sequences = 64;  // in one step; more wait
+  int max_waiting = 1024;  // answers that have not begun; more are refused
+  // A step that also reads prompts takes at most so many times as long as one of the streams alone.
+  double stretch = 2;
+  int prompt_rows_beside_streams = 128;  // in one step, however fast they are
+  int most_idle_pages = INT32_MAX;       // kept for prompts that begin alike; 0: none
+  // Cached rows are reused only in the role in which they were computed. Else what the model wrote
+  // itself is reused as it was computed then, which differs in the last digits from reading it.
+  bool deterministic = false;
+  std::shared_ptr<PrefixStore> store;  // cached pages go there too, and are found there; null: none
+  std::string model;                   // tells its weights apart, for files of pages
 };
 
-// One thread at a time (SharedEngine lets several callers in). A request's tokens depend on the
-// request alone: not on its company, on being preempted, or on what was reused.
+struct EngineCounts {
+  int64_t n_steps = 0, n_rows = 0;  // forward passes and their rows
+  int64_t n_preempted = 0;          // times a sequence lost its pages
+  int64_t n_cached_tokens = 0;      // prompt tokens that were not computed again
+  int64_t n_drafts = 0, n_true_drafts = 0;
+};
+
+// One thread at a time (EngineThread lets several callers in). A request's tokens depend on the
+// request alone: not on its company, on being preempted, or on how its prompt was cut; and, where
+// `deterministic`, not on what was reused.
 class Engine {
  public:
   // The executor outlives the engine, and nobody else uses it meanwhile.
   Engine(Executor& executor, EngineOptions options);
 
-  // Errors: invalid_argument (empty prompt, id out of range, option), out_of_memory (prompt longer
-  // than the context).
+  // Returns the first answer's id, the others' are the following ones. Errors: invalid_argument
+  // (empty prompt, id out of range, option), out_of_memory (prompt longer than the context),
+  // unavailable (the queue is full).
   Result<RequestId> submit(Request request);
   // Ends it with Finish::cancelled; unknown and finished ones are left alone.
   void cancel(RequestId id);
+  // A paused answer gets no rows until it is let go on; unknown ones are left alone.
+  void pause(RequestId id, bool paused);
   // Runs one forward pass over what the scheduler chose. Returns its rows; 0: nothing to do. An
-  // executor's error ends the requests of the pass, and no others.
+  // executor's error ends the answers of the pass, and no others.
   int step();
-  // What came since the last call. After a finished output the request is forgotten.
+  // What came since the last call. After a finished output the answer is forgotten.
   Output take(RequestId id);
   // Forgets it, cancelling it where it runs.
   void drop(RequestId id);
@@ -53,35 +82,86 @@ class Engine {
                  const std::function<bool(int64_t, std::span<const float>)>& on_logits,
                  int64_t n_prompt = 0);
 
+  // The next turn of an embedding, see there. Running requests lose their pages as in score.
+  Result<> advance(Embedding& embedding);
+
+  // Writes what is cached of `tokens` to a file, which restore() of another engine with the same
+  // model, numerics and kind of cache reads, so that prompts which begin so need not be computed.
+  // Returns how many tokens that are. Errors: invalid_argument, unavailable (disk).
+  Result<int> save(const std::string& path, std::span<const int32_t> tokens,
+                   const std::string& salt);
+  // The tokens that are cached now. Errors: as restore_session; nothing changes then.
+  Result<std::vector<int32_t>> restore(const std::string& path);
+  // Hands cached pages to the store, as many as it takes at once; `all`: waits until it has all.
+  void store_pages(bool all);
+
   int context() const { return context_; }
-  int64_t n_preempted() const { return n_preempted_; }  // sequences that lost their pages, so far
-  int n_free_pages() const { return pool_.n_free() + kept_.n_pages(); }  // reusable ones included
+  // When step() has to be called at the latest though there is nothing to compute.
+  std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
+  const EngineCounts& counts() const { return counts_; }
+  int n_free_pages() const { return pool_.n_free() + prefixes_.n_evictable(); }
+  int n_waiting() const;  // answers that have not begun
+  PrefixTree& prefixes() { return prefixes_; }
 
  private:
   Result<> check(const Request& request) const;
   Result<> check_tokens(std::span<const int32_t> tokens) const;
+
+  // ---- a step, in this order (engine_step.cc)
+  void end_overdue();
+  void look_up_prefixes();
   Plan plan();
   void fill_batch(const Plan& plan);
-  void take_token(Sequence& sequence, std::span<float> logits);
+  void begin_masks();
+  Result<> forward(const Plan& plan);
+  void take_tokens(Sequence& sequence, size_t first_logits, int n_logits);
+  void release_followers(Sequence& leader, std::span<const float> logits);
+
+  int guess(Sequence& s, int n_streams);
+  bool take_token(Sequence& s, std::span<float> logits, std::span<const uint32_t> mask);
+  void take_forced(Sequence& s);
+  std::span<const uint32_t> within_budget(const Sequence& s, std::span<const uint32_t> mask);
+  bool ends(const Sequence& s, int32_t token) const;
+  bool append(Sequence& s, int32_t token, std::optional<TokenLogprobs> logprobs);
+  bool refresh_mask(Sequence& s);
+  bool fork(Sequence& from, Sequence& to);
+  void orphan_followers(const Sequence& leader);
+  size_t mask_words() const { return (size_t(executor_.n_vocab()) + 31) / 32; }
   void reserve(PageTable& pages, int n_tokens);
-  void retire(Sequence& sequence);
+  void make_room(const PageTable& pages, int n_tokens);
+  void lose_cache(Sequence& s);
+  void fail(Sequence& s, const Error& error);
+  void retire(Sequence& s);
+  void forget(RequestId id);
   Sequence& sequence(RequestId id) { return *sequences_.at(id); }
 
   Executor& executor_;
   EngineOptions options_;
   int context_;
   Limits limits_;
+  Pace pace_;
+  FairShares<std::string> shares_;  // of answers that are not forgotten
+  SampleVocabulary vocabulary_;
   PagePool pool_;  // before everything that holds pages
-  KeptPrefixes kept_;
+  PrefixTree prefixes_;
+  NgramLookup ngrams_;
+  MaskThread masks_;
   std::map<RequestId, std::unique_ptr<Sequence>> sequences_;  // until their last output is taken
   RequestId next_id_ = 0;
-  int64_t n_preempted_ = 0;
+  int64_t n_admitted_ = 0;
+  EngineCounts counts_;
 
   // One step's memory, kept from step to step.
+  struct Row {
+    Sequence* sequence;
+    int n_rows, n_logits;  // of the batch; logits of its last n_logits rows
+  };
   std::vector<SequenceView> views_;
+  std::vector<Row> rows_;
   std::vector<int32_t> tokens_, used_;
   std::vector<Chunk> chunks_;
   std::vector<float> logits_;
+  std::vector<uint32_t> mask_, only_one_;
   SampleScratch scratch_;
 };
 

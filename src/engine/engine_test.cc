@@ -7,62 +7,10 @@
 #include <random>
 #include <string>
 
-#include "engine/fake_executor.h"
+#include "engine/fake_engine.h"
 
 namespace quern {
 namespace {
-
-constexpr int32_t kEnd = 60;
-
-EngineOptions options() {
-  return {
-      .end_ids = {kEnd},
-      .token_bytes = [](int32_t id) { return std::string(1, static_cast<char>('A' + id % 26)); },
-      .max_sequences = 8,
-      .prompt_rows_beside_streams = 5};
-}
-
-Request request(std::vector<int32_t> prompt, int max_tokens, float temperature = 0) {
-  Request r;
-  r.prompt = std::move(prompt);
-  r.options.max_tokens = max_tokens;
-  r.options.sampling.temperature = temperature;
-  return r;
-}
-
-struct Done {
-  std::vector<int32_t> ids;
-  std::string text;
-  Finish finish = Finish::cancelled;
-  Timings timings;
-};
-
-void collect(Engine& engine, RequestId id, Done& done) {
-  Output output = engine.take(id);
-  ASSERT_FALSE(output.error) << to_string(*output.error);
-  done.ids.insert(done.ids.end(), output.ids.begin(), output.ids.end());
-  done.text += output.text;
-  if (!output.finish) return;
-  done.finish = *output.finish;
-  done.timings = output.timings;
-}
-
-Done run(Engine& engine, Request r) {
-  const auto id = engine.submit(std::move(r));
-  EXPECT_TRUE(id);
-  while (engine.step() > 0) {
-  }
-  Done done;
-  collect(engine, *id, done);
-  return done;
-}
-
-// What the request gives with a fresh cache and nobody else.
-Done alone(Request r, FakeExecutor::Shape shape = {.max_rows = 512, .n_pages = 256}) {
-  FakeExecutor executor(shape);
-  Engine engine(executor, options());
-  return run(engine, std::move(r));
-}
 
 TEST(Engine, GeneratesUntilTheLimit) {
   Request r = request({1, 2, 3}, 10);
@@ -318,75 +266,6 @@ TEST(Engine, ScoringTakesPagesFromRunningRequestsWhichGoOnUnchanged) {
   EXPECT_EQ(engine.take(id).ids, alone(r).ids);
 }
 
-// Random crowds in caches of every tightness: each request's tokens and text are those it has
-// alone, and at the end every page is free.
-TEST(EngineProperty, ACrowdChangesNobodysTokens) {
-  std::mt19937 random(5);
-  const auto below = [&](int n) { return static_cast<int>(random() % n); };
-  int n_cancelled = 0, n_reused = 0;
-  int64_t n_preempted = 0;
-  size_t most_chunks = 0;
-  for (int round = 0; round < 120; ++round) {
-    const int page_tokens = 1 + below(6);
-    FakeExecutor executor({.max_rows = 1 + below(24),
-                           .page_tokens = page_tokens,
-                           .n_pages = (40 + below(60) + page_tokens) / page_tokens});
-    EngineOptions o = options();
-    o.context = 40;
-    o.prompt_rows_beside_streams = 1 + below(8);
-    Engine engine(executor, o);
-    std::map<RequestId, std::pair<Request, Done>> running;
-    for (int arriving = 14; arriving > 0 || !running.empty();) {
-      while (arriving > 0 && below(3) == 0) {
-        std::vector<int32_t> prompt(1 + below(30), below(3));  // alike, so that prefixes are shared
-        if (below(2)) prompt.back() = below(60);
-        Request r = request(prompt, 1 + below(10), static_cast<float>(below(3)) / 2);
-        r.priority = below(2);
-        r.options.sampling.seed = random();
-        r.options.sampling.repeat_penalty = below(2) ? 1.3f : 1;
-        if (below(3) == 0) r.options.stop = {std::string(1, static_cast<char>('A' + below(26)))};
-        running.emplace(*engine.submit(r), std::make_pair(r, Done{}));
-        --arriving;
-      }
-      const int n = engine.step();
-      ASSERT_TRUE(n > 0 || running.empty());
-      for (auto at = running.begin(); at != running.end();) {
-        auto& [r, done] = at->second;
-        const bool cancelled = below(150) == 0;
-        if (cancelled) engine.cancel(at->first);
-        Output output = engine.take(at->first);
-        ASSERT_FALSE(output.error);
-        done.ids.insert(done.ids.end(), output.ids.begin(), output.ids.end());
-        done.text += output.text;
-        if (!output.finish) {
-          ++at;
-          continue;
-        }
-        const Done expected = alone(r);
-        n_reused += output.timings.cached_n;
-        if (*output.finish == Finish::cancelled) {
-          ++n_cancelled;
-          ASSERT_LE(done.ids.size(), expected.ids.size());
-          ASSERT_TRUE(std::equal(done.ids.begin(), done.ids.end(), expected.ids.begin()));
-        } else {
-          ASSERT_EQ(done.ids, expected.ids) << "round " << round;
-          ASSERT_EQ(done.text, expected.text);
-          ASSERT_EQ(*output.finish, expected.finish);
-        }
-        at = running.erase(at);
-      }
-    }
-    EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
-    n_preempted += engine.n_preempted();
-    most_chunks = std::max(most_chunks, executor.most_chunks);
-  }
-  // The rounds did what they are for.
-  EXPECT_GT(n_cancelled, 20);
-  EXPECT_GT(n_reused, 500);
-  EXPECT_GT(n_preempted, 50);
-  EXPECT_GT(most_chunks, 4u);
-}
-
 // Numerics follow from roles: what a preempted sequence computes again must have the role that it
 // had.
 TEST(Engine, RowsComputedAgainKeepTheirRoles) {
@@ -401,10 +280,227 @@ TEST(Engine, RowsComputedAgainKeepTheirRoles) {
   }
   while (engine.step() > 0) {
   }
-  EXPECT_GT(engine.n_preempted(), 0);
+  EXPECT_GT(engine.counts().n_preempted, 0);
   for (const auto& [id, r] : all) EXPECT_EQ(engine.take(id).ids, alone(r, roomy).ids);
   // Roles do count.
   EXPECT_NE(alone(all[0].second).ids, alone(all[0].second, roomy).ids);
+}
+
+TEST(Engine, SeveralAnswersShareThePromptAndItsLogits) {
+  for (const int page_tokens : {1, 4, 64}) {
+    FakeExecutor executor({.max_rows = 512, .page_tokens = page_tokens, .n_pages = 512});
+    Engine engine(executor, options());
+    Request r = request({1, 2, 3, 4, 5, 6, 7}, 6, 1);
+    r.options.n = 5;
+    const RequestId first = *engine.submit(r);
+    while (engine.step() > 0) {
+    }
+    EXPECT_EQ(executor.n_rows, 7 + 5 * 5) << "the prompt once, then a row a token";
+    std::set<std::vector<int32_t>> different;
+    for (int i = 0; i < 5; ++i) {
+      Request single = r;
+      single.options.n = 1;
+      single.options.sampling.seed += static_cast<uint64_t>(i);
+      Done done;
+      collect(engine, first + i, done);
+      EXPECT_EQ(done.ids, alone(single).ids);
+      EXPECT_EQ(done.timings.cached_n, i == 0 ? 0 : 7);
+      different.insert(done.ids);
+    }
+    EXPECT_EQ(different.size(), 5u);
+    EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  }
+}
+
+TEST(Engine, OtherAnswersGoOnWithoutTheFirst) {
+  FakeExecutor executor({.max_rows = 4});
+  Engine engine(executor, options());
+  Request r = request({1, 2, 3, 4, 5, 6, 7}, 6, 1);
+  r.options.n = 3;
+  const RequestId first = *engine.submit(r);
+  engine.step();
+  engine.cancel(first);
+  while (engine.step() > 0) {
+  }
+  r.options.n = 1, ++r.options.sampling.seed;
+  EXPECT_EQ(engine.take(first).finish, Finish::cancelled);
+  EXPECT_EQ(engine.take(first + 1).ids, alone(r).ids);
+  EXPECT_EQ(engine.take(first + 2).ids.size(), 6u);
+}
+
+TEST(Engine, RefusesMoreThanTheQueueHolds) {
+  FakeExecutor executor({});
+  EngineOptions o = options();
+  o.max_waiting = 3;
+  Engine engine(executor, o);
+  Request two = request({1, 2}, 3);
+  two.options.n = 2;
+  EXPECT_TRUE(engine.submit(two));
+  EXPECT_EQ(engine.submit(two).error().code, Code::unavailable);
+  EXPECT_TRUE(engine.submit(request({1}, 3)));
+  EXPECT_EQ(engine.submit(request({1}, 3)).error().code, Code::unavailable);
+  engine.step();  // they have begun
+  EXPECT_TRUE(engine.submit(two));
+}
+
+TEST(Engine, ADeadlineEndsAnAnswerWaitingOrRunning) {
+  FakeExecutor executor({.n_pages = 8});
+  Engine engine(executor, options());
+  EXPECT_FALSE(engine.next_deadline());
+  Request r = request({1, 2, 3}, 20);
+  r.options.ignore_eos = true;
+  const RequestId unbounded = *engine.submit(r);
+  r.options.deadline_ms = 1;
+  const RequestId running = *engine.submit(r), waiting = *engine.submit(r);
+  engine.pause(waiting, true);
+  ASSERT_TRUE(engine.next_deadline());
+  engine.step();
+  std::this_thread::sleep_until(*engine.next_deadline());
+  while (engine.step() > 0) {
+  }
+  EXPECT_EQ(engine.take(running).finish, Finish::deadline);
+  EXPECT_EQ(engine.take(waiting).finish, Finish::deadline);
+  EXPECT_EQ(engine.take(unbounded).finish, Finish::length);
+  EXPECT_EQ(engine.n_free_pages(), 8);
+}
+
+TEST(Engine, APausedAnswerWaitsAndGoesOn) {
+  FakeExecutor executor({});
+  Engine engine(executor, options());
+  Request r = request({1, 2, 3}, 12);
+  r.options.ignore_eos = true;
+  const RequestId id = *engine.submit(r);
+  engine.step();
+  engine.pause(id, true);
+  EXPECT_EQ(engine.step(), 0);
+  engine.pause(id, false);
+  engine.pause(12345, true);
+  while (engine.step() > 0) {
+  }
+  EXPECT_EQ(engine.take(id).ids, alone(r).ids);
+}
+
+// The model repeats itself as soon as its last tokens repeat: guesses come true, and save steps.
+TEST(Engine, GuessesSaveStepsAndChangeNoToken) {
+  for (const float temperature : {0.f, 1.f}) {
+    Request r = request({1, 2, 3, 4, 5}, 120, temperature);
+    r.options.ignore_eos = true;
+    FakeExecutor executor({.n_vocab = 6, .max_rows = 64, .context = 2});
+    Engine engine(executor, options());
+    const Done with = run(engine, r);
+    r.options.speculate = false;
+    FakeExecutor other({.n_vocab = 6, .max_rows = 64, .context = 2});
+    Engine plain(other, options());
+    const Done without = run(plain, r);
+    EXPECT_EQ(with.ids, without.ids);
+    EXPECT_EQ(other.n_steps, 120);
+    EXPECT_EQ(without.timings.draft_n, 0);
+    EXPECT_GT(with.timings.draft_true_n, 0);
+    if (temperature == 0) {
+      EXPECT_LT(executor.n_steps, 60);
+    }
+    EXPECT_EQ(engine.counts().n_true_drafts, with.timings.draft_true_n);
+  }
+}
+
+TEST(Engine, ForcedTokensAreReadWithoutASampleEach) {
+  Request r = request({1, 2, 3}, 40);
+  r.constraint = [] { return std::make_unique<FakeConstraint>(); };
+  FakeExecutor executor({.max_rows = 64});
+  Engine engine(executor, options());
+  const Done fast = run(engine, r);
+  r.options.sampling.n_probs = 0;  // every token is sampled
+  FakeExecutor other({.max_rows = 64});
+  Engine plain(other, options());
+  const Done slow = run(plain, r);
+  EXPECT_EQ(fast.ids, slow.ids);
+  EXPECT_EQ(fast.finish, slow.finish);
+  EXPECT_GT(fast.ids.size(), 10u);
+  EXPECT_LT(executor.n_steps, other.n_steps);
+  FakeConstraint constraint;
+  for (const int32_t id : fast.ids) {
+    std::vector<uint32_t> bits(2);
+    ASSERT_TRUE(constraint.mask(bits));
+    EXPECT_TRUE(bits[id / 32] >> (id % 32) & 1);
+    ASSERT_TRUE(constraint.consume(id));
+  }
+}
+
+TEST(Engine, AConstraintThatFailsEndsItsAnswerAndNoOther) {
+  FakeExecutor executor({});
+  Engine engine(executor, options());
+  Request good = request({1, 2}, 9), bad = request({3, 4}, 9);
+  good.options.ignore_eos = bad.options.ignore_eos = true;
+  bad.constraint = [] { return std::make_unique<FakeConstraint>(4); };
+  const RequestId a = *engine.submit(good), b = *engine.submit(bad);
+  while (engine.step() > 0) {
+  }
+  EXPECT_EQ(engine.take(a).ids, alone(good).ids);
+  const Output failed = engine.take(b);
+  ASSERT_TRUE(failed.error);
+  EXPECT_EQ(failed.error->code, Code::invalid_argument);
+  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+}
+
+TEST(Engine, ASpentReasoningBudgetForcesTheEndMark) {
+  const ReasoningMarks marks = {.start = {58}, .end = {57, 56}, .message = {55}};
+  Request r = request({1, 2, 3}, 12, 1);
+  r.options.ignore_eos = true;
+  for (const int budget : {0, 3}) {
+    FakeExecutor executor({});
+    Engine engine(executor, options());
+    r.reasoning.emplace(marks, budget, true);
+    const Done done = run(engine, r);
+    ASSERT_EQ(done.ids.size(), 12u);
+    const std::vector<int32_t> forced(done.ids.begin() + budget, done.ids.begin() + budget + 3);
+    EXPECT_EQ(forced, (std::vector<int32_t>{55, 57, 56}));
+    Request free = r;
+    free.reasoning.reset();
+    FakeExecutor other({});
+    Engine plain(other, options());
+    const Done without = run(plain, free);
+    EXPECT_TRUE(std::equal(done.ids.begin(), done.ids.begin() + budget, without.ids.begin()));
+  }
+}
+
+TEST(Engine, LogprobsComeWithTheirTokens) {
+  Request r = request({1, 2, 3}, 5);
+  r.options.ignore_eos = true;
+  r.options.sampling.n_probs = 3;
+  FakeExecutor executor({});
+  Engine engine(executor, options());
+  const RequestId id = *engine.submit(r);
+  while (engine.step() > 0) {
+  }
+  const Output output = engine.take(id);
+  ASSERT_EQ(output.logprobs.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(output.logprobs[i].id, output.ids[i]);
+    ASSERT_EQ(output.logprobs[i].top.size(), 3u);
+    EXPECT_EQ(output.logprobs[i].top[0].id, output.ids[i]);  // greedy
+    EXPECT_EQ(output.logprobs[i].top[0].logprob, output.logprobs[i].logprob);
+    EXPECT_LT(output.logprobs[i].logprob, 0);
+  }
+}
+
+// What the model wrote has other bits than the same text read cold. Keyed by role nothing differs.
+TEST(Engine, ReuseIsExactWhereRolesAreKept) {
+  for (const bool deterministic : {false, true}) {
+    const FakeExecutor::Shape shape = {.max_rows = 64, .roles_count = true};
+    FakeExecutor executor(shape);
+    EngineOptions o = options();
+    o.deterministic = deterministic;
+    Engine engine(executor, o);
+    Request r = request({1, 2, 3, 4, 5, 6, 7}, 6);
+    r.options.ignore_eos = true;
+    const Done first = run(engine, r);
+    r.prompt.insert(r.prompt.end(), first.ids.begin(), first.ids.end());
+    r.prompt.insert(r.prompt.end(), {8, 9});
+    const Done second = run(engine, r);
+    EXPECT_EQ(second.timings.cached_n, deterministic ? 6 : 12);
+    EXPECT_EQ(second.ids == alone(r, shape).ids, deterministic);
+    EXPECT_EQ(run(engine, r).ids == alone(r, shape).ids, deterministic);
+  }
 }
 
 TEST(Engine, ScoresBehindAPrompt) {

@@ -1,12 +1,16 @@
 // What goes into the engine and what comes out of it.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "quern/model.h"
+#include "engine/constraint.h"
+#include "engine/sample/reasoning_budget.h"
+#include "quern/generation.h"
 
 namespace quern {
 
@@ -15,13 +19,17 @@ using RequestId = int64_t;
 struct Request {
   std::vector<int32_t> prompt;
   GenerateOptions options;
-  int priority = 0;  // larger first
+  // Makes the constraint of one answer, at its beginning; empty: none. Called by the engine, so it
+  // only copies what was compiled before.
+  std::function<std::unique_ptr<Constraint>()> constraint;
+  std::optional<ReasoningBudget> reasoning;  // options.reasoning, in tokens
 };
 
 // What a request has produced since it was last asked.
 struct Output {
-  std::string text;          // whole UTF-8 characters, nothing of a stop string
-  std::vector<int32_t> ids;  // tokens; their text may come later
+  std::string text;                     // whole UTF-8 characters, nothing of a stop string
+  std::vector<int32_t> ids;             // tokens; their text may come later
+  std::vector<TokenLogprobs> logprobs;  // of ids, where asked for
   // One of the two says that nothing more follows.
   std::optional<Finish> finish;
   std::optional<Error> error;

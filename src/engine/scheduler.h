@@ -10,19 +10,23 @@ using SequenceId = int64_t;
 
 struct SequenceView {
   SequenceId id;
-  int priority;     // larger first
-  int64_t arrival;  // order of arrival, unique
-  int n_pending;    // tokens not yet computed, at least 1: what is left of the prompt, or 1 when
-                    // generating
-  int n_cached;     // tokens in the cache, reused ones included; they fill
-                    // ceil(n_cached / page_tokens) pages of its own
-  bool generating;
+  int priority;            // larger first
+  int64_t arrival;         // order of arrival, unique
+  int64_t admission = -1;  // order in which it first got rows, unique; -1: it never had any
+  int64_t served = 0;      // rows its client has had so far; see FairShares
+  int n_pending = 1;       // tokens not yet computed: what is left of the prompt, or 1 when
+                           // generating (more where a grammar forces the next ones)
+  int n_cached = 0;        // tokens in the cache, reused ones included
+  int n_extra = 0;         // rows it would like beyond those: drafts to check
+  bool generating = false;
+  bool paused = false;             // takes no rows, since its reader is behind; may be preempted
+  std::span<const int32_t> pages;  // it holds; one that is shared stands in several views
 };
 
 struct Limits {
   int rows_per_step;  // bounds the time of a step, and with it the wait of running streams
   int prompt_rows_beside_streams;  // prompt rows allowed in a step that also has generating
-                                   // sequences
+                                   // sequences; rows beyond one of those come off it
   int sequences;                   // that take part in one step; at most rows_per_step
   int page_tokens;
 };
@@ -30,22 +34,29 @@ struct Limits {
 struct Plan {
   struct Share {
     SequenceId id;
-    int n_rows;  // its next n_rows pending tokens
+    int n_rows;  // its next n_rows pending tokens; of a generating one perhaps with drafts behind
   };
-  std::vector<Share> rows;  // generating sequences first, then prompts, each in order of rank
-  std::vector<SequenceId> preempted;  // lowest rank first; their pages are freed, their tokens kept
+  std::vector<Share>
+      rows;  // generating sequences first, by rank, then prompts, as they were served
+  std::vector<SequenceId>
+      preempted;  // lowest rank first; their pages are let go, their tokens kept
 };
 
-// Rank is (priority, arrival): larger priority first, then who came first. Only the first
+// Rank decides who keeps pages and takes part: larger priority first, then who was admitted first,
+// then who waits (less served clients first, then by arrival); paused ones are last. Only the first
 // `limits.sequences` by rank take part.
+// Turn decides which prompt gets a step's prompt rows first: larger priority, less served client,
+// arrival. So a client that asks for much waits for one that asks for little, prompt by prompt.
 //
 // Never starves: the first by rank gets rows in every step, so a sequence waits at most until those
-//   ahead of it have finished.
+//   ahead of it have finished; a prompt that waits for pages is overtaken only by those admitted
+//   before it.
 // Never over-commits: the pages its rows need are free after the preemptions it names.
 // Preempts only for a sequence of higher rank, and the lowest first. A prompt starts only when all
-//   of it fits beside what runs ahead of it, with a page to grow for each: what was preempted does
-//   not come back only to be thrown out again.
-// The caller promises that no sequence alone needs more pages than there are.
+//   of it fits beside what runs ahead of it and will still grow: what was preempted does not come
+//   back only to be thrown out again.
+// n_free_pages: free, or kept by nobody but the prefix tree. The caller promises that no sequence
+// alone needs more pages than there are.
 Plan next(std::span<const SequenceView> sequences, int n_free_pages, const Limits& limits);
 
 }  // namespace quern

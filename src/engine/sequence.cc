@@ -1,6 +1,9 @@
 #include "engine/sequence.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/check.h"
 
 namespace quern {
 namespace {
@@ -11,31 +14,73 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 
 }  // namespace
 
-Sequence::Sequence(RequestId id, Request request, PageTable pages)
-    : id_(id),
+Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable pages)
+    : sampler(std::move(its_sampler)),
+      payoff(kMostDrafts),
+      id_(id),
       request_(std::move(request)),
       n_prompt_(static_cast<int>(request_.prompt.size())),
       tokens_(std::move(request_.prompt)),
       pages_(std::move(pages)),
-      stops_(request_.options.stop) {}
+      stops_(request_.options.stop) {
+  for (const int32_t token : tokens_) keys_.push_back(key_of(token, Role::prompt));
+  keys_.back() = key_of(tokens_.back(), Role::used);  // its logits give the first token
+  if (request_.constraint) constraint = request_.constraint();
+  reasoning = std::move(request_.reasoning);
+  if (request_.options.deadline_ms > 0)
+    deadline_ = Clock::now() + std::chrono::milliseconds(request_.options.deadline_ms);
+}
 
-void Sequence::reuse(int n_cached) { n_cached_ = n_reused_ = n_cached; }
+void Sequence::reuse(std::span<const int32_t> keys) {
+  CHECK(keys.size() < keys_.size() && n_cached_ == 0, "something is left to compute");
+  std::copy(keys.begin(), keys.end(), keys_.begin());
+  n_cached_ = static_cast<int>(keys.size());
+  if (started_ == Clock::time_point{}) n_reused_ = n_cached_;
+}
 
 void Sequence::lose_cache() {
   pages_.shrink(0);
   n_cached_ = 0;
+  looked_up = false;
   if (started_ == Clock::time_point{}) n_reused_ = 0;
 }
 
-void Sequence::started() {
-  if (started_ == Clock::time_point{}) started_ = Clock::now();
+void Sequence::forked(const Sequence& from) {
+  std::copy_n(from.keys_.begin(), n_prompt_, keys_.begin());
+  n_cached_ = n_reused_ = n_prompt_;
 }
 
-void Sequence::append(int32_t token, std::string_view bytes) {
+Sequence::Rows Sequence::rows(int n_rows) const {
+  const auto begin = keys_.begin() + n_cached_, end = begin + std::min(n_rows, n_pending());
+  const auto used = std::find_if(begin, end, is_used);
+  const auto last = std::find_if_not(used, end, is_used);
+  return {.n = static_cast<int>(last - begin), .n_used = static_cast<int>(last - used)};
+}
+
+void Sequence::start(int64_t admission) {
+  if (started_ != Clock::time_point{}) return;
+  started_ = Clock::now();
+  admission_ = admission;
+}
+
+void Sequence::note_drafts(int n_checked, int n_true) {
+  n_drafts_ += n_checked;
+  n_true_drafts_ += n_true;
+  payoff.note(n_checked, n_true);
+  if (live()) return;  // one of them ended it
+  output_.timings.draft_n = n_drafts_;
+  output_.timings.draft_true_n = n_true_drafts_;
+}
+
+void Sequence::append(int32_t token, std::string_view bytes,
+                      std::optional<TokenLogprobs> logprobs) {
   if (n_generated() == 0) first_token_ = Clock::now();
   tokens_.push_back(token);
+  keys_.push_back(key_of(token, Role::used));
   output_.ids.push_back(token);
+  if (logprobs) output_.logprobs.push_back(std::move(*logprobs));
   const StopStrings::Step step = stops_.push(characters_.push(bytes));
+  if (reasoning) reasoning->accept(token, !characters_.pending());
   output_.text += step.text;
   if (!step.stop) return;
   output_.finish = Finish::stop;
@@ -60,6 +105,8 @@ void Sequence::note_end() {
   t.prompt_n = n_prompt_ - n_reused_;
   t.cached_n = n_reused_;
   t.predicted_n = n_generated();
+  t.draft_n = n_drafts_;
+  t.draft_true_n = n_true_drafts_;
   if (started_ == Clock::time_point{}) return;
   const auto now = Clock::now();
   const bool any = n_generated() > 0;

@@ -63,6 +63,15 @@ Result<> verify_node(const Graph& graph, size_t i) {
   return Ok{};
 }
 
+Result<> verify_result(const Graph& graph, NodeId id, const std::string& name) {
+  if (id < 0 || static_cast<size_t>(id) >= graph.nodes.size())
+    return broken(graph.nodes.size(), name + " is no node");
+  const Shape& shape = graph.nodes[id].shape;
+  if (shape.rows != Rows::used || shape.element != Element::f32)
+    return broken(id, name + " is wanted in f32, of used rows only");
+  return Ok{};
+}
+
 }  // namespace
 
 NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attributes) {
@@ -91,15 +100,16 @@ std::string print(const Graph& graph) {
             std::to_string(node.shape.width) +
             (node.shape.element == Element::int8 ? " int8" : "") + "\n";
   }
-  return text + "logits %" + std::to_string(graph.logits) + "\n";
+  return text + "hidden %" + std::to_string(graph.hidden) + ", logits %" +
+         std::to_string(graph.logits) + "\n";
 }
 
 Result<> verify(const Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) TRY_OK(verify_node(graph, i));
-  if (graph.logits < 0 || static_cast<size_t>(graph.logits) >= graph.nodes.size())
-    return broken(graph.nodes.size(), "logits is no node");
-  if (graph.nodes[graph.logits].shape.rows != Rows::used)
-    return broken(graph.logits, "logits are wanted of used rows only");
+  TRY_OK(verify_result(graph, graph.hidden, "hidden"));
+  TRY_OK(verify_result(graph, graph.logits, "logits"));
+  if (graph.hidden >= graph.logits)
+    return broken(graph.hidden, "hidden does not precede the logits");
   return Ok{};
 }
 

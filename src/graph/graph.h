@@ -89,6 +89,7 @@ struct Node {
 
 struct Graph {
   std::vector<Node> nodes;  // in an order in which every input precedes its user
+  NodeId hidden = -1;       // (used, width): the final hidden state, of which the logits are made
   NodeId logits = -1;       // (used, n_vocab)
 };
 
@@ -108,8 +109,8 @@ NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attrib
 
 // One line a node: "%7 = linear(%5) blk.0.attn_q.weight : tokens x 576".
 std::string print(const Graph& graph);
-// Every input precedes its user, every shape is what the op's rule says, logits is a node over used
-// rows.
+// Every input precedes its user, every shape is what the op's rule says, hidden and logits are f32
+// nodes over used rows, in this order.
 Result<> verify(const Graph& graph);
 
 }  // namespace quern

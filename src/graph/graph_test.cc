@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace quern {
 namespace {
 
@@ -13,7 +15,8 @@ Graph two_layers() {
   const NodeId down = append(g, Op::linear, {up}, Linear{{{"down.weight", "down.bias", 64}}});
   const NodeId x = append(g, Op::add, {0, down}, {});
   const NodeId used = append(g, Op::pick_used, {x}, {});
-  g.logits = append(g, Op::linear, {used}, Linear{{{"output.weight", "", 100}}});
+  g.hidden = append(g, Op::rms_norm, {used}, Norm{"output_norm.weight", 1e-5f});
+  g.logits = append(g, Op::linear, {g.hidden}, Linear{{{"output.weight", "", 100}}});
   return g;
 }
 
@@ -32,8 +35,9 @@ TEST(Graph, PrintsOneLineANode) {
             "%3 = linear(%2) down.weight + down.bias : tokens x 64\n"
             "%4 = add(%0, %3) : tokens x 64\n"
             "%5 = pick_used(%4) : used x 64\n"
-            "%6 = linear(%5) output.weight : used x 100\n"
-            "logits %6\n");
+            "%6 = rms_norm(%5) output_norm.weight epsilon 1e-05 : used x 64\n"
+            "%7 = linear(%6) output.weight : used x 100\n"
+            "hidden %6, logits %7\n");
 }
 
 TEST(Graph, VerifierFindsWhatPassesCouldBreak) {
@@ -54,6 +58,15 @@ TEST(Graph, VerifierFindsWhatPassesCouldBreak) {
   EXPECT_FALSE(verify(g));
   g = two_layers();
   g.logits = 4;  // of every row
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.hidden = 4;
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  g.hidden = -1;
+  EXPECT_FALSE(verify(g));
+  g = two_layers();
+  std::swap(g.hidden, g.logits);
   EXPECT_FALSE(verify(g));
 }
 

@@ -23,7 +23,7 @@ Value attention(Builder b, int layer, Value x, const Config& c) {
                   c.width);
 }
 
-Value build(const Config& c, Builder b, Gate gate) {
+Outputs build(const Config& c, Builder b, Gate gate) {
   Value x = b.embed("token_embd", c.n_vocab, c.width);
   for (int i = 0; i < c.n_layers; ++i) {
     Builder block = b.layer(i);
@@ -33,12 +33,11 @@ Value build(const Config& c, Builder b, Gate gate) {
     x = block.add(x, attention(block, i, input("attn_norm"), c));
     x = block.add(x, mlp(block, input("ffn_norm"), c, gate));
   }
-  x = b.rms_norm(b.pick_used(x), "output_norm", c.epsilon);
-  return b.linear(x, c.tied_head ? "token_embd" : "output", c.n_vocab);
+  return outputs(c, b, x);
 }
 
-Value build_silu(const Config& c, Builder b) { return build(c, b, &Builder::swiglu); }
-Value build_relu2(const Config& c, Builder b) { return build(c, b, &Builder::relu2glu); }
+Outputs build_silu(const Config& c, Builder b) { return build(c, b, &Builder::swiglu); }
+Outputs build_relu2(const Config& c, Builder b) { return build(c, b, &Builder::relu2glu); }
 
 }  // namespace
 

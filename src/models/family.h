@@ -9,10 +9,20 @@
 
 namespace quern {
 
-struct Family {
-  const char* gguf;                        // general.architecture
-  Value (*build)(const Config&, Builder);  // returns the logits
+// What a forward pass ends in, of the rows that are used.
+struct Outputs {
+  Value hidden;  // behind the last norm: what the head reads, and embeddings are made of
+  Value logits;
 };
+
+struct Family {
+  const char* gguf;  // general.architecture
+  Outputs (*build)(const Config&, Builder);
+};
+
+// The usual end: picks the used rows of x, output_norm, and the head (that of the embedding where
+// the file has none of its own).
+Outputs outputs(const Config& config, Builder b, Value x);
 
 std::span<const Family* const> families();
 

@@ -27,12 +27,19 @@ AttentionSpec attention_spec(const Config& c) {
                    .factors = "rope_freqs"}};
 }
 
+Outputs outputs(const Config& c, Builder b, Value x) {
+  const Value hidden = b.rms_norm(b.pick_used(x), "output_norm", c.epsilon);
+  return {hidden, b.linear(hidden, c.tied_head ? "token_embd" : "output", c.n_vocab)};
+}
+
 Result<Graph> build_graph(const WeightSource& source, const Config& config) {
   std::string known;
   for (const Family* family : families()) {
     if (source.architecture() == family->gguf) {
       Graph graph;
-      graph.logits = family->build(config, Builder(graph, source)).id;
+      const Outputs outputs = family->build(config, Builder(graph, source));
+      graph.hidden = outputs.hidden.id;
+      graph.logits = outputs.logits.id;
       TRY_OK(verify(graph));
       return graph;
     }

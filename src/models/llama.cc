@@ -5,7 +5,7 @@
 namespace quern {
 namespace {
 
-Value build(const Config& c, Builder b, bool adjacent_pairs) {
+Outputs build(const Config& c, Builder b, bool adjacent_pairs) {
   AttentionSpec spec = attention_spec(c);
   spec.rope.interleaved = adjacent_pairs;
   Value x = b.embed("token_embd", c.n_vocab, c.width);
@@ -14,13 +14,12 @@ Value build(const Config& c, Builder b, bool adjacent_pairs) {
     x = block.add(x, self_attention(block, i, block.rms_norm(x, "attn_norm", c.epsilon), spec));
     x = block.add(x, gated_mlp(block, block.rms_norm(x, "ffn_norm", c.epsilon), c.ffn, c.width));
   }
-  x = b.rms_norm(b.pick_used(x), "output_norm", c.epsilon);
-  return b.linear(x, c.tied_head ? "token_embd" : "output", c.n_vocab);
+  return outputs(c, b, x);
 }
 
 // GGUF stores Llama's q and k for rotations of adjacent pairs, Qwen's by halves.
-Value build_llama(const Config& c, Builder b) { return build(c, b, true); }
-Value build_qwen2(const Config& c, Builder b) { return build(c, b, false); }
+Outputs build_llama(const Config& c, Builder b) { return build(c, b, true); }
+Outputs build_qwen2(const Config& c, Builder b) { return build(c, b, false); }
 
 }  // namespace
 

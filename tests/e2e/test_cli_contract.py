@@ -255,6 +255,68 @@ def test_system_message_reaches_the_prompt(quern_json):
     assert with_system != quern_json("run", "-p", "Hi", "-n", 1)["prompt_ids"]
 
 
+def test_run_gives_several_answers(quern, quern_json):
+    flags = ["run", "-p", "Tell me a story.", "-n", 6, "--temperature", 2, "--min-p", 0, "--top-p", 1, "--seed", 7]
+    result = quern_json(*flags, "--n", 3)
+    choices = result["choices"]
+    assert [(c["index"], c["seed"]) for c in choices] == [(0, 7), (1, 8), (2, 9)]
+    assert (result["ids"], result["text"]) == (choices[0]["ids"], choices[0]["text"])
+    assert len({tuple(c["ids"]) for c in choices}) > 1
+    assert choices[0]["ids"] == quern_json(*flags)["ids"]
+    printed = quern(*flags, "--n", 3).stdout.decode()
+    at = 0
+    for choice in choices:
+        at = printed.index(choice["text"], at) + len(choice["text"])
+
+
+def test_run_tells_log_probabilities(quern_json):
+    flags = ["run", "--raw", "-p", "1, 2, 3,", "-n", 4, "--temperature", 0]
+    assert "logprobs" not in quern_json(*flags)
+    result = quern_json(*flags, "--logprobs", 3)
+    assert [row["id"] for row in result["logprobs"]] == result["ids"]
+    assert "".join(row["token"] for row in result["logprobs"]) == result["text"]
+    for row in result["logprobs"]:
+        assert len(row["top"]) == 3 and row["top"][0]["id"] == row["id"]
+        assert row["logprob"] == row["top"][0]["logprob"] <= 0
+        assert sorted((t["logprob"] for t in row["top"]), reverse=True) == [t["logprob"] for t in row["top"]]
+
+
+def test_run_ends_at_its_deadline(quern, quern_json):
+    flags = ["run", "--raw", "-p", "1, 2, 3,", "-n", 4000, "--temperature", 0, "--deadline", 0.2]
+    assert quern_json(*flags)["finish_reason"] == "deadline"
+    assert b"deadline" in quern(*flags).stderr
+
+
+def test_run_follows_a_grammar(quern, quern_json, tmp_path):
+    schema = tmp_path / "schema.json"
+    schema.write_text(
+        json.dumps(
+            {
+                "type": "object",
+                "properties": {"city": {"enum": ["Paris", "Rome"]}, "big": {"type": "boolean"}},
+                "required": ["city", "big"],
+                "additionalProperties": False,
+            }
+        )
+    )
+    flags = ["run", "-p", "What is the capital of France?", "--temperature", 0, "-n", 60]
+    answer = json.loads(quern_json(*flags, "--schema", schema)["text"])
+    assert answer["city"] in ("Paris", "Rome") and isinstance(answer["big"], bool) and len(answer) == 2
+    assert quern_json(*flags, "--choice", "Lyon", "--choice", "Nice")["text"] in ("Lyon", "Nice")
+    assert quern_json(*flags, "--regex", "[0-9]{3}")["text"].isdigit()
+    grammar = tmp_path / "answer.lark"
+    grammar.write_text('start: "yes" | "no"\n')
+    assert quern_json(*flags, "--grammar", grammar)["text"] in ("yes", "no")
+    schema.write_text("{")
+    assert b"schema.json" in quern(*flags, "--schema", schema, expect=2).stderr
+    assert quern(*flags, "--regex", "(", expect=2).stdout == b""
+
+
+def test_deterministic_changes_no_first_answer(quern_json):
+    flags = ["run", "-p", "Name three colours.", "-n", 8, "--temperature", 0]
+    assert quern_json(*flags, "--deterministic")["ids"] == quern_json(*flags)["ids"]
+
+
 # bench
 
 

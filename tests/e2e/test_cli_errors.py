@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["chat", "run", "inspect", "tokenize", "eval", "bench", "tune", "cache", "doctor", "version"]
+VERBS = ["chat", "run", "batch", "embed", "inspect", "tokenize", "eval", "bench", "tune", "cache", "doctor", "version"]
 
 
 def errors(done):
@@ -66,6 +66,10 @@ WRONG_FLAGS = [
     (["bench", "--shape", "gpt-9"], "llama-3.2-1b"),
     (["bench", "--shape", "smollm2-135m", "--quant", "q9_9"], "q4_0"),
     (["run", "-p", "x", "--packed-cache", "sometimes"], "sometimes"),
+    (["run", "-p", "x", "--n", "0"], "--n"),
+    (["run", "-p", "x", "--logprobs", "2"], "--json"),
+    (["run", "-p", "x", "--deadline", "0"], "--deadline"),
+    (["run", "-p", "x", "--regex", "a", "--choice", "b"], "--choice"),
     (["inspect", "a", "b"], "b"),
     (["chat", "smollm2", "one", "two"], "two"),
 ]

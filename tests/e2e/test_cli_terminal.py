@@ -1,5 +1,6 @@
 """The program as a person meets it: under a pseudo-terminal."""
 
+import json
 import os
 import signal
 import subprocess
@@ -57,7 +58,7 @@ def test_answers_stream_and_the_prompt_returns(chat):
 
 def test_commands(chat):
     chat.send("/help\r")
-    for name in ("/help", "/reset", "/system", "/stats", "/exit"):
+    for name in ("/help", "/regen", "/undo", "/reset", "/system", "/schema", "/save", "/load", "/stats", "/exit"):
         chat.read(name)
     chat.read(PROMPT)
     chat.send("/frob\r")
@@ -74,6 +75,120 @@ def test_commands(chat):
     chat.read(PROMPT)
     chat.send("/reset\r")
     chat.read("begins anew")
+
+
+def test_a_line_about_tokens_and_speed_follows_an_answer(chat, start):
+    chat.send("What is the capital of France?\r")
+    chat.read(r"\d+ tokens, \d+ tok/s, first token \d+\.\d\d s, 0 of \d+ prompt tokens reused")
+    chat.read(PROMPT)
+    chat.send("And of Italy?\r")
+    reused = chat.read(r"(\d+) of (\d+) prompt tokens reused")
+    assert 0 < int(reused.group(1)) < int(reused.group(2))
+    chat.read(PROMPT)
+    quiet = start("chat", "--temperature", "0", "--no-stats")
+    quiet.read(PROMPT)
+    quiet.send("What is the capital of France?\r")
+    quiet.read(PROMPT)
+    assert "reused" not in quiet.text
+
+
+def test_undo_takes_the_last_turn_back(chat):
+    chat.send("/undo\r")
+    chat.read("no turn to take back")
+    chat.read(PROMPT)
+    for _ in range(2):
+        chat.send("What is the capital of France?\r")
+        chat.read(PROMPT)
+    chat.send("/undo\r")
+    chat.read("1 left")
+    chat.read(PROMPT)
+    chat.send("/stats\r")
+    chat.read("1 turns")
+
+
+def test_regen_replaces_the_last_answer(start):
+    terminal = start("chat", "--temperature", "2", "--seed", "3", "-n", "24", "--min-p", "0", "--top-p", "1")
+    terminal.read(PROMPT)
+    terminal.send("/regen\r")
+    terminal.read("no answer to replace")
+    terminal.read(PROMPT)
+    terminal.send("Tell me a story.\r")
+    first = terminal.read(r"story\.\r\n(.*?)\d+ tokens, ").group(1)
+    terminal.read(PROMPT)
+    terminal.send("/regen\r")
+    second = terminal.read(r"/regen\r\n(.*?)\d+ tokens, ").group(1)
+    terminal.read(PROMPT)
+    assert first != second
+    terminal.send("/stats\r")
+    terminal.read("1 turns")
+
+
+def test_a_saved_conversation_goes_on(chat, start, tmp_path):
+    path = tmp_path / "talk.json"
+    chat.send(f"/save {path}\r")
+    chat.read("nothing to save")
+    chat.read(PROMPT)
+    chat.send("/system Answer in one word.\r")
+    chat.read(PROMPT)
+    chat.send("What is the capital of France?\r")
+    chat.read(PROMPT)
+    chat.send(f"/save {path}\r")
+    chat.read("1 turns saved")
+    chat.read(PROMPT)
+    saved = json.loads(path.read_text())
+    assert [m["role"] for m in saved["messages"]] == ["system", "user", "assistant"]
+    assert saved["temperature"] == 0 and saved["max_tokens"] == 1024
+    chat.send("And of Italy?\r")
+    answer = chat.read(r"Italy\?\r\n(.*?)\d+ tokens, ").group(1)
+    again = start("chat", "--exact", "--temperature", "2")
+    again.read(PROMPT)
+    again.send(f"/load {path}\r")
+    again.read("1 turns of .*talk.json")
+    again.read(PROMPT)
+    again.send("/system\r")
+    again.read(r"Answer in one word\.\r\n")
+    again.read(PROMPT)
+    again.send("And of Italy?\r")
+    assert again.read(r"Italy\?\r\n(.*?)\d+ tokens, ").group(1) == answer
+
+
+BROKEN_CHATS = [
+    ("", "not JSON"),
+    ("{}", "messages"),
+    ('{"messages": [{"role": "assistant", "content": "x"}]}', "in turn"),
+    ('{"messages": [{"role": "user", "content": "x"}]}', "in turn"),
+    ('{"messages": [{"role": "user", "content": 3}]}', "messages"),
+    ('{"messages": [], "temperature": "hot"}', "messages"),
+    ('{"messages": [{"role": "system", "content": "x"}], "temperature": "hot"}', "temperature"),
+    ("[" * 100000, "nested"),
+]
+
+
+def test_broken_conversations_are_refused(quern, tmp_path):
+    for text, named in BROKEN_CHATS:
+        path = tmp_path / "talk.json"
+        path.write_text(text)
+        done = quern("chat", stdin=f"/load {path}\n/stats\n".encode(), expect=2)
+        assert named in done.stderr.decode() and "talk.json" in done.stderr.decode(), text
+        assert b"0 turns" in done.stdout
+    assert b"No such file" in quern("chat", stdin=b"/load /nowhere/talk.json\n", expect=1).stderr
+
+
+def test_answers_follow_a_schema_for_as_long_as_wanted(chat, tmp_path):
+    path = tmp_path / "schema.json"
+    path.write_text('{"enum": ["red", "green"]}')
+    chat.send(f"/schema {path}\r")
+    chat.read("Answers follow")
+    chat.read(PROMPT)
+    chat.send("What is the capital of France?\r")
+    chat.read(r'France\?\r\n"(red|green)"\r\n')
+    chat.read(PROMPT)
+    chat.send("/schema\r")
+    chat.read("free text")
+    chat.read(PROMPT)
+    path.write_text("{")
+    chat.send(f"/schema {path}\r")
+    chat.read("not a JSON schema")
 
 
 def test_ctrl_c_stops_the_answer_not_the_program(chat):

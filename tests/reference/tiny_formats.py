@@ -179,7 +179,8 @@ def make_i2_s(seed: int) -> Path:
 
 def save(path: Path, model, decoded: dict[str, np.ndarray], seed: int) -> None:
     tiny_gguf.load_into(model, decoded)
-    tiny_gguf.save_reference(path.with_suffix(".npz"), model, tiny_gguf.tokens_of(24, seed))
+    tokens = tiny_gguf.tokens_of(24, seed)
+    tiny_gguf.save_reference(path.with_suffix(".npz"), model, tokens, hidden=False)
 
 
 def main():

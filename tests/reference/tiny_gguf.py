@@ -220,8 +220,13 @@ def tokens_of(n: int, seed: int) -> np.ndarray:
     return tokens.astype(np.int32)
 
 
-def save_reference(path: Path, model, tokens: np.ndarray) -> None:
-    """<path>.npz: tokens (n,) int32, logits (n, n_vocab) f32 by transformers in f32."""
+def save_reference(path: Path, model, tokens: np.ndarray, hidden: bool = True) -> None:
+    """<path>.npz by transformers in f32: tokens (n,) int32, logits (n, n_vocab) and, if wanted,
+    hidden (n, width): what the head reads, behind the last norm."""
+    arrays = {"tokens": tokens}
     with torch.no_grad():
-        logits = model(torch.from_numpy(tokens.astype(np.int64))[None]).logits[0]
-    np.savez(path, tokens=tokens, logits=logits.to(torch.float32).numpy())
+        ids = torch.from_numpy(tokens.astype(np.int64))[None]
+        arrays["logits"] = model(ids).logits[0].to(torch.float32).numpy()
+        if hidden:
+            arrays["hidden"] = model.model(ids).last_hidden_state[0].to(torch.float32).numpy()
+    np.savez(path, **arrays)

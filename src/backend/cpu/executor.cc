@@ -11,12 +11,21 @@
 
 #include "backend/cpu/pass.h"
 #include "backend/cpu/timeline.h"
+#include "backend/cpu/tuning.h"
 #include "base/check.h"
 
 namespace quern::cpu {
 namespace {
 
 constexpr int64_t kAlign = 64;
+
+// To be raised when the bytes of a page change their meaning.
+constexpr int kPageVersion = 1;
+// As page_layout() spells them; in the order of their enums.
+constexpr const char* kNumerics[] = {"exact", "fine", "auto", "fast"};
+constexpr const char* kKinds[] = {"auto", "bf16", "f16", "int8", "int4"};
+static_assert(static_cast<int>(Numerics::fast) == 3 && static_cast<int>(KvKind::int4) == 4);
+
 int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
 class CpuExecutor final : public Executor {
@@ -29,8 +38,8 @@ class CpuExecutor final : public Executor {
         pool_(std::move(pool)),
         attend_done_(program_.max_rows),
         queues_(pool_->n_threads()),
-        timeline_(pool_->n_threads(), options_.profile ? std::ssize(program_.steps) : 0) {
-    CHECK(n_turns(program_) < 1 << 14, "the queues tell so many turns apart");
+        timeline_(pool_->n_threads(), options_.profile ? n_steps() : 0) {
+    CHECK(n_turns(n_steps()) < 1 << 14, "the queues tell so many turns apart");
     if (!options_.profile) return;
     for (const Step& step : program_.steps) step_names_.push_back(describe(step));
   }
@@ -39,16 +48,28 @@ class CpuExecutor final : public Executor {
   Result<> allocate_states();
 
   int n_vocab() const override { return program_.n_vocab; }
+  int width() const override { return program_.width; }
   int max_rows() const override { return program_.max_rows; }
   int page_tokens() const override { return kPageTokens; }
   int n_pages() const override { return options_.n_pages; }
   int64_t page_bytes() const override;
   Result<> forward(const Batch& batch, std::span<float> logits) override;
+  Result<> embed(const Batch& batch, std::span<float> hidden) override;
+
+  void copy_page(int32_t from, int32_t to) override;
+  void read_page(int32_t page, std::span<std::byte> bytes) const override;
+  void write_page(int32_t page, std::span<const std::byte> bytes) override;
+  std::string page_layout() const override;
 
  private:
-  void check(const Batch& batch, std::span<float> logits) const;
+  void check_page(int32_t page) const {
+    CHECK(page >= 0 && page < options_.n_pages, "page ids are below n_pages");
+  }
+  int n_steps() const { return static_cast<int>(program_.steps.size()); }
+  void check(const Batch& batch) const;
   void place_rows(const Batch& batch);
-  void copy_logits(int n_used, std::span<float> logits) const;
+  void run_steps(const Batch& batch, int n);  // the program's first ones
+  void copy_rows(const View& view, int width, std::span<float> out) const;
 
   ExecutorOptions options_;
   Program program_;
@@ -116,11 +137,9 @@ Result<> CpuExecutor::allocate_states() {
   return Ok{};
 }
 
-void CpuExecutor::check(const Batch& batch, std::span<float> logits) const {
+void CpuExecutor::check(const Batch& batch) const {
   const auto n_rows = static_cast<int64_t>(batch.tokens.size());
   CHECK(n_rows > 0 && n_rows <= program_.max_rows, "a batch has 1 to max_rows rows");
-  CHECK(logits.size() == batch.used.size() * static_cast<size_t>(program_.n_vocab),
-        "logits hold a row per used row");
   for (int32_t token : batch.tokens)
     CHECK(token >= 0 && token < program_.n_vocab, "token ids are below n_vocab");
   int64_t row = 0;
@@ -132,8 +151,7 @@ void CpuExecutor::check(const Batch& batch, std::span<float> logits) const {
     const int64_t end = static_cast<int64_t>(chunk.position) + chunk.n_rows;
     CHECK(static_cast<int64_t>(chunk.pages.size()) * kPageTokens >= end,
           "a chunk's pages hold its tokens");
-    for (int32_t page : chunk.pages)
-      CHECK(page >= 0 && page < options_.n_pages, "page ids are below n_pages");
+    for (int32_t page : chunk.pages) check_page(page);
   }
   CHECK(row == n_rows, "chunks cover all rows");
   for (size_t i = 0; i < batch.used.size(); ++i)
@@ -151,7 +169,7 @@ void CpuExecutor::place_rows(const Batch& batch) {
                                       position, role};
     }
   for (int32_t row : batch.used)
-    CHECK(places_[row].role == Role::used, "logits are computed of used rows");
+    CHECK(places_[row].role == Role::used, "logits and hidden states are computed of used rows");
   runs_.clear();
   for (int row = 0; row < static_cast<int>(batch.tokens.size()); ++row) {
     if (runs_.empty() || runs_.back().role != places_[row].role)
@@ -160,16 +178,29 @@ void CpuExecutor::place_rows(const Batch& batch) {
   }
 }
 
-void CpuExecutor::copy_logits(int n_used, std::span<float> logits) const {
-  const Buffer& buffer = program_.buffers[program_.logits];
-  for (int i = 0; i < n_used; ++i)
-    std::memcpy(logits.data() + static_cast<size_t>(i) * program_.n_vocab,
-                arena_.data() + buffer.offset + i * buffer.row_bytes,
-                program_.n_vocab * sizeof(float));
+void CpuExecutor::copy_rows(const View& view, int width, std::span<float> out) const {
+  const Buffer& buffer = program_.buffers[view.buffer];
+  const std::byte* row = arena_.data() + buffer.offset + view.column * sizeof(float);
+  for (; !out.empty(); out = out.subspan(width), row += buffer.row_bytes)
+    std::memcpy(out.data(), row, width * sizeof(float));
 }
 
 Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
-  check(batch, logits);
+  CHECK(logits.size() == batch.used.size() * n_vocab(), "logits hold a row per used row");
+  run_steps(batch, n_steps());
+  copy_rows({program_.logits}, program_.n_vocab, logits);
+  return Ok{};
+}
+
+Result<> CpuExecutor::embed(const Batch& batch, std::span<float> hidden) {
+  CHECK(hidden.size() == batch.used.size() * width(), "hidden holds a row per used row");
+  run_steps(batch, program_.n_hidden_steps);
+  copy_rows(program_.hidden, program_.width, hidden);
+  return Ok{};
+}
+
+void CpuExecutor::run_steps(const Batch& batch, int n) {
+  check(batch);
   place_rows(batch);
   plan_attention(batch, may_split_, most_states_, attend_runs_);
   const Pass pass = {.program = program_,
@@ -188,7 +219,7 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
                      .attend_states = reinterpret_cast<float*>(states_.data())};
   timeline_.clear();
   pool_->run_turns(
-      n_turns(program_), [&](int turn) { return count_items(pass, turn); },
+      n_turns(n), [&](int turn) { return count_items(pass, turn); },
       [&](int thread, int turn) {
         const Worker worker = {thread, pass.n_threads, scratch_.data() + scratch_stride_ * thread};
         if (!options_.profile || turn == 0) return run_turn(pass, worker, turn);
@@ -197,11 +228,50 @@ Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
         timeline_.note(thread, turn - 1, begin);
         return n_done;
       });
-  turn_ = static_cast<uint16_t>(turn_ + n_turns(program_));
+  turn_ = static_cast<uint16_t>(turn_ + n_turns(n));
   if (options_.profile)
     options_.profile({step_names_, timeline_.times(), static_cast<int>(batch.tokens.size())});
-  copy_logits(static_cast<int>(batch.used.size()), logits);
-  return Ok{};
+}
+
+void CpuExecutor::copy_page(int32_t from, int32_t to) {
+  check_page(from);
+  check_page(to);
+  if (from == to) return;
+  for (const LayerCache& cache : caches_)
+    std::memcpy(cache.base + to * cache.stride, cache.base + from * cache.stride, cache.stride);
+}
+
+void CpuExecutor::read_page(int32_t page, std::span<std::byte> bytes) const {
+  check_page(page);
+  CHECK(std::ssize(bytes) == page_bytes(), "room for one page");
+  std::byte* to = bytes.data();
+  for (const LayerCache& cache : caches_) {
+    std::memcpy(to, cache.base + page * cache.stride, cache.stride);
+    to += cache.stride;
+  }
+}
+
+void CpuExecutor::write_page(int32_t page, std::span<const std::byte> bytes) {
+  check_page(page);
+  CHECK(std::ssize(bytes) == page_bytes(), "the bytes of one page");
+  const std::byte* from = bytes.data();
+  for (const LayerCache& cache : caches_) {
+    std::memcpy(cache.base + page * cache.stride, from, cache.stride);
+    from += cache.stride;
+  }
+}
+
+std::string CpuExecutor::page_layout() const {
+  std::string text = "cpu " + std::to_string(kKernelVersion) + "." + std::to_string(kPageVersion) +
+                     " " + std::string(kernels_.isa) + ", " +
+                     kNumerics[static_cast<size_t>(program_.numerics)] + ", ";
+  text += program_.numerics == Numerics::exact ? "f32" : kKinds[static_cast<size_t>(program_.kv)];
+  text += ", " + std::to_string(kPageTokens) + " tokens, layers";
+  for (const AttentionShape& layer : program_.layers) {
+    text += " " + std::to_string(layer.n_kv_heads) + "x" + std::to_string(layer.head_dim);
+    if (layer.window > 0) text += "w" + std::to_string(layer.window);
+  }
+  return text;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "backend/cpu/probe.h"
 #include "backend/cpu/rows.h"
 #include "base/cpu_features.h"
-#include "quern/model.h"
+#include "quern/numerics.h"
 
 namespace quern::cpu {
 

@@ -70,9 +70,10 @@ struct Worker {
 
 int64_t scratch_bytes(const Program& program, const Kernels& kernels);
 
-// A pass is a row of turns: the angles of its positions, then the steps of the program. Items of a
-// turn, and what a thread can get hold of of them; it returns how many it did.
-inline int n_turns(const Program& program) { return static_cast<int>(program.steps.size()) + 1; }
+// A pass is a row of turns: the angles of its positions, then steps of the program, all or as many
+// as the hidden states need. Items of a turn, and what a thread can get hold of of them; it returns
+// how many it did.
+inline int n_turns(int n_steps) { return n_steps + 1; }
 int64_t count_items(const Pass& pass, int turn);
 int64_t run_turn(const Pass& pass, const Worker& worker, int turn);
 

@@ -17,7 +17,7 @@
 #include "base/mapped_file.h"
 #include "graph/graph.h"
 #include "quant/format.h"
-#include "quern/model.h"
+#include "quern/numerics.h"
 
 namespace quern::cpu {
 
@@ -135,11 +135,13 @@ using Step = std::variant<RowStep, ProductStep, AttendStep>;
 struct Program {
   KvKind kv = KvKind::bf16;  // of the cache, unless numerics are exact
   Numerics numerics = Numerics::fast;
-  int n_vocab = 0, max_rows = 0;
+  int n_vocab = 0, width = 0, max_rows = 0;
   std::vector<Buffer> buffers;
   int64_t arena_bytes = 0;  // for max_rows rows
   int64_t local_bytes = 0;  // of one thread's local buffers
   int logits = -1;          // buffer
+  View hidden;              // (used, width): final hidden states
+  int n_hidden_steps = 0;   // they stand there after so many steps; the rest makes the logits
   std::vector<RopeTable> rope_tables;
   std::vector<AttentionShape> layers;
   std::vector<Step> steps;

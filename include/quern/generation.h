@@ -1,0 +1,80 @@
+// What is asked of a model and what comes back.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quern/grammar.h"
+#include "quern/sampling.h"
+
+namespace quern {
+
+// How long a model may reason before it answers: text between two marks.
+struct ReasoningOptions {
+  int budget = -1;  // tokens between the marks, all together; then the end comes. -1: no limit
+  std::string start = "<think>", end = "</think>";  // as the model's vocabulary spells them
+  std::string message;  // said before the end where the budget forces it
+};
+
+struct GenerateOptions {
+  int max_tokens = -1;  // -1: until the model stops or the context is full
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  // generation ends before the first of these; they may span tokens
+  std::vector<int32_t> stop_ids;  // end tokens beside the model's own
+  bool ignore_eos = false;        // for benchmarks
+  // Answers, each of its own, at most 128; they share the prompt's work and cache. Answer i draws
+  // with seed + i. Model::generate gives one; Model::submit all.
+  int n = 1;
+  GrammarSpec grammar;  // what every answer must follow; see docs/grammar.md
+  ReasoningOptions reasoning;
+  // Guesses from earlier text are checked several at a time where that is faster. No answer
+  // changes.
+  bool speculate = true;
+
+  int priority = 0;         // larger first; a larger one may interrupt a smaller one, which goes on
+                            // later with the same tokens
+  std::string client;       // those of one priority are served alike, whatever they ask for
+  int64_t deadline_ms = 0;  // from submission: what is there then is the answer; 0: none
+  std::string cache_salt;   // requests share cached prompts only with those of the same salt
+};
+
+struct TokenLogprobs {
+  int32_t id;
+  float logprob;               // of the token chosen, natural logarithm
+  std::vector<TokenProb> top;  // the likeliest, best first
+};
+
+// A piece of a running answer. text is whole UTF-8 characters; tokens whose text is still held back
+// (half a character, the beginning of a stop string) come with empty text, which follows later.
+struct Delta {
+  std::string_view text;
+  std::span<const int32_t> ids;
+  std::span<const TokenLogprobs> logprobs;  // of ids, where SamplingOptions::n_probs asks for them
+};
+
+struct Timings {
+  int prompt_n = 0;         // prompt tokens computed
+  int cached_n = 0;         // prompt tokens taken from an earlier call
+  int predicted_n = 0;      // tokens generated
+  int draft_n = 0;          // guesses checked
+  int draft_true_n = 0;     // of which came true
+  double prompt_ms = 0;     // from the first row of the prompt to the first token
+  double predicted_ms = 0;  // from the first token to the end: predicted_n - 1 tokens
+};
+
+// stop: an end token, a stop string or the end of the grammar; length: max_tokens or the context.
+enum class Finish : uint8_t { stop, length, cancelled, deadline };
+const char* name(Finish finish);  // "stop", "length", "cancelled", "deadline"
+
+struct Generation {
+  std::vector<int32_t> ids;  // generated tokens, without the one that ended the turn
+  std::string text;
+  std::vector<TokenLogprobs> logprobs;  // of ids, where asked for
+  Finish finish = Finish::stop;
+  Timings timings;
+};
+
+}  // namespace quern

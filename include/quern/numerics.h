@@ -1,0 +1,28 @@
+// How exactly a model computes, and in what it keeps keys and values.
+#pragma once
+#include <cstdint>
+
+namespace quern {
+
+// How exactly a row of activations is multiplied. It follows from the row's role, never from its
+// company: rows whose logits are used (generated tokens, the last one of a prompt), and other rows
+// of a prompt.
+enum class Numerics : uint8_t {
+  exact,      // weights decoded to f32, activations and cache f32, plain order: slow, the oracle
+  fine,       // int8 in two terms throughout: as good as f32 activations
+  automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
+  fast,       // one term throughout: the most throughput in a crowd
+};
+const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
+
+// What keys and values are kept in. Exact numerics keep f32.
+enum class KvKind : uint8_t {
+  automatic,  // f16 for Numerics::fine, else bf16
+  bf16,       // the fastest
+  f16,        // as good as f32; attention computes in f32
+  int8,       // half the memory; 8.25 bits a number, keys rotated
+  int4,       // 5 bits a number; clearly coarser, most of all in small models
+};
+const char* name(KvKind kind);  // "auto", "bf16", "f16", "int8", "int4"
+
+}  // namespace quern

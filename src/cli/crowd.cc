@@ -1,0 +1,127 @@
+#include "cli/crowd.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace quern::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kLook = std::chrono::milliseconds(5);
+
+// n whole numbers around `mean` whose sum is n * mean.
+std::vector<int> lengths(int n, int mean, std::mt19937_64& random) {
+  const int least = std::max(1, mean / 2), most = 2 * mean - least;
+  std::vector<int> values(static_cast<size_t>(n), mean);
+  // What one gains its partner loses.
+  for (size_t i = 0; i + 1 < values.size(); i += 2) {
+    const auto width = static_cast<uint64_t>(most - least + 1);
+    const int length = least + static_cast<int>(random() % width);
+    values[i] = length;
+    values[i + 1] = 2 * mean - length;
+  }
+  for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random() % i]);
+  return values;
+}
+
+class Crowd {
+ public:
+  Crowd(const Model& model, std::span<const Arrival> arrivals, int most, bool in_rounds)
+      : model_(model),
+        arrivals_(arrivals),
+        most_(static_cast<size_t>(most)),
+        in_rounds_(in_rounds) {}
+
+  Result<CrowdRun> run(const std::function<bool(double)>& keep_going) {
+    begin_ = Clock::now();
+    while (next_ < arrivals_.size() || !streams_.empty()) {
+      TRY_OK(let_in());
+      const double before = seconds();
+      TRY_OK(read());
+      running_ += (seconds() - before) * static_cast<double>(streams_.size());
+      const auto ended = static_cast<double>(next_ - streams_.size());
+      if (!keep_going(ended / static_cast<double>(arrivals_.size())))
+        return Error{Code::cancelled, "stopped while measuring", {}, {}};
+    }
+    const double all = seconds();
+    return CrowdRun{.seconds = all, .n_gen = n_gen_, .mean_running = running_ / all};
+  }
+
+ private:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+
+  Result<> let_in() {
+    if (in_rounds_ && !streams_.empty()) return Ok{};
+    for (; next_ < arrivals_.size() && streams_.size() < most_; ++next_) {
+      const Arrival& arrival = arrivals_[next_];
+      if (arrival.at > seconds()) break;
+      std::vector<int32_t> prompt(static_cast<size_t>(arrival.n_prompt));
+      const auto n_vocab = static_cast<uint64_t>(model_.info().n_vocab);
+      for (int32_t& id : prompt) id = static_cast<int32_t>(random_() % n_vocab);
+      GenerateOptions options{.max_tokens = arrival.n_gen, .ignore_eos = true, .speculate = false};
+      options.sampling.temperature = 0;
+      options.cache_salt = std::to_string(next_);
+      TRY(auto begun, model_.submit(prompt, options));
+      streams_.push_back(std::move(begun.front()));
+    }
+    return Ok{};
+  }
+
+  // What has come, waiting for the first a little.
+  Result<> read() {
+    if (streams_.empty()) return std::this_thread::sleep_for(kLook), Ok{};
+    auto most = kLook;
+    for (Stream& stream : streams_)
+      while (!stream.over()) {
+        const auto piece = stream.next(std::exchange(most, {}));
+        if (!piece) break;
+        n_gen_ += std::ssize(piece->ids);
+      }
+    for (Stream& stream : streams_)
+      if (stream.over() && !stream.result()) return stream.result().error();
+    std::erase_if(streams_, [](const Stream& stream) { return stream.over(); });
+    return Ok{};
+  }
+
+  const Model& model_;
+  const std::span<const Arrival> arrivals_;
+  const size_t most_;
+  const bool in_rounds_;
+  Clock::time_point begin_;
+  std::mt19937_64 random_{7};
+  std::vector<Stream> streams_;
+  size_t next_ = 0;  // arrival
+  int64_t n_gen_ = 0;
+  double running_ = 0;  // requests times seconds
+};
+
+}  // namespace
+
+std::vector<Arrival> equal_arrivals(int n, int n_prompt, int n_gen) {
+  return std::vector<Arrival>(static_cast<size_t>(n), {.n_prompt = n_prompt, .n_gen = n_gen});
+}
+
+std::vector<Arrival> random_arrivals(int n, int n_prompt, int n_gen, double span, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto prompts = lengths(n, n_prompt, random), answers = lengths(n, n_gen, random);
+  std::vector<Arrival> arrivals(static_cast<size_t>(n));
+  for (size_t i = 0; i < arrivals.size(); ++i)
+    arrivals[i] = {.at = span * static_cast<double>(random() >> 11) * 0x1p-53,
+                   .n_prompt = prompts[i],
+                   .n_gen = answers[i]};
+  std::ranges::sort(arrivals, {}, &Arrival::at);
+  arrivals.front().at = 0;
+  return arrivals;
+}
+
+Result<CrowdRun> run_crowd(const Model& model, std::span<const Arrival> arrivals, int most,
+                           bool in_rounds, const std::function<bool(double done)>& keep_going) {
+  return Crowd(model, arrivals, most, in_rounds).run(keep_going);
+}
+
+}  // namespace quern::cli

@@ -1,0 +1,95 @@
+#include "cli/line_reader.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "cli/signals.h"
+
+namespace quern::cli {
+
+namespace {
+
+constexpr size_t kStep = 1 << 16;
+
+bool readable_now(int fd) {
+  pollfd ready{fd, POLLIN, 0};
+  return poll(&ready, 1, 0) > 0;
+}
+
+}  // namespace
+
+InputLine LineReader::take(size_t length, bool whole) {
+  InputLine line{.number = ++number_, .begin = position_, .whole = whole};
+  line.too_long = skipping_ || length > most_;
+  if (!line.too_long) line.text = buffer_.substr(0, length);
+  const size_t gone = length + (whole ? 1 : 0);
+  buffer_.erase(0, gone);
+  position_ += skipped_ + static_cast<int64_t>(gone);
+  searched_ = 0;
+  skipped_ = 0;
+  skipping_ = false;
+  return line;
+}
+
+Result<bool> LineReader::more(bool wait) {
+  if (wait ? !wait_readable(fd_) : !readable_now(fd_)) return false;
+  const size_t size = buffer_.size();
+  buffer_.resize(size + kStep);
+  const ssize_t got = read(fd_, buffer_.data() + size, kStep);
+  const int error = errno;
+  buffer_.resize(size + static_cast<size_t>(got > 0 ? got : 0));
+  if (got < 0 && error != EINTR && error != EAGAIN)
+    return Error{Code::not_found, std::string("cannot read: ") + std::strerror(error), name_, {}};
+  if (got == 0) ended_ = true;
+  return got >= 0;
+}
+
+Result<std::optional<InputLine>> LineReader::next(bool wait) {
+  while (true) {
+    const size_t end = buffer_.find('\n', searched_);
+    if (end != std::string::npos) return std::optional(take(end, true));
+    searched_ = buffer_.size();
+    if (buffer_.size() > most_) {
+      skipping_ = true;
+      skipped_ += static_cast<int64_t>(buffer_.size());
+      buffer_.clear();
+      searched_ = 0;
+    }
+    if (ended_) {
+      if (buffer_.empty() && !skipping_) return std::optional<InputLine>();
+      return std::optional(take(buffer_.size(), false));
+    }
+    TRY(const bool came, more(wait));
+    if (!came) return std::optional<InputLine>();
+  }
+}
+
+std::optional<int64_t> count_lines(int fd) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  std::vector<char> bytes(1 << 20);
+  int64_t lines = 0, at = 0;
+  bool blank = true;
+  while (true) {
+    const ssize_t got = pread(fd, bytes.data(), bytes.size(), at);
+    if (got <= 0) break;
+    at += got;
+    for (ssize_t i = 0; i < got; ++i) {
+      const char c = bytes[static_cast<size_t>(i)];
+      if (c == '\n') {
+        lines += !blank;
+        blank = true;
+      } else if (c != ' ' && c != '\t' && c != '\r') {
+        blank = false;
+      }
+    }
+  }
+  return lines + !blank;
+}
+
+}  // namespace quern::cli

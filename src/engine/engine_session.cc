@@ -1,0 +1,38 @@
+// What is cached, in files.
+#include "engine/engine.h"
+#include "engine/kv/session_file.h"
+
+namespace quern {
+
+Result<int> Engine::save(const std::string& path, std::span<const int32_t> tokens,
+                         const std::string& salt) {
+  TRY_OK(check_tokens(tokens));
+  std::vector<int32_t> keys;
+  for (const int32_t token : tokens) keys.push_back(key_of(token, Role::prompt));
+  PageTable pages(pool_, limits_.page_tokens);
+  Session session{.salt = salt, .keys = {}};
+  const int n = prefixes_.take(salt, keys, static_cast<int>(keys.size()), pages, KeyMatch::token,
+                               &session.keys);
+  const auto outcome = save_session(path, page_identity(options_.model, executor_), session,
+                                    pages.pages(), executor_);
+  prefixes_.keep(salt, session.keys, pages);
+  if (!outcome) return outcome.error();
+  return n;
+}
+
+Result<std::vector<int32_t>> Engine::restore(const std::string& path) {
+  PageTable pages(pool_, limits_.page_tokens);
+  TRY(const Session session,
+      restore_session(path, page_identity(options_.model, executor_), executor_, prefixes_, pages));
+  prefixes_.keep(session.salt, session.keys, pages);
+  std::vector<int32_t> tokens;
+  for (const int32_t key : session.keys) tokens.push_back(token_of(key));
+  return tokens;
+}
+
+void Engine::store_pages(bool all) {
+  if (!options_.store) return;
+  all ? prefixes_.save_all() : static_cast<void>(prefixes_.save(pool_.n_pages()));
+}
+
+}  // namespace quern

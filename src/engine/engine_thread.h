@@ -1,0 +1,82 @@
+// The engine on a thread of its own, for any number of callers.
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/reply.h"
+
+namespace quern {
+
+// Thread-safe. Requests that overlap run as one batch. The destructor ends what still runs with
+// Finish::cancelled.
+class EngineThread {
+ public:
+  // Ends its request when it goes, unless that is over. Keeps nothing else alive: it may outlive
+  // the thread, and then finds its request cancelled.
+  class Ticket {
+   public:
+    Ticket() = default;
+    ~Ticket() { cancel(); }
+    Ticket(Ticket&&) noexcept = default;
+    Ticket& operator=(Ticket&& other) noexcept;
+
+    std::optional<Output> take(
+        std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) {
+      return reply_->take(until);
+    }
+    void cancel();
+
+   private:
+    friend class EngineThread;
+    struct Inbox;
+    std::shared_ptr<Reply> reply_;
+    std::shared_ptr<Inbox> inbox_;
+    RequestId id_ = -1;
+  };
+
+  EngineThread(Executor& executor, EngineOptions options);
+  ~EngineThread();
+
+  // One ticket for each of the request's n answers. Errors: those of Engine::submit; unavailable
+  // where the queue is full.
+  Result<std::vector<Ticket>> submit(Request request);
+
+  // Submits and reads to the end. on_delta (may be empty) is called from this thread; returning
+  // false ends the request. The Generation holds what on_delta has seen, no more.
+  Result<Generation> generate(Request request, const std::function<bool(const Delta&)>& on_delta);
+
+  // Runs `work` on the engine's thread between two steps, and returns what it returns. It must not
+  // wait for other requests.
+  template <class F>
+  auto call(F work) {
+    std::packaged_task<decltype(work(std::declval<Engine&>()))(Engine&)> task(std::move(work));
+    auto result = task.get_future();
+    post([&task](Engine& engine) { task(engine); });
+    return result.get();
+  }
+
+  int context() const { return context_; }
+
+ private:
+  using Work = std::function<void(Engine&)>;
+  void post(Work work);
+  void run();
+  void deliver(Engine& engine);
+  void deliver_last(Engine& engine);
+
+  std::shared_ptr<Ticket::Inbox> inbox_;
+  int context_;
+  std::map<RequestId, std::shared_ptr<Reply>> replies_;  // of the engine's thread
+  std::unique_ptr<Engine> engine_;                       // of the engine's thread
+  std::thread thread_;
+};
+
+}  // namespace quern

@@ -1,0 +1,16 @@
+// Random numbers by counter: the n-th of a seed is a pure function of both, so a request's tokens
+// depend neither on who shares its batch nor on what was computed twice.
+#pragma once
+#include <cstdint>
+
+namespace quern {
+
+// Uniform in [0, 1), the n-th of `seed`: SplitMix64 (Steele, Lea, Flood 2014) by counter, started
+// at the mixed seed so that neighbouring seeds have nothing in common.
+double uniform(uint64_t seed, uint64_t n);
+
+// A seed whose numbers have nothing to do with those of `seed`, for a second decision about the
+// same token.
+uint64_t second_seed(uint64_t seed);
+
+}  // namespace quern

@@ -1,0 +1,29 @@
+// Whether checking guesses is worth its time, for one sequence.
+#pragma once
+
+namespace quern {
+
+// Keeps the share of guesses that came true and says how many the next step should check: the
+// number that gives the most tokens a second by (Leviathan et al., "Fast Inference from
+// Transformers via Speculative Decoding", ICML 2023, theorem 3.8)
+//   tokens of a step of k guesses: (1 - p^(k+1)) / (1 - p), p: a guess comes true
+//   time of it: 1 + k * row_cost
+// 0 where that is none; then now and then a few are tried again, since texts change.
+class Payoff {
+ public:
+  explicit Payoff(int most) : most_(most) {}
+
+  // row_cost: what one more row adds to a step, as a share of the step. available: guesses there
+  // are.
+  int rows(double row_cost, int available);
+  // n_checked guesses (at least 1), of which the first n_true came true.
+  void note(int n_checked, int n_true);
+
+ private:
+  static constexpr int kRetryAfter = 32;  // steps with guesses at hand that were not checked
+  int most_;
+  double p_ = 0.7;  // before anything is known
+  int n_skipped_ = 0;
+};
+
+}  // namespace quern

@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <random>
+
+#include "engine/spec/ngram_lookup.h"
+#include "engine/spec/payoff.h"
+
+namespace quern {
+namespace {
+
+std::vector<int32_t> guess(const NgramLookup& lookup, const std::vector<int32_t>& tokens, int most,
+                           const char* salt = "") {
+  std::vector<int32_t> drafts;
+  lookup.guess(salt, tokens, most, drafts);
+  return drafts;
+}
+
+TEST(NgramLookup, GoesOnAsTheTextDidBefore) {
+  NgramLookup lookup;
+  const std::vector<int32_t> text = {1, 2, 3, 4, 5, 6, 7, 8};
+  lookup.learn("", text, 0);
+  EXPECT_EQ(guess(lookup, {9, 2, 3, 4}, 3), (std::vector<int32_t>{5, 6, 7}));
+  EXPECT_EQ(guess(lookup, {9, 2, 3, 4}, 99), (std::vector<int32_t>{5, 6, 7, 8}));
+  EXPECT_TRUE(guess(lookup, {9, 9, 3, 4}, 3).empty());
+  EXPECT_TRUE(guess(lookup, {3, 4}, 3).empty());
+}
+
+TEST(NgramLookup, TheLatestCounts) {
+  NgramLookup lookup;
+  lookup.learn("", std::vector<int32_t>{1, 2, 3, 4, 1, 2, 3, 5}, 0);
+  EXPECT_EQ(guess(lookup, {1, 2, 3}, 1), (std::vector<int32_t>{5}));
+}
+
+TEST(NgramLookup, LearnsPieceByPieceWhatItLearnsAtOnce) {
+  std::mt19937 random(1);
+  std::vector<int32_t> text(500);
+  for (int32_t& token : text) token = static_cast<int32_t>(random() % 4);
+  NgramLookup whole, pieces;
+  whole.learn("", text, 0);
+  for (size_t done = 0, n; done < text.size(); done = n) {
+    n = std::min<size_t>(text.size(), done + random() % 5);
+    pieces.learn("", std::span(text).first(n), done);
+  }
+  for (size_t n = 3; n < text.size(); ++n) {
+    const std::vector<int32_t> start(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(n));
+    EXPECT_EQ(guess(whole, start, 4), guess(pieces, start, 4));
+  }
+}
+
+TEST(NgramLookup, SaltsDoNotSeeEachOther) {
+  NgramLookup lookup;
+  lookup.learn("a", std::vector<int32_t>{1, 2, 3, 4}, 0);
+  EXPECT_TRUE(guess(lookup, {1, 2, 3}, 1, "b").empty());
+  EXPECT_EQ(guess(lookup, {1, 2, 3}, 1, "a").size(), 1u);
+}
+
+TEST(Payoff, ChecksManyWhereTheyComeTrueAndNoneWhereTheyDoNot) {
+  Payoff good(16), bad(16);
+  for (int i = 0; i < 50; ++i) good.note(8, 8), bad.note(8, 0);
+  EXPECT_EQ(good.rows(0.1, 16), 16);
+  EXPECT_EQ(good.rows(0.1, 3), 3);
+  EXPECT_EQ(bad.rows(0.1, 16), 0);
+}
+
+TEST(Payoff, RowsThatCostAStepEachPayNever) {
+  Payoff payoff(16);
+  for (int i = 0; i < 50; ++i) payoff.note(8, 8);
+  EXPECT_EQ(payoff.rows(1.0, 16), 0);
+}
+
+TEST(Payoff, TriesAgainNowAndThen) {
+  Payoff payoff(16);
+  for (int i = 0; i < 50; ++i) payoff.note(8, 0);
+  int n_tried = 0;
+  for (int i = 0; i < 320; ++i) n_tried += payoff.rows(0.1, 16) > 0;
+  EXPECT_EQ(n_tried, 10);
+  EXPECT_EQ(payoff.rows(0.1, 0), 0);
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,47 @@
+// OpenAI's request bodies as what the engine is asked. docs/openai.md lists the fields.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "openai/json.h"
+#include "quern/model.h"
+
+namespace quern::openai {
+
+enum class Endpoint : uint8_t { chat_completions = 1, completions = 2 };  // bits of a set
+const char* path(Endpoint endpoint);                                      // "/v1/chat/completions"
+std::optional<Endpoint> endpoint_of(std::string_view path);
+
+using Prompt = std::variant<std::string, std::vector<int32_t>>;
+
+struct Request {
+  Endpoint endpoint = Endpoint::chat_completions;
+  std::string model;              // as named by the caller; empty: not named
+  std::vector<Message> messages;  // of chat_completions
+  std::vector<Prompt> prompts;    // of completions
+  bool stream = false;
+  GenerateOptions options;  // options.n answers to each prompt
+};
+
+inline constexpr int kMostPrompts = 128, kMostAnswers = 128;  // of one request
+
+// What the body leaves out (or gives as null) is as in `defaults`. Errors: invalid_argument, whose
+// `where` names the field.
+Result<Request> read_request(Endpoint endpoint, const Json& body, const GenerateOptions& defaults);
+
+// The prompts as token ids: of a chat one, by the model's template. Control tokens count as such in
+// the text of a completion, where the caller writes the template; not in messages. Errors: as
+// Model::tokenize and Model::chat_prompt.
+Result<std::vector<std::vector<int32_t>>> prompt_ids(const Model& model, const Request& request);
+
+// A request's fields for these options (sampling, limits, stop strings, a JSON schema), such as
+// read_request reads back.
+Json options_json(const GenerateOptions& options);
+Json messages_json(const std::vector<Message>& messages);
+
+}  // namespace quern::openai

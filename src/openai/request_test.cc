@@ -1,0 +1,207 @@
+#include "openai/request.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+
+namespace quern::openai {
+namespace {
+
+constexpr const char* kHello = R"("messages": [{"role": "user", "content": "Hello"}])";
+
+Result<Request> read(const std::string& body, Endpoint endpoint = Endpoint::chat_completions,
+                     const GenerateOptions& defaults = {}) {
+  const auto json = parse_json(body);
+  if (!json) return json.error();
+  return read_request(endpoint, *json, defaults);
+}
+
+Result<Request> chat(const std::string& fields) {
+  return read(std::string("{") + kHello + fields + "}");
+}
+Result<Request> text(const std::string& fields) {
+  return read("{\"prompt\": \"Hello\"" + fields + "}", Endpoint::completions);
+}
+
+TEST(OpenaiRequest, TakesWhatTheBodySaysAndTheDefaultsForTheRest) {
+  GenerateOptions defaults;
+  defaults.max_tokens = 77;
+  defaults.sampling.top_k = 5;
+  const auto request = read(std::string("{") + kHello +
+                                R"(, "model": "m", "temperature": 0.25, "top_p": null, "seed": -1,
+                                "stop": "x", "n": 3, "logit_bias": {"7": -100, "9": 1.5},
+                                "user": "someone", "metadata": {"a": 1}, "top_k": 6.0})",
+                            Endpoint::chat_completions, defaults);
+  ASSERT_TRUE(request) << to_string(request.error());
+  EXPECT_EQ(request->model, "m");
+  ASSERT_EQ(request->messages.size(), 1u);
+  EXPECT_EQ(request->messages[0].role, "user");
+  EXPECT_EQ(request->messages[0].content, "Hello");
+  EXPECT_EQ(request->options.max_tokens, 77);
+  EXPECT_EQ(request->options.n, 3);
+  EXPECT_EQ(request->options.stop, std::vector<std::string>{"x"});
+  const SamplingOptions& sampling = request->options.sampling;
+  EXPECT_EQ(sampling.temperature, 0.25f);
+  EXPECT_EQ(sampling.top_p, SamplingOptions().top_p);
+  EXPECT_EQ(sampling.top_k, 6);
+  EXPECT_EQ(sampling.seed, UINT64_MAX);
+  EXPECT_EQ(sampling.n_probs, -1);
+  ASSERT_EQ(sampling.logit_bias.size(), 2u);
+  EXPECT_EQ(sampling.logit_bias[1].id, 9);
+  EXPECT_EQ(sampling.logit_bias[1].bias, 1.5f);
+}
+
+TEST(OpenaiRequest, JoinsPartsAndKnowsTheRolesOfTemplates) {
+  const auto request = read(R"({"messages": [{"role": "developer", "content": "Be brief."},
+      {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]})");
+  ASSERT_TRUE(request) << to_string(request.error());
+  EXPECT_EQ(request->messages[0].role, "system");
+  EXPECT_EQ(request->messages[1].content, "ab");
+}
+
+TEST(OpenaiRequest, TakesPromptsInAllShapes) {
+  const auto one = read(R"({"prompt": [1, 2, 3]})", Endpoint::completions);
+  ASSERT_TRUE(one);
+  EXPECT_EQ(std::get<1>(one->prompts.at(0)), (std::vector<int32_t>{1, 2, 3}));
+  const auto both = read(R"({"prompt": ["a", [4]]})", Endpoint::completions);
+  ASSERT_TRUE(both);
+  EXPECT_EQ(std::get<0>(both->prompts.at(0)), "a");
+  EXPECT_EQ(std::get<1>(both->prompts.at(1)), (std::vector<int32_t>{4}));
+}
+
+TEST(OpenaiRequest, CountsLogProbabilitiesByEndpoint) {
+  EXPECT_EQ(chat(R"(, "logprobs": true)")->options.sampling.n_probs, 0);
+  EXPECT_EQ(chat(R"(, "top_logprobs": 4, "logprobs": true)")->options.sampling.n_probs, 4);
+  EXPECT_EQ(chat(R"(, "logprobs": false, "top_logprobs": 0)")->options.sampling.n_probs, -1);
+  EXPECT_EQ(text(R"(, "logprobs": 2)")->options.sampling.n_probs, 2);
+}
+
+struct Wrong {
+  const char* fields;
+  const char* named;
+};
+
+TEST(OpenaiRequest, NamesTheFieldThatCannotBe) {
+  constexpr Wrong kWrong[] = {
+      {R"(, "temperature": -1)", "temperature"},
+      {R"(, "temperature": "hot")", "temperature"},
+      {R"(, "temperature": 1e300)", "temperature"},
+      {R"(, "top_p": 1.01)", "top_p"},
+      {R"(, "n": 0)", "n"},
+      {R"(, "n": 129)", "n"},
+      {R"(, "n": 1.5)", "n"},
+      {R"(, "max_tokens": -1)", "max_tokens"},
+      {R"(, "max_completion_tokens": 1e30)", "max_completion_tokens"},
+      {R"(, "seed": 1.5)", "seed"},
+      {R"(, "seed": 18446744073709551616)", "seed"},
+      {R"(, "stop": 3)", "stop"},
+      {R"(, "stop": ["a", ""])", "stop"},
+      {R"(, "stream": 1)", "stream"},
+      {R"(, "model": 1)", "model"},
+      {R"(, "logit_bias": {"x": 1})", "logit_bias"},
+      {R"(, "logit_bias": {"1": 101})", "logit_bias"},
+      {R"(, "logit_bias": [1])", "logit_bias"},
+      {R"(, "logprobs": 1)", "logprobs"},
+      {R"(, "top_logprobs": 2)", "top_logprobs"},
+      {R"(, "logprobs": true, "top_logprobs": 21)", "top_logprobs"},
+      {R"(, "response_format": "json")", "response_format"},
+      {R"(, "response_format": {"type": "xml"})", "response_format"},
+      {R"(, "response_format": {"type": "json_schema", "json_schema": {}})", "response_format"},
+      {R"(, "prompt": "x")", "prompt"},
+      {R"(, "tools": [])", "tools"},
+      {R"(, "frob": null)", "frob"},
+  };
+  for (const Wrong& wrong : kWrong) {
+    const auto request = chat(wrong.fields);
+    ASSERT_FALSE(request) << wrong.fields;
+    EXPECT_EQ(request.error().code, Code::invalid_argument);
+    EXPECT_EQ(request.error().where, wrong.named) << wrong.fields;
+    EXPECT_NE(request.error().what.find(wrong.named), std::string::npos);
+  }
+}
+
+TEST(OpenaiRequest, RefusesMessagesThatCannotBe) {
+  for (const char* messages :
+       {"[]", "3", "[3]", R"([{"role": "user"}])", R"([{"content": "x"}])",
+        R"([{"role": "robot", "content": "x"}])", R"([{"role": "user", "content": null}])",
+        R"([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}])",
+        R"([{"role": "assistant", "content": "x", "tool_calls": []}])"}) {
+    const auto request = read(std::string(R"({"messages": )") + messages + "}");
+    ASSERT_FALSE(request) << messages;
+    EXPECT_EQ(request.error().where, "messages") << messages;
+  }
+  EXPECT_EQ(read("{}").error().where, "messages");
+  EXPECT_EQ(read("[]").error().where, "body");
+  EXPECT_EQ(read("{}", Endpoint::completions).error().where, "prompt");
+  for (const char* prompt : {"[]", "[1, -1]", "[1, \"a\"]", "[\"a\", 1]", "{}", "[[1], [\"a\"]]"})
+    EXPECT_EQ(
+        read(std::string(R"({"prompt": )") + prompt + "}", Endpoint::completions).error().where,
+        "prompt");
+}
+
+TEST(OpenaiRequest, HoldsAnswersToAFormat) {
+  EXPECT_EQ(chat("")->options.grammar.kind, GrammarKind::none);
+  EXPECT_EQ(chat(R"(, "response_format": {"type": "text"})")->options.grammar.kind,
+            GrammarKind::none);
+  EXPECT_EQ(chat(R"(, "response_format": {"type": "json_object"})")->options.grammar.kind,
+            GrammarKind::json_object);
+  const auto held = chat(R"(, "response_format": {"type": "json_schema",
+      "json_schema": {"name": "x", "strict": true, "schema": {"z": 1, "a": 2}}})");
+  ASSERT_TRUE(held) << to_string(held.error());
+  EXPECT_EQ(held->options.grammar.kind, GrammarKind::json_schema);
+  EXPECT_EQ(held->options.grammar.text, R"({"z":1,"a":2})");
+  Json body = options_json(held->options);
+  body["messages"] = messages_json({{"user", "Hello"}});
+  EXPECT_EQ(read(body.dump())->options.grammar, held->options.grammar);
+}
+
+TEST(OpenaiRequest, BoundsAnswersOfOneRequest) {
+  EXPECT_TRUE(read(R"({"prompt": ["a", "b"], "n": 64})", Endpoint::completions));
+  EXPECT_EQ(read(R"({"prompt": ["a", "b"], "n": 65})", Endpoint::completions).error().where, "n");
+}
+
+TEST(OpenaiRequest, ReadsBackTheOptionsItWrote) {
+  GenerateOptions options;
+  options.max_tokens = 12;
+  options.stop = {"a", "b"};
+  options.sampling.temperature = 0.1f;
+  options.sampling.top_p = 0.37f;
+  options.sampling.top_k = 3;
+  options.sampling.penalty_window = -1;
+  options.sampling.seed = UINT64_MAX - 1;
+  options.sampling.logit_bias = {{3, -0.3f}};
+  Json body = options_json(options);
+  body["messages"] = messages_json({{"user", "Hello"}});
+  EXPECT_EQ(body["temperature"].dump(), "0.1");
+  const auto request = read(body.dump());
+  ASSERT_TRUE(request) << to_string(request.error());
+  EXPECT_EQ(options_json(request->options), options_json(options));
+  EXPECT_EQ(request->options.sampling.temperature, 0.1f);
+  EXPECT_EQ(request->options.sampling.seed, UINT64_MAX - 1);
+  EXPECT_EQ(request->options.sampling.logit_bias.at(0).bias, -0.3f);
+}
+
+TEST(OpenaiJson, IsBounded) {
+  EXPECT_TRUE(parse_json(std::string(kMostDepth, '[') + std::string(kMostDepth, ']')));
+  EXPECT_FALSE(parse_json(std::string(kMostDepth + 1, '[') + std::string(kMostDepth + 1, ']')));
+  EXPECT_FALSE(parse_json(std::string(1 << 20, '[')));
+  EXPECT_TRUE(parse_json('"' + std::string(1000, '[') + "\\\"[" + '"'));
+  std::string members = "{\"a\":[" + std::string(10000, ' ');
+  for (int i = 0; i < 2 * kMostMembers; ++i) members += "1,";
+  EXPECT_TRUE(parse_json(members + "1]}"));
+  std::string object = "{";
+  for (int i = 0; i < kMostMembers; ++i) object += "\"k" + std::to_string(i) + "\":1,";
+  EXPECT_FALSE(parse_json(object + "\"last\":1}"));
+}
+
+TEST(OpenaiJson, SaysWhatIsWrong) {
+  EXPECT_NE(parse_json("{\"a\": \"\xff\"}").error().what.find("UTF-8"), std::string::npos);
+  EXPECT_NE(parse_json("{\"a\": }").error().what.find("byte 7"), std::string::npos);
+  for (const char* text : {"", "{", "}", "{}{}", "nul", "1e999", "\"\\ud800\"", "]", ",", "[1,]"})
+    EXPECT_FALSE(parse_json(text)) << text;
+}
+
+}  // namespace
+}  // namespace quern::openai
