@@ -1,0 +1,53 @@
+// What the opaque types of quern/quern.h are, and how results cross to C.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "quern/model.h"
+#include "quern/quern.h"
+
+struct quern_error {
+  quern::Error error;
+  std::string text;  // quern::to_string(error)
+};
+
+struct quern_model {
+  quern::Model model;
+};
+
+struct quern_stream {
+  quern::Stream stream;
+  bool with_logprobs;
+};
+
+namespace quern::c_api {
+
+// Sets *error (where there is one) to a new error, or to null for success. Never throws: without
+// memory *error is null.
+quern_code finish(const Result<>& outcome, quern_error** error) noexcept;
+// The exception that is being handled, as an error.
+Error caught_error();
+
+// Runs `body` (-> Result<>) and hands its outcome to C; no exception leaves.
+template <class Body>
+quern_code guarded(quern_error** error, Body&& body) noexcept {
+  try {
+    return finish(body(), error);
+  } catch (...) {
+    return finish(caught_error(), error);
+  }
+}
+
+// invalid_argument where `pointer` is null; `what` is the parameter's name.
+Result<> needed(const void* pointer, std::string_view what);
+
+// A copy with a zero byte behind it, freed by quern_string_free. Throws std::bad_alloc.
+char* given_text(std::string_view text);
+// A copy freed by quern_ids_free; not null for an empty one either. Throws std::bad_alloc.
+int32_t* given_ids(std::span<const int32_t> ids);
+
+}  // namespace quern::c_api

@@ -1,0 +1,473 @@
+/* The C ABI as a C program uses it, on a tiny model. usage: test_c_api MODEL.gguf
+ * Prints the first failure and ends with 1. */
+#include "quern/quern.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define EXPECT(condition)                                                         \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
+      fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);   \
+      exit(1);                                                                    \
+    }                                                                             \
+  } while (0)
+
+/* The call succeeds and leaves no error. */
+#define EXPECT_OK(call)                                                           \
+  do {                                                                            \
+    const quern_code code_ = (call);                                              \
+    if (code_ != QUERN_OK)                                                        \
+      fprintf(stderr, "%s: %s\n", quern_code_name(code_), quern_error_text(error)); \
+    EXPECT(code_ == QUERN_OK && error == NULL);                                   \
+  } while (0)
+
+/* The call fails with this code, an error of the same code that has `part` in its text. */
+#define EXPECT_ERROR(call, wanted, part)                                          \
+  do {                                                                            \
+    const quern_code code_ = (call);                                              \
+    EXPECT(code_ == (wanted) && quern_error_code(error) == (wanted));             \
+    if (strstr(quern_error_text(error), part) == NULL)                            \
+      fprintf(stderr, "\"%s\" is not in: %s\n", part, quern_error_text(error));   \
+    EXPECT(strstr(quern_error_text(error), part) != NULL);                        \
+    quern_error_free(error);                                                      \
+    error = NULL;                                                                 \
+  } while (0)
+
+#define LONG_ANSWER "{\"prompt\": [1, 2, 3], \"ignore_eos\": true, \"temperature\": 0}"
+#define TEN_TOKENS "\"ignore_eos\": true, \"temperature\": 0, \"max_tokens\": 10"
+
+static const char *model_path;
+
+static quern_model *loaded(void) {
+  quern_model *model = NULL;
+  quern_error *error = NULL;
+  EXPECT_OK(quern_model_load(model_path, "{\"threads\": 1}", NULL, NULL, NULL, &model, &error));
+  EXPECT(model != NULL);
+  return model;
+}
+
+static void library_tells_what_it_is(void) {
+  quern_error *error = NULL;
+  char *json = NULL;
+  EXPECT(quern_abi_version() == QUERN_ABI_VERSION);
+  EXPECT(strchr(quern_version(), '.') != NULL);
+  EXPECT_OK(quern_default_options_json(&json, &error));
+  EXPECT(strstr(json, "\"load\":{\"threads\":0,") != NULL);
+  EXPECT(strstr(json, "\"top_k\":40") != NULL);
+  quern_string_free(json);
+  EXPECT_ERROR(quern_default_options_json(NULL, &error), QUERN_INVALID_ARGUMENT, "json is NULL");
+  EXPECT(strcmp(quern_code_name(QUERN_OK), "ok") == 0);
+  EXPECT(strcmp(quern_code_name(QUERN_NOT_FOUND), "not found") == 0);
+  EXPECT(strcmp(quern_code_name(QUERN_UNAVAILABLE), "unavailable") == 0);
+  EXPECT(strcmp(quern_code_name(8), "unknown") == 0);
+  EXPECT(strcmp(quern_code_name(-1), "unknown") == 0);
+}
+
+static void null_is_freed_and_read_without_harm(void) {
+  quern_string_free(NULL);
+  quern_ids_free(NULL);
+  quern_error_free(NULL);
+  quern_model_free(NULL);
+  quern_stream_free(NULL);
+  EXPECT(quern_error_code(NULL) == QUERN_OK);
+  EXPECT(*quern_error_message(NULL) == '\0' && *quern_error_where(NULL) == '\0');
+  EXPECT(*quern_error_fix(NULL) == '\0' && *quern_error_text(NULL) == '\0');
+  EXPECT(quern_stream_over(NULL) == 1);
+}
+
+static void errors_have_parts(void) {
+  quern_error *error = NULL;
+  quern_model *model = (quern_model *)&error; /* overwritten */
+  EXPECT(quern_model_load(model_path, "{\"kv\": \"f64\"}", NULL, NULL, NULL, &model, &error) ==
+         QUERN_INVALID_ARGUMENT);
+  EXPECT(model == NULL);
+  EXPECT(strcmp(quern_error_where(error), "options.kv") == 0);
+  EXPECT(strstr(quern_error_message(error), "no such value") != NULL);
+  EXPECT(strstr(quern_error_fix(error), "bf16") != NULL);
+  EXPECT(strstr(quern_error_text(error), "options.kv") != NULL);
+  quern_error_free(error);
+  /* Nobody need ask for the error. */
+  EXPECT(quern_model_load("no_such_file", NULL, NULL, NULL, NULL, &model, NULL) ==
+         QUERN_NOT_FOUND);
+}
+
+static void load_refuses(void) {
+  quern_error *error = NULL;
+  quern_model *model = NULL;
+  EXPECT_ERROR(quern_model_load(NULL, NULL, NULL, NULL, NULL, &model, &error),
+               QUERN_INVALID_ARGUMENT, "path is NULL");
+  EXPECT_ERROR(quern_model_load(model_path, NULL, NULL, NULL, NULL, NULL, &error),
+               QUERN_INVALID_ARGUMENT, "model is NULL");
+  EXPECT_ERROR(quern_model_load("no_such_file", NULL, NULL, NULL, NULL, &model, &error),
+               QUERN_NOT_FOUND, "no_such_file");
+  EXPECT_ERROR(quern_model_load(model_path, "{", NULL, NULL, NULL, &model, &error),
+               QUERN_INVALID_ARGUMENT, "not JSON");
+  EXPECT_ERROR(quern_model_load(model_path, "{\"thread\": 1}", NULL, NULL, NULL, &model, &error),
+               QUERN_INVALID_ARGUMENT, "options.thread");
+  EXPECT_ERROR(quern_model_load(model_path, "{\"context\": -1}", NULL, NULL, NULL, &model, &error),
+               QUERN_INVALID_ARGUMENT, "context is -1");
+}
+
+static void on_progress(void *user, double done, const char *what) {
+  double *last = user;
+  EXPECT(done >= 0 && done <= 1 && what != NULL);
+  *last = done;
+}
+
+static void ignore_note(void *user, const char *text) { EXPECT(user != NULL && text != NULL); }
+
+static void loading_tells_its_progress(void) {
+  quern_error *error = NULL;
+  quern_model *model = NULL;
+  double last = -1;
+  EXPECT_OK(quern_model_load(model_path, NULL, on_progress, ignore_note, &last, &model, &error));
+  EXPECT(last > 0);
+  quern_model_free(model);
+}
+
+static void model_describes_itself(quern_model *model) {
+  quern_error *error = NULL;
+  char *json = NULL;
+  EXPECT_OK(quern_model_info(model, &json, &error));
+  EXPECT(strstr(json, "\"architecture\":\"llama\"") != NULL);
+  EXPECT(strstr(json, "\"has_chat_template\":true") != NULL);
+  quern_string_free(json);
+  EXPECT_ERROR(quern_model_info(NULL, &json, &error), QUERN_INVALID_ARGUMENT, "model is NULL");
+  EXPECT(json == NULL);
+  EXPECT_ERROR(quern_model_info(model, NULL, &error), QUERN_INVALID_ARGUMENT, "json is NULL");
+}
+
+static void tokens_go_there_and_back(quern_model *model) {
+  static const char text[] = "zero \0 byte, caf\xc3\xa9";
+  const size_t n = sizeof(text) - 1;
+  quern_error *error = NULL;
+  int32_t *ids = NULL;
+  size_t n_ids = 0, n_bytes = 0;
+  char *back = NULL;
+  EXPECT_OK(quern_tokenize(model, text, n, 0, &ids, &n_ids, &error));
+  EXPECT(n_ids > 0);
+  EXPECT_OK(quern_detokenize(model, ids, n_ids, &back, &n_bytes, &error));
+  EXPECT(n_bytes == n && memcmp(back, text, n + 1) == 0);
+  quern_string_free(back);
+  EXPECT_OK(quern_detokenize(model, ids, n_ids, &back, NULL, &error));
+  quern_string_free(back);
+  quern_ids_free(ids);
+  EXPECT_OK(quern_tokenize(model, NULL, 0, 0, &ids, &n_ids, &error));
+  EXPECT(ids != NULL);
+  quern_ids_free(ids);
+  EXPECT_OK(quern_detokenize(model, NULL, 0, &back, NULL, &error));
+  EXPECT(*back == '\0');
+  quern_string_free(back);
+}
+
+static void tokens_refuse(quern_model *model) {
+  const int32_t bad[] = {1, 1 << 30}, negative[] = {-1};
+  quern_error *error = NULL;
+  int32_t *ids = NULL;
+  size_t n_ids = 7;
+  char *text = NULL;
+  EXPECT_ERROR(quern_tokenize(NULL, "a", 1, 0, &ids, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "model is NULL");
+  EXPECT(n_ids == 0);
+  EXPECT_ERROR(quern_tokenize(model, NULL, 1, 0, &ids, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "text is NULL");
+  EXPECT_ERROR(quern_tokenize(model, "a", 1, 0, NULL, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "ids is NULL");
+  EXPECT_ERROR(quern_tokenize(model, "a", 1, 0, &ids, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "n_ids is NULL");
+  EXPECT_ERROR(quern_detokenize(NULL, bad, 1, &text, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "model is NULL");
+  EXPECT_ERROR(quern_detokenize(model, NULL, 1, &text, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "ids is NULL");
+  EXPECT_ERROR(quern_detokenize(model, bad, 1, NULL, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "text is NULL");
+  EXPECT_ERROR(quern_detokenize(model, bad, 2, &text, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "ids[1]");
+  EXPECT_ERROR(quern_detokenize(model, negative, 1, &text, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "token id -1");
+}
+
+static void conversations_become_tokens(quern_model *model) {
+  quern_error *error = NULL;
+  int32_t *ids = NULL;
+  size_t n_ids = 0;
+  EXPECT_OK(quern_chat_prompt(model, "[{\"role\": \"user\", \"content\": \"hi\"}]", 0, &ids,
+                              &n_ids, &error));
+  EXPECT(n_ids > 2);
+  quern_ids_free(ids);
+  EXPECT_ERROR(quern_chat_prompt(NULL, "[]", 0, &ids, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "model is NULL");
+  EXPECT_ERROR(quern_chat_prompt(model, NULL, 0, &ids, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "messages is NULL");
+  EXPECT_ERROR(quern_chat_prompt(model, "[]", 0, NULL, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "ids is NULL");
+  EXPECT_ERROR(quern_chat_prompt(model, "[]", 0, &ids, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "n_ids is NULL");
+  EXPECT_ERROR(quern_chat_prompt(model, "[{\"role\": 1, \"content\": \"\"}]", 0, &ids, &n_ids,
+                                 &error),
+               QUERN_INVALID_ARGUMENT, "messages[0].role");
+}
+
+struct pieces {
+  int n, most;
+};
+
+static int32_t count_pieces(void *user, const char *piece) {
+  struct pieces *pieces = user;
+  EXPECT(strncmp(piece, "{\"text\":", 8) == 0);
+  return ++pieces->n < pieces->most;
+}
+
+static void one_answer(quern_model *model) {
+  quern_error *error = NULL;
+  char *first = NULL, *again = NULL;
+  struct pieces pieces = {0, 1000};
+  EXPECT_OK(quern_generate(model, "{\"prompt\": \"Once\", " TEN_TOKENS "}", count_pieces, &pieces,
+                           &first, &error));
+  EXPECT(pieces.n > 0);
+  EXPECT(strstr(first, "\"finish\":\"length\"") != NULL);
+  EXPECT(strstr(first, "\"predicted_n\":10") != NULL);
+  EXPECT(strstr(first, "\"logprobs\"") == NULL);
+  EXPECT_OK(quern_generate(model, "{\"prompt\": \"Once\", \"n_probs\": 2, " TEN_TOKENS "}", NULL,
+                           NULL, &again, &error));
+  EXPECT(strstr(again, "\"logprobs\":[{\"id\":") != NULL);
+  /* The same text, up to the ids' end. */
+  EXPECT(strncmp(first, again, (size_t)(strchr(first, ']') - first)) == 0);
+  quern_string_free(first);
+  quern_string_free(again);
+  pieces.n = 0;
+  pieces.most = 3;
+  EXPECT_OK(quern_generate(model, LONG_ANSWER, count_pieces, &pieces, &first, &error));
+  EXPECT(strstr(first, "\"finish\":\"cancelled\"") != NULL && pieces.n == 3);
+  quern_string_free(first);
+}
+
+static void generate_refuses(quern_model *model) {
+  quern_error *error = NULL;
+  char *result = NULL;
+  EXPECT_ERROR(quern_generate(NULL, LONG_ANSWER, NULL, NULL, &result, &error),
+               QUERN_INVALID_ARGUMENT, "model is NULL");
+  EXPECT_ERROR(quern_generate(model, NULL, NULL, NULL, &result, &error), QUERN_INVALID_ARGUMENT,
+               "request is NULL");
+  EXPECT_ERROR(quern_generate(model, LONG_ANSWER, NULL, NULL, NULL, &error),
+               QUERN_INVALID_ARGUMENT, "result is NULL");
+  EXPECT_ERROR(quern_generate(model, "{\"prompt\": []}", NULL, NULL, &result, &error),
+               QUERN_INVALID_ARGUMENT, "empty");
+  EXPECT_ERROR(quern_generate(model, "{\"prompt\": [1073741824]}", NULL, NULL, &result, &error),
+               QUERN_INVALID_ARGUMENT, "token id 1073741824");
+  EXPECT_ERROR(
+      quern_generate(model, "{\"prompt\": \"a\", \"temperature\": -1}", NULL, NULL, &result, &error),
+      QUERN_INVALID_ARGUMENT, "temperature");
+  EXPECT_ERROR(
+      quern_generate(model, "{\"prompt\": \"a\", \"temperature\": \"hot\"}", NULL, NULL, &result,
+                     &error),
+      QUERN_INVALID_ARGUMENT, "request.temperature");
+  EXPECT_ERROR(quern_generate(model, "{\"prompt\": \"a\", \"n\": 2}", NULL, NULL, &result, &error),
+               QUERN_INVALID_ARGUMENT, "quern_submit");
+}
+
+/* What quern_generate says to the same request, but for "timings". */
+static void expect_same_answer(quern_model *model, const char *request, quern_stream *stream) {
+  quern_error *error = NULL;
+  char *streamed = NULL, *whole = NULL, *cut;
+  EXPECT_OK(quern_stream_result(stream, &streamed, &error));
+  EXPECT_OK(quern_generate(model, request, NULL, NULL, &whole, &error));
+  EXPECT((cut = strstr(whole, "\"timings\"")) != NULL);
+  EXPECT(strncmp(streamed, whole, (size_t)(cut - whole)) == 0);
+  quern_string_free(streamed);
+  quern_string_free(whole);
+}
+
+static void several_answers_are_streamed(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *streams[2] = {NULL, NULL};
+  char *piece = NULL;
+  int n = 0;
+  EXPECT_OK(quern_submit(model,
+                         "{\"prompt\": [1, 2], \"n\": 2, \"temperature\": 1, \"seed\": 5,"
+                         " \"max_tokens\": 20, \"ignore_eos\": true}",
+                         streams, 2, &error));
+  for (;; ++n) {
+    EXPECT_OK(quern_stream_next(streams[1], -1, &piece, &error));
+    if (piece == NULL) break;
+    EXPECT(strncmp(piece, "{\"text\":", 8) == 0);
+    quern_string_free(piece);
+  }
+  EXPECT(n > 0 && quern_stream_over(streams[1]) == 1);
+  EXPECT_OK(quern_stream_next(streams[1], 0, &piece, &error));
+  EXPECT(piece == NULL);
+  for (int i = 0; i < 2; ++i) {
+    char request[200];
+    snprintf(request, sizeof(request),
+             "{\"prompt\": [1, 2], \"temperature\": 1, \"seed\": %d, \"max_tokens\": 20,"
+             " \"ignore_eos\": true}",
+             5 + i);
+    expect_same_answer(model, request, streams[i]);
+    expect_same_answer(model, request, streams[i]); /* again if asked */
+    quern_stream_free(streams[i]);
+  }
+}
+
+static void waiting_ends_when_time_is_up(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *stream = NULL;
+  char *piece = NULL;
+  EXPECT_OK(quern_submit(model, LONG_ANSWER, &stream, 1, &error));
+  while (!quern_stream_over(stream)) { /* some of these come too early */
+    EXPECT_OK(quern_stream_next(stream, 0, &piece, &error));
+    quern_string_free(piece);
+  }
+  quern_stream_free(stream);
+  EXPECT_OK(quern_submit(model, LONG_ANSWER, &stream, 1, &error));
+  EXPECT_OK(quern_stream_next(stream, INT64_MAX, &piece, &error));
+  EXPECT(piece != NULL);
+  quern_string_free(piece);
+  quern_stream_free(stream); /* while it runs */
+}
+
+static void submit_refuses(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *streams[3] = {(quern_stream *)&error, NULL, NULL};
+  EXPECT_ERROR(quern_submit(NULL, LONG_ANSWER, streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "model is NULL");
+  EXPECT(streams[0] == NULL);
+  EXPECT_ERROR(quern_submit(model, NULL, streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "request is NULL");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, NULL, 1, &error), QUERN_INVALID_ARGUMENT,
+               "streams is NULL");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 3, &error), QUERN_INVALID_ARGUMENT,
+               "room for 3");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 0, &error), QUERN_INVALID_ARGUMENT,
+               "room for 0");
+  EXPECT_ERROR(quern_submit(model, "{\"prompt\": \"a\", \"n\": 0}", streams, 0, &error),
+               QUERN_INVALID_ARGUMENT, "n");
+  EXPECT_ERROR(quern_submit(model, "[]", streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "not an object");
+  EXPECT(streams[0] == NULL && streams[1] == NULL && streams[2] == NULL);
+}
+
+static void streams_refuse(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *stream = NULL;
+  char *text = (char *)&error;
+  EXPECT_ERROR(quern_stream_next(NULL, 0, &text, &error), QUERN_INVALID_ARGUMENT,
+               "stream is NULL");
+  EXPECT(text == NULL);
+  EXPECT_ERROR(quern_stream_result(NULL, &text, &error), QUERN_INVALID_ARGUMENT,
+               "stream is NULL");
+  EXPECT_ERROR(quern_stream_cancel(NULL, &error), QUERN_INVALID_ARGUMENT, "stream is NULL");
+  EXPECT_OK(quern_submit(model, LONG_ANSWER, &stream, 1, &error));
+  EXPECT_ERROR(quern_stream_next(stream, 0, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "piece is NULL");
+  EXPECT_ERROR(quern_stream_result(stream, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "result is NULL");
+  quern_stream_free(stream);
+}
+
+static void *cancel(void *stream) {
+  quern_error *error = NULL;
+  EXPECT_OK(quern_stream_cancel(stream, &error));
+  return NULL;
+}
+
+static void another_thread_cancels(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *stream = NULL;
+  char *piece = NULL, *result = NULL;
+  pthread_t other;
+  EXPECT_OK(quern_submit(model, LONG_ANSWER, &stream, 1, &error));
+  EXPECT_OK(quern_stream_next(stream, -1, &piece, &error));
+  EXPECT(piece != NULL);
+  quern_string_free(piece);
+  /* Unread tokens make it wait before its end: it is not over when it is cancelled. */
+  EXPECT(pthread_create(&other, NULL, cancel, stream) == 0);
+  EXPECT(pthread_join(other, NULL) == 0);
+  EXPECT_OK(quern_stream_result(stream, &result, &error));
+  EXPECT(strstr(result, "\"finish\":\"cancelled\"") != NULL);
+  quern_string_free(result);
+  EXPECT_OK(quern_stream_cancel(stream, &error)); /* over: nothing happens */
+  quern_stream_free(stream);
+}
+
+static void deadlines_end_answers(quern_model *model) {
+  const struct timespec longer = {0, 60 * 1000 * 1000};
+  quern_error *error = NULL;
+  quern_stream *stream = NULL;
+  char *result = NULL;
+  EXPECT_OK(quern_submit(
+      model, "{\"prompt\": [1], \"ignore_eos\": true, \"deadline_ms\": 50}", &stream, 1, &error));
+  EXPECT(nanosleep(&longer, NULL) == 0); /* unread it cannot come to its end */
+  EXPECT_OK(quern_stream_result(stream, &result, &error));
+  EXPECT(strstr(result, "\"finish\":\"deadline\"") != NULL);
+  quern_string_free(result);
+  quern_stream_free(stream);
+}
+
+static void streams_outlive_the_handle(void) {
+  quern_error *error = NULL;
+  quern_model *model = loaded();
+  quern_stream *stream = NULL, *dropped = NULL;
+  char *result = NULL;
+  EXPECT_OK(quern_submit(model, "{\"prompt\": [1, 2], " TEN_TOKENS "}", &stream, 1, &error));
+  EXPECT_OK(quern_submit(model, LONG_ANSWER, &dropped, 1, &error));
+  quern_model_free(model);
+  EXPECT_OK(quern_stream_result(stream, &result, &error));
+  EXPECT(strstr(result, "\"predicted_n\":10") != NULL);
+  quern_string_free(result);
+  quern_stream_free(stream);
+  quern_stream_free(dropped);
+}
+
+static void *ask(void *shared) {
+  quern_model *model = shared;
+  quern_error *error = NULL;
+  char *result = NULL;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_OK(quern_generate(model, "{\"prompt\": \"Once\", " TEN_TOKENS "}", NULL, NULL, &result,
+                             &error));
+    EXPECT(strstr(result, "\"predicted_n\":10") != NULL);
+    quern_string_free(result);
+  }
+  return NULL;
+}
+
+static void threads_share_a_model(quern_model *model) {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; ++i) EXPECT(pthread_create(&threads[i], NULL, ask, model) == 0);
+  for (int i = 0; i < 4; ++i) EXPECT(pthread_join(threads[i], NULL) == 0);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: test_c_api MODEL.gguf\n");
+    return 2;
+  }
+  model_path = argv[1];
+  library_tells_what_it_is();
+  null_is_freed_and_read_without_harm();
+  errors_have_parts();
+  load_refuses();
+  loading_tells_its_progress();
+  quern_model *model = loaded();
+  model_describes_itself(model);
+  tokens_go_there_and_back(model);
+  tokens_refuse(model);
+  conversations_become_tokens(model);
+  one_answer(model);
+  generate_refuses(model);
+  several_answers_are_streamed(model);
+  waiting_ends_when_time_is_up(model);
+  submit_refuses(model);
+  streams_refuse(model);
+  another_thread_cancels(model);
+  deadlines_end_answers(model);
+  threads_share_a_model(model);
+  quern_model_free(model);
+  streams_outlive_the_handle();
+  puts("all of the C ABI's tests passed");
+  return 0;
+}

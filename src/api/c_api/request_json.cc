@@ -1,0 +1,148 @@
+#include "api/c_api/request_json.h"
+
+#include <utility>
+
+#include "api/c_api/json_fields.h"
+
+namespace quern::c_api {
+namespace {
+
+constexpr Field<LoadOptions> kLoad[] = {
+    field<&LoadOptions::threads>("threads"),
+    field<&LoadOptions::numerics>("numerics"),
+    field<&LoadOptions::kv>("kv"),
+    field<&LoadOptions::context>("context"),
+    field<&LoadOptions::max_batch>("max_batch"),
+    field<&LoadOptions::isa>("isa"),
+    field<&LoadOptions::pin>("pin"),
+    field<&LoadOptions::deterministic>("deterministic"),
+    field<&LoadOptions::max_waiting>("max_waiting"),
+    field<&LoadOptions::tuning>("tuning"),
+    field<&LoadOptions::packed_cache>("packed_cache"),
+};
+
+constexpr Field<GenerateOptions> kGenerate[] = {
+    field<&GenerateOptions::max_tokens>("max_tokens"),
+    field<&GenerateOptions::stop>("stop"),
+    field<&GenerateOptions::stop_ids>("stop_ids"),
+    field<&GenerateOptions::ignore_eos>("ignore_eos"),
+    field<&GenerateOptions::grammar>("grammar"),
+    field<&GenerateOptions::n>("n"),
+    field<&GenerateOptions::speculate>("speculate"),
+    field<&GenerateOptions::priority>("priority"),
+    field<&GenerateOptions::client>("client"),
+    field<&GenerateOptions::deadline_ms>("deadline_ms"),
+    field<&GenerateOptions::cache_salt>("cache_salt"),
+};
+
+constexpr Field<SamplingOptions> kSampling[] = {
+    field<&SamplingOptions::temperature>("temperature"),
+    field<&SamplingOptions::top_k>("top_k"),
+    field<&SamplingOptions::top_p>("top_p"),
+    field<&SamplingOptions::min_p>("min_p"),
+    field<&SamplingOptions::repeat_penalty>("repeat_penalty"),
+    field<&SamplingOptions::presence_penalty>("presence_penalty"),
+    field<&SamplingOptions::frequency_penalty>("frequency_penalty"),
+    field<&SamplingOptions::penalty_window>("penalty_window"),
+    field<&SamplingOptions::seed>("seed"),
+    field<&SamplingOptions::dynatemp_range>("dynatemp_range"),
+    field<&SamplingOptions::dynatemp_exponent>("dynatemp_exponent"),
+    field<&SamplingOptions::typical_p>("typical_p"),
+    field<&SamplingOptions::top_n_sigma>("top_n_sigma"),
+    field<&SamplingOptions::xtc_probability>("xtc_probability"),
+    field<&SamplingOptions::xtc_threshold>("xtc_threshold"),
+    field<&SamplingOptions::min_keep>("min_keep"),
+    field<&SamplingOptions::dry_multiplier>("dry_multiplier"),
+    field<&SamplingOptions::dry_base>("dry_base"),
+    field<&SamplingOptions::dry_allowed_length>("dry_allowed_length"),
+    field<&SamplingOptions::dry_window>("dry_window"),
+    field<&SamplingOptions::dry_breakers>("dry_breakers"),
+    field<&SamplingOptions::mirostat>("mirostat"),
+    field<&SamplingOptions::mirostat_tau>("mirostat_tau"),
+    field<&SamplingOptions::mirostat_eta>("mirostat_eta"),
+    field<&SamplingOptions::adaptive_target>("adaptive_target"),
+    field<&SamplingOptions::adaptive_decay>("adaptive_decay"),
+    field<&SamplingOptions::logit_bias>("logit_bias"),
+    field<&SamplingOptions::banned>("banned"),
+    field<&SamplingOptions::allowed>("allowed"),
+    field<&SamplingOptions::min_tokens>("min_tokens"),
+    field<&SamplingOptions::samplers>("samplers"),
+    field<&SamplingOptions::n_probs>("n_probs"),
+    field<&SamplingOptions::post_sampling_probs>("post_sampling_probs"),
+};
+
+Result<> read_prompt(const Json& value, const At& at, GenerateRequest& out) {
+  if (value.is_string()) return read_value(value, at, out.prompt.emplace<std::string>());
+  if (value.is_array()) return read_value(value, at, out.prompt.emplace<Ids>());
+  return wrong_type(value, at, "text or an array of token ids");
+}
+
+Result<> read_conversation(const Json& value, const At& at, GenerateRequest& out) {
+  return read_value(value, at, out.prompt.emplace<Messages>());
+}
+
+struct RequestField {
+  std::string_view name;
+  Result<> (*read)(const Json&, const At&, GenerateRequest&);
+};
+
+// What a request has beside options.
+constexpr RequestField kRequest[] = {
+    {"prompt", read_prompt},
+    {"messages", read_conversation},
+    {"special", [](const Json& value, const At& at,
+                   GenerateRequest& out) { return read_value(value, at, out.special); }},
+};
+
+Result<> read_request_field(const Json& value, const At& at, GenerateRequest& out) {
+  for (const RequestField& row : kRequest)
+    if (row.name == at.name) return row.read(value, at, out);
+  if (const auto* row = find_field(kGenerate, at.name)) return row->read(value, at, out.options);
+  if (const auto* row = find_field(kSampling, at.name))
+    return row->read(value, at, out.options.sampling);
+  return unknown_field(at, "quern_default_options_json lists them");
+}
+
+}  // namespace
+
+Result<GenerateRequest> read_request(std::string_view json) {
+  const At at{.name = "request"};
+  TRY(const Json value, parse_json(json, at.name));
+  if (!value.is_object()) return wrong_type(value, at, "an object");
+  if (value.contains("prompt") == value.contains("messages")) {
+    return Error{Code::invalid_argument, "a request has either \"prompt\" or \"messages\"",
+                 at.text(), ""};
+  }
+  GenerateRequest request;
+  for (const auto& [name, inner] : value.items())
+    TRY_OK(read_request_field(inner, {.outer = &at, .name = name}, request));
+  return request;
+}
+
+Result<LoadOptions> read_load_options(std::string_view json) {
+  const At at{.name = "options"};
+  TRY(const Json value, parse_json(json, at.name));
+  LoadOptions options;
+  TRY_OK(read_fields(kLoad, value, at, options));
+  return options;
+}
+
+Result<Messages> read_messages(std::string_view json) {
+  const At at{.name = "messages"};
+  TRY(const Json value, parse_json(json, at.name));
+  Messages messages;
+  TRY_OK(read_value(value, at, messages));
+  return messages;
+}
+
+JsonOut default_options() {
+  JsonOut load = JsonOut::object();
+  write_fields(kLoad, LoadOptions(), load);
+  JsonOut request = JsonOut::object();
+  request["special"] = GenerateRequest().special;
+  write_fields(kGenerate, GenerateOptions(), request);
+  write_fields(kSampling, SamplingOptions(), request);
+  return {{"load", std::move(load)}, {"request", std::move(request)}};
+}
+
+}  // namespace quern::c_api

@@ -1,0 +1,35 @@
+// What C programs ask for, as JSON (quern/quern.h has the fields).
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/c_api/json_text.h"
+#include "base/result.h"
+#include "quern/model.h"
+
+namespace quern::c_api {
+
+using Ids = std::vector<int32_t>;
+using Messages = std::vector<Message>;
+
+struct GenerateRequest {
+  std::variant<Ids, std::string, Messages> prompt;
+  bool special = false;  // control tokens typed in text count as such
+  GenerateOptions options;
+};
+
+// All errors are invalid_argument and name the field. Values within a field's type but out of its
+// range are left to the engine, which refuses them by name too.
+Result<GenerateRequest> read_request(std::string_view json);
+// The callbacks stay empty.
+Result<LoadOptions> read_load_options(std::string_view json);
+// [{"role", "content"}, ...]
+Result<Messages> read_messages(std::string_view json);
+
+// {"load": {...}, "request": {...}}: each field that has a default, with it.
+JsonOut default_options();
+
+}  // namespace quern::c_api

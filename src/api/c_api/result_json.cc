@@ -1,0 +1,69 @@
+#include "api/c_api/result_json.h"
+
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "api/c_api/json_fields.h"
+
+namespace quern::c_api {
+namespace {
+
+JsonOut logprobs_of(std::span<const TokenLogprobs> logprobs) {
+  JsonOut all = JsonOut::array();
+  for (const TokenLogprobs& one : logprobs) {
+    JsonOut top = JsonOut::array();
+    for (const TokenProb& other : one.top)
+      top.push_back({{"id", other.id}, {"logprob", write_value(other.logprob)}});
+    all.push_back({{"id", one.id}, {"logprob", write_value(one.logprob)}, {"top", std::move(top)}});
+  }
+  return all;
+}
+
+JsonOut answer(std::string_view text, std::span<const int32_t> ids,
+               std::span<const TokenLogprobs> logprobs, bool with_logprobs) {
+  JsonOut out = {{"text", text}, {"ids", JsonOut::array()}};
+  for (const int32_t id : ids) out["ids"].push_back(id);
+  if (with_logprobs) out["logprobs"] = logprobs_of(logprobs);
+  return out;
+}
+
+JsonOut timings_of(const Timings& timings) {
+  return {{"prompt_n", timings.prompt_n},         {"cached_n", timings.cached_n},
+          {"predicted_n", timings.predicted_n},   {"draft_n", timings.draft_n},
+          {"draft_true_n", timings.draft_true_n}, {"prompt_ms", timings.prompt_ms},
+          {"predicted_ms", timings.predicted_ms}};
+}
+
+}  // namespace
+
+std::string info_json(const ModelInfo& info) {
+  return to_text({{"path", info.path},
+                  {"format", info.format},
+                  {"architecture", info.architecture},
+                  {"name", info.name},
+                  {"n_vocab", info.n_vocab},
+                  {"n_layers", info.n_layers},
+                  {"width", info.width},
+                  {"context", info.context},
+                  {"file_bytes", info.file_bytes},
+                  {"n_parameters", info.n_parameters},
+                  {"has_chat_template", info.has_chat_template}});
+}
+
+std::string piece_json(const Delta& delta, bool with_logprobs) {
+  return to_text(answer(delta.text, delta.ids, delta.logprobs, with_logprobs));
+}
+
+std::string piece_json(const Piece& piece, bool with_logprobs) {
+  return to_text(answer(piece.text, piece.ids, piece.logprobs, with_logprobs));
+}
+
+std::string generation_json(const Generation& generation, bool with_logprobs) {
+  JsonOut out = answer(generation.text, generation.ids, generation.logprobs, with_logprobs);
+  out["finish"] = name(generation.finish);
+  out["timings"] = timings_of(generation.timings);
+  return to_text(out);
+}
+
+}  // namespace quern::c_api

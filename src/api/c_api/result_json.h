@@ -1,0 +1,16 @@
+// What C programs get, as JSON (quern/quern.h has the fields).
+#pragma once
+#include <string>
+
+#include "quern/model.h"
+
+namespace quern::c_api {
+
+// Strings from files may not be UTF-8: such bytes become U+FFFD.
+std::string info_json(const ModelInfo& info);
+// with_logprobs: whether the request asked for them.
+std::string piece_json(const Delta& delta, bool with_logprobs);
+std::string piece_json(const Piece& piece, bool with_logprobs);
+std::string generation_json(const Generation& generation, bool with_logprobs);
+
+}  // namespace quern::c_api

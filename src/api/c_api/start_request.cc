@@ -1,0 +1,29 @@
+#include "api/c_api/start_request.h"
+
+#include <utility>
+
+#include "api/c_api/request_json.h"
+
+namespace quern::c_api {
+namespace {
+
+struct ToIds {
+  const Model& model;
+  bool special;
+
+  Result<Ids> operator()(const Ids& ids) const { return ids; }
+  Result<Ids> operator()(const std::string& text) const { return model.tokenize(text, special); }
+  Result<Ids> operator()(const Messages& messages) const {
+    return model.chat_prompt(messages, special);
+  }
+};
+
+}  // namespace
+
+Result<Started> start_request(const Model& model, std::string_view json) {
+  TRY(GenerateRequest request, read_request(json));
+  TRY(Ids prompt, std::visit(ToIds{model, request.special}, request.prompt));
+  return Started{std::move(prompt), std::move(request.options)};
+}
+
+}  // namespace quern::c_api

@@ -1,0 +1,89 @@
+// quern/quern.h: answers that are read while they are written.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "api/c_api/handles.h"
+#include "api/c_api/result_json.h"
+#include "api/c_api/start_request.h"
+
+using namespace quern;
+using c_api::guarded;
+using c_api::needed;
+
+namespace {
+
+// Longer waits are cut to this: a clock's time point plus a larger one overflows.
+constexpr int64_t kLongestWait = int64_t{1000} * 60 * 60 * 24 * 365;  // ms
+
+Result<> check_places(quern_stream** streams, size_t n_streams, int wanted) {
+  if (std::cmp_equal(n_streams, wanted)) return needed(streams, "streams");
+  return Error{Code::invalid_argument,
+               "n is " + std::to_string(wanted) + ", but there is room for " +
+                   std::to_string(n_streams) + " streams",
+               "request.n", "give as many places as answers are asked for"};
+}
+
+}  // namespace
+
+quern_code quern_submit(const quern_model* model, const char* request, quern_stream** streams,
+                        size_t n_streams, quern_error** error) {
+  if (streams != nullptr) std::fill_n(streams, n_streams, nullptr);
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(model, "model"));
+    TRY_OK(needed(request, "request"));
+    TRY(const c_api::Started started, c_api::start_request(model->model, request));
+    TRY_OK(check_places(streams, n_streams, started.options.n));
+    TRY(std::vector<Stream> begun, model->model.submit(started.prompt, started.options));
+    std::vector<std::unique_ptr<quern_stream>> handles;
+    for (Stream& one : begun)
+      handles.push_back(
+          std::make_unique<quern_stream>(quern_stream{std::move(one), started.with_logprobs()}));
+    for (size_t i = 0; i < n_streams; ++i) streams[i] = handles[i].release();
+    return Ok{};
+  });
+}
+
+quern_code quern_stream_next(quern_stream* stream, int64_t timeout_ms, char** piece,
+                             quern_error** error) {
+  if (piece != nullptr) *piece = nullptr;
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(stream, "stream"));
+    TRY_OK(needed(piece, "piece"));
+    const std::optional<Piece> next =
+        timeout_ms < 0
+            ? stream->stream.next()
+            : stream->stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
+    if (next) *piece = c_api::given_text(c_api::piece_json(*next, stream->with_logprobs));
+    return Ok{};
+  });
+}
+
+int32_t quern_stream_over(const quern_stream* stream) {
+  return stream == nullptr || stream->stream.over() ? 1 : 0;
+}
+
+quern_code quern_stream_result(quern_stream* stream, char** result, quern_error** error) {
+  if (result != nullptr) *result = nullptr;
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(stream, "stream"));
+    TRY_OK(needed(result, "result"));
+    const Result<Generation>& answer = stream->stream.result();
+    if (!answer) return answer.error();
+    *result = c_api::given_text(c_api::generation_json(*answer, stream->with_logprobs));
+    return Ok{};
+  });
+}
+
+quern_code quern_stream_cancel(quern_stream* stream, quern_error** error) {
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(stream, "stream"));
+    stream->stream.cancel();
+    return Ok{};
+  });
+}
+
+void quern_stream_free(quern_stream* stream) { delete stream; }
