@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/test_kernels.h"
 #include "compile/compile.h"
+#include "support/emulated.h"
 #include "support/tiny_llama.h"
 
 namespace quern {
@@ -44,9 +45,7 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  const CpuFeatures features = detect_cpu_features();
-  for (const cpu::Kernels* kernels : cpu::all_kernels()) {
-    if (!kernels->supported(features)) continue;
+  for (const cpu::Kernels* kernels : cpu::testing_support::tested_kernels(runs_emulated())) {
     const std::string isa(kernels->isa);
     all.push_back({isa + "_exact", isa, Numerics::exact, KvKind::automatic, 0});
     all.push_back({isa + "_bf16", isa, Numerics::automatic, KvKind::bf16, 0});

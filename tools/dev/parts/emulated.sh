@@ -61,21 +61,18 @@ run_emulated() {
 }
 
 # run_shards LOG ISA COMMAND...: the tests in four times as many parts as there are cores, as many parts at once as cores:
-# who is done with short ones takes the next.
+# who is done with short ones takes the next. What is said goes to LOG-PART.txt, or LOG-PART.failed.
 run_shards() {
-  local log=$1 isa=$2 n part passed
+  local log=$1 isa=$2 n
   shift 2
   n=$(nproc)
   mkdir -p "$(dirname "$log")"
   rm -f "$log"-*
-  for ((part = 0; part < 4 * n; part++)); do
-    [ "$part" -lt "$n" ] || wait -n || true
-    (QUERN_EMULATED=1 QUERN_EXPECT_ISA=$isa GTEST_TOTAL_SHARDS=$((4 * n)) GTEST_SHARD_INDEX=$part \
-      "$@" >"$log-$part.failed" 2>&1 && mv "$log-$part.failed" "$log-$part.txt") &
-  done
-  wait
-  passed=$(find "$(dirname "$log")" -name "$(basename "$log")-*.txt" | wc -l)
-  [ "$passed" -eq $((4 * n)) ] || { tail -n 40 "$log"-*.failed; return 1; }
+  # shellcheck disable=SC2016  # for the shell that xargs starts
+  seq 0 $((4 * n - 1)) | xargs -P "$n" -I{} \
+    env QUERN_EMULATED=1 QUERN_EXPECT_ISA="$isa" GTEST_TOTAL_SHARDS=$((4 * n)) GTEST_SHARD_INDEX={} \
+    bash -c '"$@" >"$0.failed" 2>&1 && mv "$0.failed" "$0.txt"' "$log-{}" "$@" ||
+    { tail -n 40 "$log"-*.failed; return 1; }
 }
 
 # asks_doctor ISA EMULATOR...: the whole program starts there and chooses ISA.
