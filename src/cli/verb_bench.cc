@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
 #include "cli/bench_arrivals.h"
+#include "cli/bench_cached.h"
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/exit_code.h"
@@ -54,6 +55,7 @@ constexpr const char* kExamples =
     "  quern bench --shape llama-3.2-1b --quant q4_0 -n 32 -d 0,4096\n"
     "  quern bench --seqs 8,16,32 -p 128 -n 32     # sequences at once, prompts of their own\n"
     "  quern bench --seqs 8,32 -p 128 -n 32 --arrivals random\n"
+    "  quern bench -p 4000 --cached 3900           # to the first token, most of the prompt known\n"
     "  quern bench limits";
 
 // Of each probe of a limit; two of them between runs.
@@ -61,7 +63,7 @@ constexpr double kProbeSeconds = 0.015;
 
 struct Flags {
   SourceFlags source;
-  std::vector<int> n_prompt{512}, n_gen{128}, n_seqs, n_depth{0}, threads;
+  std::vector<int> n_prompt{512}, n_gen{128}, n_seqs, n_depth{0}, n_cached, threads;
   int repetitions = 5, batch = 512;
   std::string arrivals = "together";
   bool profile = false;
@@ -175,6 +177,9 @@ void add_test_flags(Arguments& args, Flags& flags) {
             "the scheduler, --seqs at a time, that come at random times with random lengths around "
             "-p and -n, beside as many in step; prompts are timed too [together]",
             "WHEN");
+  args.integers("--cached", flags.n_cached, 1, 1 << 20,
+                "Instead: the time to the first token of a prompt of -p tokens whose first N were "
+                "read before, beside that of a new prompt; a list with commas");
   args.integers("-d,--depth", flags.n_depth, 0, 1 << 20,
                 "Tokens in the cache before each test, not timed; a list with commas [0]");
   args.integer("-r,--repetitions", flags.repetitions, 1, 1000,
@@ -193,10 +198,17 @@ void add_test_flags(Arguments& args, Flags& flags) {
 
 bool random_arrivals_wanted(const Flags& flags) { return flags.arrivals == "random"; }
 
+Result<> refuse(const char* what, const char* fix) {
+  return Error{Code::invalid_argument, what, {}, fix};
+}
+
+// What goes with tests of the executor alone.
+bool asks_for_passes(const Flags& flags) {
+  return flags.profile || flags.trace || flags.compare || flags.n_depth != std::vector<int>{0} ||
+         std::ranges::find(flags.n_prompt, 0) != flags.n_prompt.end();
+}
+
 Result<> check_arrivals(const Flags& flags) {
-  const auto refuse = [](const char* what, const char* fix) {
-    return Error{Code::invalid_argument, what, {}, fix};
-  };
   if (!random_arrivals_wanted(flags))
     return flags.arrivals == "together"
                ? Result<>(Ok{})
@@ -204,18 +216,32 @@ Result<> check_arrivals(const Flags& flags) {
   if (flags.n_seqs.empty()) return refuse("--arrivals random without --seqs", "add --seqs 8");
   if (!flags.source.shape.empty())
     return refuse("--arrivals random needs a model that can be loaded whole", "leave --shape out");
-  if (flags.profile || flags.trace || flags.compare || flags.n_depth != std::vector<int>{0} ||
-      std::ranges::find(flags.n_prompt, 0) != flags.n_prompt.end())
+  if (asks_for_passes(flags))
     return refuse(
-        "--arrivals random goes with -p above 0 and without -d, --profile, --trace, "
+        "--arrivals random goes with -p above 0 and without -d, --profile, --trace, --compare",
+        "leave them out");
+  return Ok{};
+}
+
+Result<> check_cached(const Flags& flags) {
+  if (flags.n_cached.empty()) return Ok{};
+  if (!flags.source.shape.empty())
+    return refuse("--cached needs a model that can be loaded whole", "leave --shape out");
+  if (!flags.n_seqs.empty() || asks_for_passes(flags))
+    return refuse(
+        "--cached goes with -p above 0 and without --seqs, -d, --profile, --trace, "
         "--compare",
         "leave them out");
+  if (std::ranges::max(flags.n_cached) >= std::ranges::min(flags.n_prompt))
+    return refuse("--cached is not below -p: nothing would be left to compute",
+                  "cache fewer tokens, or take longer prompts");
   return Ok{};
 }
 
 Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
   TRY_OK(check_source(flags.source));
   TRY_OK(check_arrivals(flags));
+  TRY_OK(check_cached(flags));
   if (tests.empty() && !flags.n_seqs.empty())
     return Error{Code::invalid_argument, "--seqs with -n 0: nothing to measure", {}, {}};
   if (tests.empty())
@@ -229,17 +255,22 @@ Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
   return Ok{};
 }
 
-Result<int> bench_arrivals(const Flags& flags, const std::vector<SpeedTest>& tests) {
+// Those that go through the scheduler, on each number of threads.
+Result<int> bench_requests(const Flags& flags, const std::vector<SpeedTest>& tests) {
+  std::vector<CachedTest> cached;
+  for (const int n_prompt : flags.n_prompt)
+    for (const int n_cached : flags.n_cached) cached.push_back({n_prompt, n_cached});
   Json rows = Json::array();
   for (const int threads : flags.threads) {
     ModelFlags model = flags.source.model;
     model.threads = threads;
-    TRY_OK(measure_arrivals(model, tests, flags.repetitions, flags.batch, rows));
+    TRY_OK(cached.empty() ? measure_arrivals(model, tests, flags.repetitions, flags.batch, rows)
+                          : measure_cached(model, cached, flags.repetitions, flags.batch, rows));
   }
   if (flags.json)
     print_json(rows, 2);
   else
-    fmt::print("{}", arrivals_table(rows));
+    fmt::print("{}", cached.empty() ? arrivals_table(rows) : cached_table(rows));
   return kDone;
 }
 
@@ -265,7 +296,7 @@ Result<int> run_bench(int argc, const char* const* argv) {
   if (flags.threads.empty()) flags.threads = {threads_in_use(flags.source.model)};
 
   catch_interrupts();
-  if (random_arrivals_wanted(flags)) return bench_arrivals(flags, tests);
+  if (random_arrivals_wanted(flags) || !flags.n_cached.empty()) return bench_requests(flags, tests);
   TRY(const auto source, open_source(flags.source));
   Json rows = Json::array();
   for (const int threads : flags.threads) TRY_OK(measure_all(source, flags, tests, threads, rows));

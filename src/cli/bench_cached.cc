@@ -1,0 +1,116 @@
+#include "cli/bench_cached.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+
+#include "cli/progress.h"
+#include "cli/readable.h"
+#include "cli/signals.h"
+#include "cli/speed.h"
+#include "quern/model.h"
+
+namespace quern::cli {
+
+namespace {
+
+struct FirstToken {
+  double ms = 0;
+  Timings timings;
+};
+
+Result<FirstToken> first_token(const Model& model, const std::vector<int32_t>& prompt,
+                               const std::string& salt) {
+  GenerateOptions options{.max_tokens = 1, .ignore_eos = true, .cache_salt = salt};
+  options.sampling.temperature = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  TRY(auto streams, model.submit(prompt, options));
+  TRY(const Generation answer, streams.front().result());
+  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+  return FirstToken{time.count(), answer.timings};
+}
+
+struct Runs {
+  std::vector<double> cold, cached, share;
+  int n_computed = 0;  // of the prompt, the second time
+};
+
+// No two runs share anything: each has a salt of its own.
+Result<> run_once(const Model& model, const CachedTest& test, std::mt19937_64& random, Runs& runs) {
+  const auto n_vocab = static_cast<uint64_t>(model.info().n_vocab);
+  const auto id = [&] { return static_cast<int32_t>(random() % n_vocab); };
+  std::vector<int32_t> prompt(static_cast<size_t>(test.n_prompt));
+  std::ranges::generate(prompt, id);
+  const std::string salt = std::to_string(random());
+  TRY(const FirstToken cold, first_token(model, prompt, salt));
+  std::generate(prompt.begin() + test.n_cached, prompt.end(), id);
+  TRY(const FirstToken cached, first_token(model, prompt, salt));
+  runs.cold.push_back(cold.ms);
+  runs.cached.push_back(cached.ms);
+  runs.share.push_back(cached.ms / cold.ms);
+  runs.n_computed = cached.timings.prompt_n;
+  return Ok{};
+}
+
+Json row_of(const ModelFlags& flags, const Model& model, const CachedTest& test, const Runs& runs) {
+  return {{"backend", "cpu"},
+          {"isa", isa_in_use(flags)},
+          {"numerics", flags.exact ? "exact" : flags.numerics},
+          {"model_filename", model.info().path},
+          {"model_n_params", model.info().n_parameters},
+          {"n_threads", threads_in_use(flags)},
+          {"n_prompt", test.n_prompt},
+          {"n_cached", test.n_cached},
+          {"n_computed", runs.n_computed},
+          {"first_token_cold_ms", median(runs.cold)},
+          {"first_token_cached_ms", median(runs.cached)},
+          {"share", median(runs.share)},
+          {"samples_cold_ms", runs.cold},
+          {"samples_cached_ms", runs.cached}};
+}
+
+}  // namespace
+
+Result<> measure_cached(const ModelFlags& flags, std::span<const CachedTest> tests, int repetitions,
+                        int max_batch, Json& rows) {
+  LoadOptions load;
+  load.max_batch = max_batch;
+  for (const CachedTest& test : tests)
+    load.context = std::max<int64_t>(load.context, 2 * int64_t{test.n_prompt} + 2);
+  TRY(const Model model, load_model(flags, load));
+  Progress bar;
+  std::mt19937_64 random(3);
+  const double n = static_cast<double>(std::ssize(tests)) * (repetitions + 1);
+  double done = 0;
+  for (const CachedTest& test : tests) {
+    Runs warm, runs;
+    for (int i = 0; i <= repetitions; ++i) {
+      bar.update(done++ / n, fmt::format("{} tokens, {} cached", test.n_prompt, test.n_cached));
+      if (interrupted()) return Error{Code::cancelled, "stopped while measuring", {}, {}};
+      TRY_OK(run_once(model, test, random, i == 0 ? warm : runs));
+    }
+    rows.push_back(row_of(flags, model, test, runs));
+  }
+  return Ok{};
+}
+
+std::string cached_table(const Json& rows) {
+  const Json& first = rows.front();
+  std::string text =
+      fmt::format("{}\n{}, {}\n\n", shown(first.at("model_filename").get<std::string>()),
+                  first.at("isa").get<std::string>(), first.at("numerics").get<std::string>());
+  text += fmt::format("{:>7} {:>7} {:>7} {:>9} {:>15} {:>15} {:>8}\n", "threads", "prompt",
+                      "cached", "computed", "first token ms", "from cache ms", "of cold");
+  for (const Json& row : rows)
+    text += fmt::format(
+        "{:>7} {:>7} {:>7} {:>9} {:>15.1f} {:>15.1f} {:>7.1f}%\n", row.at("n_threads").get<int>(),
+        row.at("n_prompt").get<int>(), row.at("n_cached").get<int>(),
+        row.at("n_computed").get<int>(), row.at("first_token_cold_ms").get<double>(),
+        row.at("first_token_cached_ms").get<double>(), 100 * row.at("share").get<double>());
+  return text;
+}
+
+}  // namespace quern::cli
