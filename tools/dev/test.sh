@@ -1,11 +1,13 @@
-# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz oldx86 arm wasm
+# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz oldx86 arm wasm; by name only: tsan
 
 source "$QUERN_ROOT/tools/dev/parts/packages.sh"
 source "$QUERN_ROOT/tools/dev/parts/compile.sh"
 source "$QUERN_ROOT/tools/dev/parts/summary.sh"
 source "$QUERN_ROOT/tools/dev/parts/emulated.sh"
+source "$QUERN_ROOT/tools/dev/parts/stress.sh"
 
 ALL_PARTS=(lint unit rust e2e asan fuzz oldx86 arm wasm)
+BY_NAME=(tsan) # costs minutes
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.
@@ -80,7 +82,8 @@ parts=("$@")
 [ $# -gt 0 ] || parts=("${ALL_PARTS[@]}")
 groups=(build)
 for part in "${parts[@]}"; do
-  [[ " ${ALL_PARTS[*]} " == *" $part "* ]] || refuse "'$part' is no part of the tests; they are: ${ALL_PARTS[*]}"
+  [[ " ${ALL_PARTS[*]} ${BY_NAME[*]} " == *" $part "* ]] ||
+    refuse "'$part' is no part of the tests; they are: ${ALL_PARTS[*]} ${BY_NAME[*]}"
   case $part in
     oldx86 | arm | wasm) needed=("$part") ;;
     *) needed=(test wish) ;;

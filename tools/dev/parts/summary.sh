@@ -28,6 +28,7 @@ summary_count() {
     unit | asan) sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)/\2 tests, \1 failed/p' "$2" ;;
     oldx86 | arm | wasm) awk '/^emulated: .* tests, / { for (i = 1; i <= NF; i++) if ($i == "tests,") tests += $(i - 1) }
                END { printf "%d tests\n", tests }' "$2" ;;
+    tsan) awk '/^tsan: / { tests += $3 } END { printf "%d tests\n", tests }' "$2" ;;
     rust) awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
                END { printf "%d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$2" ;;
     e2e) grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped)' "$2" | tail -n 1 | tr -d '=' | xargs ;;
