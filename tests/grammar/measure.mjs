@@ -117,6 +117,7 @@ function judge(test, out, oracle, counts, bad) {
     const key = `${valid ? "valid" : "invalid"} instances ${out.accepts[i] ? "accepted" : "refused"}`;
     bump(counts, key);
     if (!valid && out.accepts[i]) bad.push([test.name, "accepted", JSON.stringify(test.tests[i].data)]);
+    if (valid && !out.accepts[i] && process.env.VERBOSE) bad.note.push([test.name, "refused", JSON.stringify(test.tests[i].data)]);
   });
   bump(counts, "unfinished answers", out.unfinished);
   bump(counts, "answers ended by an error", out.errors.length);
