@@ -50,7 +50,7 @@ part_fuzz() {
 run_ctest() {
   ctest --test-dir "$QUERN_ROOT/$1" -j "$(nproc)" --output-on-failure --no-tests=error >"$QUERN_ROOT/$1/log/ctest.txt" 2>&1 ||
     { sed -n '/Start.*\|Passed/!p' "$QUERN_ROOT/$1/log/ctest.txt"; return 1; }
-  tail -n 4 "$QUERN_ROOT/$1/log/ctest.txt"
+  sed -n '/% tests passed/,$p' "$QUERN_ROOT/$1/log/ctest.txt" # with those that did not run, if any
 }
 
 # run_fuzzer PROGRAM: from the seeds in tests/fuzz/NAME if there are any; what it finds is left in build-fuzz/found/.

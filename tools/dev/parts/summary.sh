@@ -25,7 +25,8 @@ summary_run() {
 # What ran, added up from the closing lines of the tools.
 summary_count() {
   case $1 in
-    unit | asan) sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)/\2 tests, \1 failed/p' "$2" ;;
+    unit | asan) awk '/^[0-9]+% tests passed, / { n = $NF; failed = $4 } /\(Skipped\)$/ { skipped++ }
+               END { if (n) printf "%d tests, %d failed, %d skipped\n", n, failed, skipped }' "$2" ;;
     oldx86 | arm | wasm) awk '/^emulated: .* tests, / { for (i = 1; i <= NF; i++) if ($i == "tests,") tests += $(i - 1) }
                END { printf "%d tests\n", tests }' "$2" ;;
     tsan) awk '/^tsan: / { tests += $3 } END { printf "%d tests\n", tests }' "$2" ;;
