@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "engine/sample/check_options.h"
 
 namespace quern {
@@ -38,6 +39,17 @@ constexpr Bound kBounds[] = {
      [](const GenerateOptions& o) { return std::ssize(o.client) + std::ssize(o.cache_salt) + 0l; },
      0, 1024},
 };
+
+// Text is whole characters. A stop of other bytes could only be found inside of one, and would end
+// the text there.
+Result<> check_stops(std::span<const std::string> stops) {
+  for (size_t i = 0; i < stops.size(); ++i) {
+    if (is_utf8(stops[i])) continue;
+    return Error{Code::invalid_argument, "stop string " + std::to_string(i) + " is not valid UTF-8",
+                 "", ""};
+  }
+  return Ok{};
+}
 
 }  // namespace
 
@@ -90,6 +102,7 @@ Result<> Engine::check(const Request& request) const {
                  std::string(bound.field) + " is " + std::to_string(value) + ", must be " + allowed,
                  "", ""};
   }
+  TRY_OK(check_stops(request.options.stop));
   return check_tokens(request.prompt);
 }
 

@@ -65,6 +65,7 @@ class FakeExecutor final : public Executor {
   int64_t n_steps = 0, n_rows = 0, n_copied = 0;
   size_t most_chunks = 0;
   std::optional<Error> fail_next;
+  std::optional<float> always;  // every number that comes out
 
  private:
   // What comes out of a row is `width` numbers that depend on its history and the salt.
@@ -83,8 +84,9 @@ class FakeExecutor final : public Executor {
             batch.tokens[row] + (used && shape_.roles_count ? shape_.n_vocab : 0);
         if (n_done == batch.used.size() || batch.used[n_done] != row) continue;
         CHECK(used, "logits and hidden states are computed of used rows");
-        write_numbers(history(chunk, chunk.position + i) + salt,
-                      out.subspan(n_done++ * width, width));
+        const auto numbers = out.subspan(n_done++ * width, width);
+        write_numbers(history(chunk, chunk.position + i) + salt, numbers);
+        if (always) std::fill(numbers.begin(), numbers.end(), *always);
       }
     }
     CHECK(n_done == batch.used.size(), "used rows are ascending rows of the batch");
