@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "quern/model.h"
+#include "support/small_files.h"
 #include "support/temporary_folder.h"
 
 namespace quern {
@@ -60,7 +61,7 @@ TEST_F(Sessions, ASessionIsThereAgainInAnotherProgram) {
   EXPECT_GE(warm.timings.cached_n, 149);
 }
 
-TEST_F(Sessions, OtherNumericsAndDamageAreRefusedAndHurtNothing) {
+TEST_F(Sessions, OtherNumericsDamageAndAFullDiskAreErrorsAndHurtNothing) {
   const Model model = load();
   const Generation cold = ask(model);
   ASSERT_TRUE(model.save_session(file_, prompt_));
@@ -68,6 +69,15 @@ TEST_F(Sessions, OtherNumericsAndDamageAreRefusedAndHurtNothing) {
   EXPECT_EQ(model.load_session(file_ + "x").error().code, Code::not_found);
   EXPECT_EQ(model.save_session(temporary_.path() / "no" / "folder", prompt_).error().code,
             Code::unavailable);
+  {
+    const SmallFiles limit(10'000);
+    const auto refused = model.save_session(file_, prompt_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    EXPECT_NE(refused.error().what.find("File too large"), std::string::npos);
+    EXPECT_EQ(refused.error().where, file_);
+  }
+  EXPECT_TRUE(model.load_session(file_));  // the older one is still whole
   fs::resize_file(file_, fs::file_size(file_) / 2);
   EXPECT_EQ(model.load_session(file_).error().code, Code::corrupt);
   EXPECT_EQ(ask(model).ids, cold.ids);

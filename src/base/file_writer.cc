@@ -10,9 +10,30 @@
 #include <utility>
 
 namespace quern {
+namespace {
+
+const char* fix_of(int error) {
+  switch (error) {
+    case ENOSPC:
+      return "make room on the disk";
+    case EDQUOT:
+      return "make room: your share of the disk is used up";
+    case EFBIG:
+      return "raise the limit on the size of a file (ulimit -f)";
+    case EROFS:
+    case EACCES:
+      return "choose a folder that you may write";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
 Error FileWriter::failure() const {
-  return {Code::unavailable, std::string("cannot write: ") + std::strerror(errno), path_,
-          errno == ENOSPC ? "make room on the disk" : ""};
+  const int error = errno;
+  return {Code::unavailable, std::string("cannot write: ") + std::strerror(error), path_,
+          fix_of(error)};
 }
 
 Result<FileWriter> FileWriter::create(const std::string& path) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "support/small_files.h"
 #include "support/temporary_folder.h"
 
 namespace quern {
@@ -75,6 +76,23 @@ TEST_F(WritesFiles, SayWhyTheyCannot) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::unavailable);
   EXPECT_NE(refused.error().what.find("No such file"), std::string::npos);
+}
+
+// As on a full disk, but for the error's number: nothing half written stays.
+TEST_F(WritesFiles, StopWhereNoFileMayGrowAndLeaveNothing) {
+  const SmallFiles limit(1000);
+  {
+    auto writer = FileWriter::create(path_);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE(writer->write(0, bytes(std::string(900, 'x'))));
+    const auto refused = writer->write(900, bytes(std::string(900, 'x')));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    EXPECT_EQ(refused.error().what, "cannot write: File too large");
+    EXPECT_EQ(refused.error().where, path_);
+    EXPECT_NE(refused.error().fix.find("ulimit -f"), std::string::npos);
+  }
+  EXPECT_EQ(n_files(), 0);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -77,6 +78,9 @@ int run(int argc, const char* const* argv) {
 }  // namespace quern::cli
 
 int main(int argc, char** argv) {
+  // A file that would grow beyond the user's limit (ulimit -f) is a write that fails, as on a full
+  // disk: whoever writes says so and goes on.
+  std::signal(SIGXFSZ, SIG_IGN);
   int code = quern::cli::run(argc, argv);
   // A full disk shows only when the buffer is written.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && code == quern::cli::kDone)
