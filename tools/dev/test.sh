@@ -1,4 +1,4 @@
-# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz oldx86 arm wasm; by name only: tsan
+# test [PART...]         builds and runs every test, or just: lint unit rust e2e asan fuzz oldx86 arm wasm; by name only: tsan soak
 
 source "$QUERN_ROOT/tools/dev/parts/packages.sh"
 source "$QUERN_ROOT/tools/dev/parts/compile.sh"
@@ -7,7 +7,7 @@ source "$QUERN_ROOT/tools/dev/parts/emulated.sh"
 source "$QUERN_ROOT/tools/dev/parts/stress.sh"
 
 ALL_PARTS=(lint unit rust e2e asan fuzz oldx86 arm wasm)
-BY_NAME=(tsan) # costs minutes
+BY_NAME=(tsan soak) # cost minutes
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.

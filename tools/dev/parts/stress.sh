@@ -1,4 +1,4 @@
-# The part of ./dev test that runs threads under the thread sanitizer.
+# Parts of ./dev test that are asked for by name: threads under the thread sanitizer, and the soak.
 
 # program | the tests in it where threads meet
 TSAN_TESTS=(
@@ -8,6 +8,7 @@ TSAN_TESTS=(
   "test_engine|EngineThread.*:PrefixStoreTest.*"
   "test_api|Stress.*:Model.*:Embeddings.*:Sessions.*:KeepsPacked.*"
 )
+SOAK_SECONDS=${SOAK_SECONDS:-600}
 
 # The Rust library is not instrumented (tests/tsan.supp says what follows from it); futexes are not seen either, but the
 # atomics around them are. About six minutes of one core for the build, one for the tests.
@@ -31,4 +32,12 @@ run_tsan() {
     "$@" "$QUERN_ROOT/build-tsan/bin/$program" --gtest_filter="$filter" >"$log" 2>&1 ||
     { grep -v '^\[ .*\(RUN\|OK\) ' "$log" | head -n 200; return 1; }
   echo "tsan: $program, $(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests*\./\1/p' "$log") tests, no race"
+}
+
+part_soak() {
+  compile build soak
+  python3 "$QUERN_ROOT/tools/fetch_model.py" smollm2 --quiet
+  QUERN_PACKED_CACHE='' "$QUERN_ROOT/build/bin/soak" \
+    "${XDG_CACHE_HOME:-$HOME/.cache}/quern/models/smollm2-135m-instruct-q4_1.gguf" \
+    "$QUERN_ROOT/tests/data/mixed.txt" "$SOAK_SECONDS"
 }

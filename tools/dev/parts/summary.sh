@@ -30,6 +30,7 @@ summary_count() {
     oldx86 | arm | wasm) awk '/^emulated: .* tests, / { for (i = 1; i <= NF; i++) if ($i == "tests,") tests += $(i - 1) }
                END { printf "%d tests\n", tests }' "$2" ;;
     tsan) awk '/^tsan: / { tests += $3 } END { printf "%d tests\n", tests }' "$2" ;;
+    soak) sed -n 's/^\([0-9]* acts in [0-9]* s\):.*/\1/p' "$2" ;;
     rust) awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
                END { printf "%d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$2" ;;
     e2e) grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped)' "$2" | tail -n 1 | tr -d '=' | xargs ;;
