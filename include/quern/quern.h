@@ -87,6 +87,7 @@ QUERN_API quern_code quern_default_options_json(char** json, quern_error** error
 
 QUERN_API void quern_string_free(char* string);
 QUERN_API void quern_ids_free(int32_t* ids);
+QUERN_API void quern_floats_free(float* floats);
 
 /* ---- errors ----
  * All take NULL, which reads as QUERN_OK and empty text. Texts live as long as the error. */
@@ -120,6 +121,8 @@ typedef void (*quern_note_fn)(void* user, const char* text);
  *   "isa"           instruction set; "": the best one here
  *   "pin"           "none", "cores" or CPUs by number, "0-3,8"
  *   "deterministic" true: the same bits whatever was reused of earlier requests
+ *   "prefix_folder" where cached prompts are kept for later runs; "": in memory only
+ *   "prefix_bytes"  of that folder at most
  *   "max_waiting"   answers that wait for their turn; more are refused
  *   "tuning"        with what `quern tune` found for this machine
  *   "packed_cache"  "auto", "on" or "off"
@@ -167,11 +170,12 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  *   "max_tokens"      -1: until the model stops or the context is full
  *   "stop"            texts; the answer ends before the first of them
  *   "stop_ids"        end tokens beside the model's own
- *   "grammar"         what the answer must follow: {"kind", "text", "compact"}, "kind" one of
- * "none", "json_object", "json_schema", "regex", "lark", "choice", "tools" (grammar.h) "ignore_eos"
- * true: end tokens do not end it "n"               answers, 1 to 128 (quern_submit) "speculate"
- * true: guesses are checked where that is faster; no answer changes "priority"        larger first
- *   "client"          clients of one priority are served alike
+ *   "grammar"         what the answer must follow: {"kind", "text", "compact"}; "kind" is "none",
+ *                     "json_object", "json_schema", "regex", "lark", "choice" or "tools"
+ * (grammar.h) "reasoning"       how long it may reason: {"budget", "start", "end", "message"}
+ * (generation.h) "ignore_eos"      true: end tokens do not end it "n"               answers, 1 to
+ * 128 (quern_submit) "speculate"       true: guesses are checked where that is faster; no answer
+ * changes "priority"        larger first "client"          clients of one priority are served alike
  *   "deadline_ms"     from submission: what is there then is the answer; 0: none
  *   "cache_salt"      requests share cached prompts only with those of the same salt
  * and any of quern/sampling.h by the names there: "temperature", "top_k", "top_p", "min_p", "seed",
@@ -223,6 +227,36 @@ QUERN_API quern_code quern_stream_cancel(quern_stream* stream, quern_error** err
 
 /* An answer that still runs is cancelled. A stream may outlive the handle of its model. */
 QUERN_API void quern_stream_free(quern_stream* stream);
+
+/* ---- vectors that stand for texts ---- */
+
+/* request: a JSON object with
+ *   "texts"       an array of texts, or of arrays of token ids
+ * and any of
+ *   "pooling"     how a text's tokens become one vector: "auto", "mean", "last" or "cls"
+ *   "normalize"   true: to length 1
+ *   "dimensions"  only the first so many numbers of each; 0: all
+ * embeddings.h says more. *values: the vectors one after the other, by quern_floats_free; of no
+ * texts none, but never NULL. *result: {"pooling", "dimensions", "n_tokens": [of each text]}.
+ * Errors: invalid_argument (an empty text, an id out of range, dimensions), out_of_memory (a text
+ * longer than the context), unsupported, corrupt. */
+QUERN_API quern_code quern_embed(const quern_model* model, const char* request, float** values,
+                                 char** result, quern_error** error);
+
+/* ---- sessions: what is cached of a conversation, in a file ---- */
+
+/* Writes what is cached of these tokens; *n_saved (may be NULL): how many of them that are.
+ * cache_salt: that of the requests which left them there; NULL: none. Errors: invalid_argument,
+ * unavailable (the disk is full, there is no such folder). */
+QUERN_API quern_code quern_session_save(const quern_model* model, const char* path,
+                                        const int32_t* ids, size_t n_ids, const char* cache_salt,
+                                        size_t* n_saved, quern_error** error);
+
+/* Reads such a file into the cache: a prompt that begins with these tokens need not compute them.
+ * Errors: not_found, corrupt, unsupported (of another model, numerics or kind of cache),
+ * out_of_memory; the model goes on unchanged. */
+QUERN_API quern_code quern_session_load(const quern_model* model, const char* path, int32_t** ids,
+                                        size_t* n_ids, quern_error** error);
 
 #ifdef __cplusplus
 }

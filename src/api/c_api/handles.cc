@@ -26,6 +26,13 @@ void* allocated(size_t bytes) {
   return memory;
 }
 
+template <class T>
+T* copied(std::span<const T> all) {
+  T* out = static_cast<T*>(allocated(std::max<size_t>(all.size(), 1) * sizeof(T)));
+  std::ranges::copy(all, out);
+  return out;
+}
+
 }  // namespace
 
 quern_code finish(const Result<>& outcome, quern_error** error) noexcept {
@@ -67,10 +74,7 @@ char* given_text(std::string_view text) {
   return out;
 }
 
-int32_t* given_ids(std::span<const int32_t> ids) {
-  auto* out = static_cast<int32_t*>(allocated(std::max<size_t>(ids.size(), 1) * sizeof(int32_t)));
-  std::copy(ids.begin(), ids.end(), out);
-  return out;
-}
+int32_t* given_ids(std::span<const int32_t> ids) { return copied(ids); }
+float* given_floats(std::span<const float> floats) { return copied(floats); }
 
 }  // namespace quern::c_api

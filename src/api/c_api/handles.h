@@ -47,7 +47,28 @@ Result<> needed(const void* pointer, std::string_view what);
 
 // A copy with a zero byte behind it, freed by quern_string_free. Throws std::bad_alloc.
 char* given_text(std::string_view text);
-// A copy freed by quern_ids_free; not null for an empty one either. Throws std::bad_alloc.
+// Copies freed by quern_ids_free and quern_floats_free; not null for empty ones either. Throw
+// std::bad_alloc.
 int32_t* given_ids(std::span<const int32_t> ids);
+float* given_floats(std::span<const float> floats);
+
+// Where a call for tokens puts them; empty until it succeeds.
+struct IdsOut {
+  IdsOut(int32_t** into, size_t* n_into) : ids(into), n_ids(n_into) {
+    if (ids != nullptr) *ids = nullptr;
+    if (n_ids != nullptr) *n_ids = 0;
+  }
+  Result<> check() const {
+    TRY_OK(needed(ids, "ids"));
+    return needed(n_ids, "n_ids");
+  }
+  void give(std::span<const int32_t> all) const {
+    *ids = given_ids(all);
+    *n_ids = all.size();
+  }
+
+  int32_t** ids;
+  size_t* n_ids;
+};
 
 }  // namespace quern::c_api

@@ -71,6 +71,13 @@ constexpr Field<GrammarSpec> kGrammar[] = {
     field<&GrammarSpec::text>("text"),
     field<&GrammarSpec::compact>("compact"),
 };
+constexpr Field<ReasoningOptions> kReasoning[] = {
+    field<&ReasoningOptions::budget>("budget"),
+    field<&ReasoningOptions::start>("start"),
+    field<&ReasoningOptions::end>("end"),
+    field<&ReasoningOptions::message>("message"),
+};
+constexpr Pooling kPoolings[] = {Pooling::automatic, Pooling::mean, Pooling::last, Pooling::cls};
 constexpr Field<LogitBias> kLogitBias[] = {
     field<&LogitBias::id>("id"),
     field<&LogitBias::bias>("bias"),
@@ -158,6 +165,12 @@ Result<> read_value(const Json& value, const At& at, GrammarKind& out) {
 Result<> read_value(const Json& value, const At& at, GrammarSpec& out) {
   return read_fields(kGrammar, value, at, out);
 }
+Result<> read_value(const Json& value, const At& at, ReasoningOptions& out) {
+  return read_fields(kReasoning, value, at, out);
+}
+Result<> read_value(const Json& value, const At& at, Pooling& out) {
+  return read_name(kPoolings, value, at, out);
+}
 Result<> read_value(const Json& value, const At& at, LogitBias& out) {
   return read_all_fields(kLogitBias, value, at, out);
 }
@@ -185,6 +198,14 @@ JsonOut write_value(const GrammarSpec& value) {
   write_fields(kGrammar, value, object);
   return object;
 }
+
+JsonOut write_value(const ReasoningOptions& value) {
+  JsonOut object = JsonOut::object();
+  write_fields(kReasoning, value, object);
+  return object;
+}
+
+JsonOut write_value(Pooling value) { return name(value); }
 
 JsonOut write_value(const std::vector<LogitBias>& value) {
   JsonOut all = JsonOut::array();

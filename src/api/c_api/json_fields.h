@@ -39,6 +39,8 @@ Result<> read_value(const Json& value, const At& at, KvKind& out);
 Result<> read_value(const Json& value, const At& at, PackedUse& out);
 Result<> read_value(const Json& value, const At& at, GrammarKind& out);
 Result<> read_value(const Json& value, const At& at, GrammarSpec& out);
+Result<> read_value(const Json& value, const At& at, ReasoningOptions& out);
+Result<> read_value(const Json& value, const At& at, Pooling& out);
 Result<> read_value(const Json& value, const At& at, LogitBias& out);
 Result<> read_value(const Json& value, const At& at, Message& out);
 
@@ -68,6 +70,8 @@ JsonOut write_value(KvKind value);
 JsonOut write_value(PackedUse value);
 JsonOut write_value(GrammarKind value);
 JsonOut write_value(const GrammarSpec& value);
+JsonOut write_value(const ReasoningOptions& value);
+JsonOut write_value(Pooling value);
 JsonOut write_value(const std::vector<LogitBias>& value);
 
 // A field of the options T.

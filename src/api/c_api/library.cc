@@ -23,6 +23,8 @@ void quern_string_free(char* string) { std::free(string); }
 
 void quern_ids_free(int32_t* ids) { std::free(ids); }
 
+void quern_floats_free(float* floats) { std::free(floats); }
+
 quern_code quern_error_code(const quern_error* error) {
   return error == nullptr ? QUERN_OK : static_cast<quern_code>(error->error.code) + 1;
 }

@@ -9,28 +9,10 @@
 
 using namespace quern;
 using c_api::guarded;
+using c_api::IdsOut;
 using c_api::needed;
 
 namespace {
-
-// Where a call for tokens puts them; empty until it succeeds.
-struct IdsOut {
-  IdsOut(int32_t** into, size_t* n_into) : ids(into), n_ids(n_into) {
-    if (ids != nullptr) *ids = nullptr;
-    if (n_ids != nullptr) *n_ids = 0;
-  }
-  Result<> check() const {
-    TRY_OK(needed(ids, "ids"));
-    return needed(n_ids, "n_ids");
-  }
-  void give(const std::vector<int32_t>& all) const {
-    *ids = c_api::given_ids(all);
-    *n_ids = all.size();
-  }
-
-  int32_t** ids;
-  size_t* n_ids;
-};
 
 LoadOptions with_callbacks(LoadOptions options, quern_progress_fn on_progress,
                            quern_note_fn on_note, void* user) {

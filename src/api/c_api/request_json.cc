@@ -16,6 +16,8 @@ constexpr Field<LoadOptions> kLoad[] = {
     field<&LoadOptions::isa>("isa"),
     field<&LoadOptions::pin>("pin"),
     field<&LoadOptions::deterministic>("deterministic"),
+    field<&LoadOptions::prefix_folder>("prefix_folder"),
+    field<&LoadOptions::prefix_bytes>("prefix_bytes"),
     field<&LoadOptions::max_waiting>("max_waiting"),
     field<&LoadOptions::tuning>("tuning"),
     field<&LoadOptions::packed_cache>("packed_cache"),
@@ -27,6 +29,7 @@ constexpr Field<GenerateOptions> kGenerate[] = {
     field<&GenerateOptions::stop_ids>("stop_ids"),
     field<&GenerateOptions::ignore_eos>("ignore_eos"),
     field<&GenerateOptions::grammar>("grammar"),
+    field<&GenerateOptions::reasoning>("reasoning"),
     field<&GenerateOptions::n>("n"),
     field<&GenerateOptions::speculate>("speculate"),
     field<&GenerateOptions::priority>("priority"),
@@ -71,6 +74,12 @@ constexpr Field<SamplingOptions> kSampling[] = {
     field<&SamplingOptions::post_sampling_probs>("post_sampling_probs"),
 };
 
+constexpr Field<EmbedOptions> kEmbed[] = {
+    field<&EmbedOptions::pooling>("pooling"),
+    field<&EmbedOptions::normalize>("normalize"),
+    field<&EmbedOptions::dimensions>("dimensions"),
+};
+
 Result<> read_prompt(const Json& value, const At& at, GenerateRequest& out) {
   if (value.is_string()) return read_value(value, at, out.prompt.emplace<std::string>());
   if (value.is_array()) return read_value(value, at, out.prompt.emplace<Ids>());
@@ -93,6 +102,23 @@ constexpr RequestField kRequest[] = {
     {"special", [](const Json& value, const At& at,
                    GenerateRequest& out) { return read_value(value, at, out.special); }},
 };
+
+// Texts, or tokens, or some of each.
+Result<> read_texts(const Json& value, const At& at, EmbedRequest& out) {
+  if (!value.is_array()) return wrong_type(value, at, "an array");
+  for (const Json& text : value) {
+    const At place{.outer = &at, .index = std::ssize(out.texts)};
+    auto& into = out.texts.emplace_back();
+    if (text.is_string()) {
+      TRY_OK(read_value(text, place, into.emplace<std::string>()));
+    } else if (text.is_array()) {
+      TRY_OK(read_value(text, place, into.emplace<Ids>()));
+    } else {
+      return wrong_type(text, place, "text or an array of token ids");
+    }
+  }
+  return Ok{};
+}
 
 Result<> read_request_field(const Json& value, const At& at, GenerateRequest& out) {
   for (const RequestField& row : kRequest)
@@ -119,6 +145,20 @@ Result<GenerateRequest> read_request(std::string_view json) {
   return request;
 }
 
+Result<EmbedRequest> read_embed_request(std::string_view json) {
+  const At at{.name = "request"};
+  TRY(Json value, parse_json(json, at.name));
+  if (!value.is_object()) return wrong_type(value, at, "an object");
+  const auto texts = value.find("texts");
+  if (texts == value.end())
+    return Error{Code::invalid_argument, "a request has \"texts\"", at.text(), ""};
+  EmbedRequest request;
+  TRY_OK(read_texts(*texts, {.outer = &at, .name = "texts"}, request));
+  value.erase(texts);
+  TRY_OK(read_fields(kEmbed, value, at, request.options));
+  return request;
+}
+
 Result<LoadOptions> read_load_options(std::string_view json) {
   const At at{.name = "options"};
   TRY(const Json value, parse_json(json, at.name));
@@ -142,7 +182,9 @@ JsonOut default_options() {
   request["special"] = GenerateRequest().special;
   write_fields(kGenerate, GenerateOptions(), request);
   write_fields(kSampling, SamplingOptions(), request);
-  return {{"load", std::move(load)}, {"request", std::move(request)}};
+  JsonOut embed = JsonOut::object();
+  write_fields(kEmbed, EmbedOptions(), embed);
+  return {{"load", std::move(load)}, {"request", std::move(request)}, {"embed", std::move(embed)}};
 }
 
 }  // namespace quern::c_api

@@ -21,15 +21,21 @@ struct GenerateRequest {
   GenerateOptions options;
 };
 
+struct EmbedRequest {
+  std::vector<std::variant<Ids, std::string>> texts;
+  EmbedOptions options;
+};
+
 // All errors are invalid_argument and name the field. Values within a field's type but out of its
 // range are left to the engine, which refuses them by name too.
 Result<GenerateRequest> read_request(std::string_view json);
+Result<EmbedRequest> read_embed_request(std::string_view json);
 // The callbacks stay empty.
 Result<LoadOptions> read_load_options(std::string_view json);
 // [{"role", "content"}, ...]
 Result<Messages> read_messages(std::string_view json);
 
-// {"load": {...}, "request": {...}}: each field that has a default, with it.
+// {"load": {...}, "request": {...}, "embed": {...}}: each field that has a default, with it.
 JsonOut default_options();
 
 }  // namespace quern::c_api

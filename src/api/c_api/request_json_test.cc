@@ -32,7 +32,7 @@ TEST(RequestJson, FieldsReachTheirOptions) {
       "stop_ids": [3], "ignore_eos": true, "n": 4, "grammar": {"kind": "regex", "text": "a+"}, "speculate": false, "priority": -2,
       "client": "me", "deadline_ms": 9000000000, "cache_salt": "s", "temperature": 0.25,
       "top_k": 5, "seed": 18446744073709551615, "logit_bias": [{"id": 7, "bias": -2.5}],
-      "banned": [1], "dry_breakers": [], "samplers": ["top_k"], "n_probs": 0,
+      "reasoning": {"budget": 9, "end": "</r>"}, "banned": [1], "dry_breakers": [], "samplers": ["top_k"], "n_probs": 0,
       "post_sampling_probs": true})");
   ASSERT_TRUE(read) << to_string(read.error());
   const GenerateOptions& options = read->options;
@@ -43,6 +43,9 @@ TEST(RequestJson, FieldsReachTheirOptions) {
   EXPECT_EQ(options.n, 4);
   EXPECT_EQ(options.grammar, (GrammarSpec{GrammarKind::regex, "a+"}));
   EXPECT_FALSE(options.speculate);
+  EXPECT_EQ(options.reasoning.budget, 9);
+  EXPECT_EQ(options.reasoning.start, "<think>");
+  EXPECT_EQ(options.reasoning.end, "</r>");
   EXPECT_EQ(options.priority, -2);
   EXPECT_EQ(options.client, "me");
   EXPECT_EQ(options.deadline_ms, 9000000000);
@@ -65,7 +68,7 @@ TEST(RequestJson, FieldsReachTheirOptions) {
 TEST(RequestJson, LoadOptionsAreReadByName) {
   const auto read = read_load_options(R"({"threads": 3, "numerics": "exact", "kv": "int8",
       "context": 4096, "max_batch": 32, "isa": "scalar", "pin": "cores", "deterministic": true,
-      "max_waiting": 5, "tuning": false, "packed_cache": "off"})");
+      "prefix_folder": "/p", "prefix_bytes": 5000000000, "max_waiting": 5, "tuning": false, "packed_cache": "off"})");
   ASSERT_TRUE(read) << to_string(read.error());
   EXPECT_EQ(read->threads, 3);
   EXPECT_EQ(read->numerics, Numerics::exact);
@@ -75,6 +78,8 @@ TEST(RequestJson, LoadOptionsAreReadByName) {
   EXPECT_EQ(read->isa, "scalar");
   EXPECT_EQ(read->pin, "cores");
   EXPECT_TRUE(read->deterministic);
+  EXPECT_EQ(read->prefix_folder, "/p");
+  EXPECT_EQ(read->prefix_bytes, 5000000000);
   EXPECT_EQ(read->max_waiting, 5);
   EXPECT_FALSE(read->tuning);
   EXPECT_EQ(read->packed_cache, PackedUse::off);

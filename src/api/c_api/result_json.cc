@@ -59,6 +59,12 @@ std::string piece_json(const Piece& piece, bool with_logprobs) {
   return to_text(answer(piece.text, piece.ids, piece.logprobs, with_logprobs));
 }
 
+std::string embeddings_json(const Embeddings& embeddings) {
+  return to_text({{"pooling", name(embeddings.pooling)},
+                  {"dimensions", embeddings.dimensions},
+                  {"n_tokens", embeddings.n_tokens}});
+}
+
 std::string generation_json(const Generation& generation, bool with_logprobs) {
   JsonOut out = answer(generation.text, generation.ids, generation.logprobs, with_logprobs);
   out["finish"] = name(generation.finish);
