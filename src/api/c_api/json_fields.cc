@@ -10,7 +10,7 @@ namespace {
 // The name under which an error speaks of a value.
 std::string called(const At& at) {
   if (at.index >= 0) return "element " + std::to_string(at.index);
-  return at.name.size() <= 64 ? std::string(at.name) : std::string(at.name.substr(0, 64)) + "...";
+  return short_name(at.name);
 }
 
 Error out_of_range(const At& at, const std::string& limits) {

@@ -30,7 +30,7 @@ class Checker final : public nlohmann::json_sax<Json> {
 
   bool key(string_t& field) override {
     if (keys_.back().insert(field).second) return true;
-    return fail("the field \"" + field.substr(0, 64) + "\" is there twice");
+    return fail("the field \"" + short_name(field) + "\" is there twice");
   }
 
   bool parse_error(std::size_t position, const std::string&,
@@ -72,6 +72,14 @@ Result<Json> parse_json(std::string_view text, std::string_view name) {
   Checker checker(name);
   if (!Json::sax_parse(text, &checker)) return *checker.error();
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string short_name(std::string_view name) {
+  constexpr size_t kMost = 64;
+  if (name.size() <= kMost) return std::string(name);
+  size_t n = kMost;
+  while (n > 0 && (static_cast<unsigned char>(name[n]) & 0xc0u) == 0x80u) --n;  // not inside of one
+  return std::string(name.substr(0, n)) + "...";
 }
 
 std::string to_text(const JsonOut& value) {

@@ -19,6 +19,9 @@ constexpr int kMaxJsonDepth = 64;
 // not UTF-8, not JSON: where; a field twice).
 Result<Json> parse_json(std::string_view text, std::string_view name);
 
+// A field's name as errors say it: its first characters, where it is longer than 64 bytes.
+std::string short_name(std::string_view name);
+
 // On one line. Bytes that are not UTF-8 become U+FFFD; infinities and NaN null.
 std::string to_text(const JsonOut& value);
 

@@ -190,6 +190,12 @@ TEST(RequestJson, LongNamesAreCutInErrors) {
   const auto read = read_request("{\"prompt\": \"\", \"" + std::string(100000, 'x') + "\": 1}");
   ASSERT_FALSE(read);
   EXPECT_LT(to_string(read.error()).size(), 300u);
+  // Between characters: 64 bytes end inside of the last one.
+  const std::string name = std::string(62, 'x') + "\xe2\x82\xac";
+  const auto cut = read_request("{\"prompt\": \"\", \"" + name + "\": 1}");
+  EXPECT_EQ(cut.error().what, "there is no field " + std::string(62, 'x') + "...");
+  const auto twice = read_request("{\"" + name + "\": 1, \"" + name + "\": 1}");
+  EXPECT_EQ(twice.error().what, "the field \"" + std::string(62, 'x') + "...\" is there twice");
 }
 
 // Every default, written and read again, is the default: names, types and values of the tables.
