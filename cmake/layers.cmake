@@ -35,18 +35,18 @@ function(quern_layer name)
   endif()
 endfunction()
 
-# quern_fuzz(name source DEPENDS layer...): a libFuzzer program fuzz_<name>, built with -DQUERN_FUZZ=ON (clang)
-# by the target fuzzers.
+# quern_fuzz(name source... DEPENDS layer... [LINK library...]): a libFuzzer program fuzz_<name>, built with
+# -DQUERN_FUZZ=ON (clang) by the target fuzzers. More sources than one: what is fuzzed, of a layer that is not needed whole.
 # Every layer is then instrumented as well (the flags are set for the whole tree below), so that the fuzzer sees
 # the branches of the code under test.
-function(quern_fuzz name source)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+function(quern_fuzz name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
   if(NOT QUERN_FUZZ)
     return()
   endif()
   list(TRANSFORM ARG_DEPENDS PREPEND quern_)
-  add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE ${ARG_DEPENDS})
+  add_executable(fuzz_${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_DEPENDS} ${ARG_LINK})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   add_dependencies(fuzzers fuzz_${name})
 endfunction()
