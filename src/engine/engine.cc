@@ -61,6 +61,7 @@ Engine::Engine(Executor& executor, EngineOptions options)
       pool_(executor.n_pages()),
       prefixes_(pool_, executor, options_.most_idle_pages) {
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
+  if (options_.draft) draft_.emplace(*options_.draft, executor.n_vocab(), options_.draft_context);
   prefixes_.use(options_.store.get());
   const int64_t capacity = int64_t{executor.n_pages()} * executor.page_tokens();
   context_ = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
@@ -155,6 +156,7 @@ void Engine::reserve(PageTable& pages, int n_tokens) {
 void Engine::lose_cache(Sequence& s) {
   prefixes_.keep(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages());
   s.lose_cache();
+  if (draft_) draft_->forget(draft_text(s));
 }
 
 void Engine::retire(Sequence& s) {
@@ -165,6 +167,7 @@ void Engine::retire(Sequence& s) {
 // Its pages are undefined now.
 void Engine::fail(Sequence& s, const Error& error) {
   s.lose_cache();
+  if (draft_) draft_->forget(draft_text(s));
   s.fail(error);
   orphan_followers(s);
 }

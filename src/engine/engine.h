@@ -24,6 +24,7 @@
 #include "engine/sample/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/spec/draft_model.h"
 #include "engine/spec/ngram_lookup.h"
 
 namespace quern {
@@ -43,13 +44,21 @@ struct EngineOptions {
   bool deterministic = false;
   std::shared_ptr<PrefixStore> store;  // cached pages go there too, and are found there; null: none
   std::string model;                   // tells its weights apart, for files of pages
+  // A small model with the same tokens that guesses what comes next; null: none. Outlives the
+  // engine, and nobody else uses it meanwhile.
+  Executor* draft = nullptr;
+  int draft_context = 0;                    // tokens it can follow; 0: as many as its cache
+  int most_drafts = Sequence::kMostDrafts;  // guesses of one sequence in a step, at most; 0: none
+  // Whether it pays or not, and in as many rows as prompts may have: for tests, which know no time.
+  bool always_guess = false;
 };
 
 struct EngineCounts {
-  int64_t n_steps = 0, n_rows = 0;  // forward passes and their rows
-  int64_t n_preempted = 0;          // times a sequence lost its pages
-  int64_t n_cached_tokens = 0;      // prompt tokens that were not computed again
-  int64_t n_drafts = 0, n_true_drafts = 0;
+  int64_t n_steps = 0, n_rows = 0;          // forward passes and their rows
+  int64_t n_preempted = 0;                  // times a sequence lost its pages
+  int64_t n_cached_tokens = 0;              // prompt tokens that were not computed again
+  int64_t n_drafts = 0, n_true_drafts = 0;  // guesses checked; that came true
+  int64_t n_model_drafts = 0, n_true_model_drafts = 0;  // of which a draft model's
 };
 
 // One thread at a time (EngineThread lets several callers in). A request's tokens depend on the
@@ -102,6 +111,7 @@ class Engine {
   int n_free_pages() const { return pool_.n_free() + prefixes_.n_evictable(); }
   int n_waiting() const;  // answers that have not begun
   PrefixTree& prefixes() { return prefixes_; }
+  const DraftModel* draft() const { return draft_ ? &*draft_ : nullptr; }
 
  private:
   Result<> check(const Request& request) const;
@@ -110,6 +120,9 @@ class Engine {
   // ---- a step, in this order (engine_step.cc)
   void end_overdue();
   void look_up_prefixes();
+  int n_streams() const;
+  double read_drafts(int n_streams);
+  void guess(int n_streams);
   Plan plan();
   void fill_batch(const Plan& plan);
   void begin_masks();
@@ -117,7 +130,10 @@ class Engine {
   void take_tokens(Sequence& sequence, size_t first_logits, int n_logits);
   void release_followers(Sequence& leader, std::span<const float> logits);
 
-  int guess(Sequence& s, int n_streams);
+  DraftModel::Text draft_text(const Sequence& s) const;
+  int room_for_drafts(const Sequence& s) const;
+  void choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::Wish>& wishes);
+  void note_drafts(Sequence& s, int n_checked, int n_true);
   bool take_token(Sequence& s, std::span<float> logits, std::span<const uint32_t> mask);
   void take_forced(Sequence& s);
   std::span<const uint32_t> within_budget(const Sequence& s, std::span<const uint32_t> mask);
@@ -145,6 +161,7 @@ class Engine {
   PagePool pool_;  // before everything that holds pages
   PrefixTree prefixes_;
   NgramLookup ngrams_;
+  std::optional<DraftModel> draft_;
   MaskThread masks_;
   std::map<RequestId, std::unique_ptr<Sequence>> sequences_;  // until their last output is taken
   RequestId next_id_ = 0;

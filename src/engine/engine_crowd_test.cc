@@ -17,6 +17,7 @@ struct Running {
 
 struct Sums {
   int64_t n_cancelled = 0, n_reused = 0, n_preempted = 0, n_true_drafts = 0, n_paused = 0;
+  int64_t n_model_drafts = 0, n_true_model_drafts = 0, n_draft_failures = 0;
   size_t most_chunks = 0;
 };
 
@@ -35,6 +36,8 @@ class Crowd {
     options_.prompt_rows_beside_streams = 1 + below(8);
     options_.deterministic = deterministic;
     if (below(4) == 0) options_.most_idle_pages = below(10);
+    options_.always_guess = below(3) > 0;
+    if (below(2)) use_draft();
     executor_ = std::make_unique<FakeExecutor>(shape_);
     engine_ = std::make_unique<Engine>(*executor_, options_);
   }
@@ -43,11 +46,19 @@ class Crowd {
     for (int arriving = 14; arriving > 0 || !running_.empty();) {
       while (arriving > 0 && below(3) == 0) --arriving, submit();
       for (auto& [id, r] : running_) engine_->pause(id, below(10) == 0 && ++sums.n_paused);
+      if (draft_ && below(60) == 0)
+        draft_->fail_next = Error{Code::unavailable, "no device", "", ""};
       engine_->step();
       read(sums);
       if (testing::Test::HasFatalFailure()) return;
     }
     EXPECT_EQ(engine_->n_free_pages(), executor_->n_pages());
+    if (draft_) {
+      EXPECT_EQ(engine_->draft()->n_free_pages(), draft_->n_pages());
+      sums.n_draft_failures += engine_->draft()->n_failed();
+    }
+    sums.n_model_drafts += engine_->counts().n_model_drafts;
+    sums.n_true_model_drafts += engine_->counts().n_true_model_drafts;
     sums.n_preempted += engine_->counts().n_preempted;
     sums.n_true_drafts += engine_->counts().n_true_drafts;
     sums.most_chunks = std::max(sums.most_chunks, executor_->most_chunks);
@@ -55,6 +66,20 @@ class Crowd {
 
  private:
   int below(int n) { return static_cast<int>(random_() % n); }
+
+  // As wise as the model where roles do not count, or a fool; of a tightness of its own.
+  void use_draft() {
+    FakeExecutor::Shape shape = shape_;
+    shape.roles_count = false;
+    shape.max_rows = 1 + below(24);
+    shape.page_tokens = 1 + below(6);
+    shape.n_pages = (20 + below(100) + shape.page_tokens) / shape.page_tokens;
+    if (below(4) == 0) shape.n_vocab = 40 + below(30);
+    draft_ = std::make_unique<FakeExecutor>(shape);
+    options_.draft = draft_.get();
+    options_.draft_context = below(4) == 0 ? 30 : 0;
+    options_.most_drafts = 1 + below(8);
+  }
 
   Request random_request() {
     std::vector<int32_t> prompt(1 + below(30), below(3));  // alike, so that prefixes are shared
@@ -109,6 +134,8 @@ class Crowd {
     FakeExecutor executor(roomy);
     EngineOptions o = options_;
     o.most_idle_pages = 0;
+    o.draft = nullptr;
+    o.most_drafts = 0;
     Engine engine(executor, o);
     const Done expected = quern::run(engine, r);
     if (done.finish == Finish::cancelled) {
@@ -124,7 +151,7 @@ class Crowd {
   std::mt19937 random_;
   FakeExecutor::Shape shape_;
   EngineOptions options_;
-  std::unique_ptr<FakeExecutor> executor_;
+  std::unique_ptr<FakeExecutor> executor_, draft_;
   std::unique_ptr<Engine> engine_;
   std::map<RequestId, Running> running_;
 };
@@ -143,6 +170,9 @@ TEST(EngineCrowd, ChangesNobodysTokens) {
     EXPECT_GT(sums.n_reused, 500);
     EXPECT_GT(sums.n_preempted, 50);
     EXPECT_GT(sums.n_true_drafts, 50);
+    EXPECT_GT(sums.n_model_drafts, 200);
+    EXPECT_GT(sums.n_true_model_drafts, deterministic ? 0 : 50);  // roles are not guessed
+    EXPECT_GT(sums.n_draft_failures, 20);
     EXPECT_GT(sums.n_paused, 100);
     EXPECT_GT(sums.most_chunks, 4u);
   }

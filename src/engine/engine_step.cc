@@ -88,15 +88,21 @@ void Engine::look_up_prefixes() {
   }
 }
 
+int Engine::n_streams() const {
+  return static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
+    return one.second->takes_part() && one.second->generating();
+  }));
+}
+
 Plan Engine::plan() {
+  const int n_running = n_streams();
+  const double spent = read_drafts(n_running);
+  if (n_running > 0 && !options_.always_guess)
+    limits_.prompt_rows_beside_streams = pace_.prompt_rows(n_running, spent);
+  guess(n_running);
   views_.clear();
-  const auto takes_part = [&](const Sequence& s) { return s.live() && s.leader < 0; };
-  const auto n_streams =
-      static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(), [&](const auto& one) {
-        return takes_part(*one.second) && one.second->generating();
-      }));
   for (const auto& [id, s] : sequences_) {
-    if (!takes_part(*s)) continue;
+    if (!s->takes_part()) continue;
     views_.push_back({.id = id,
                       .priority = s->options().priority,
                       .arrival = id,
@@ -104,25 +110,12 @@ Plan Engine::plan() {
                       .served = shares_.served(s->options().client),
                       .n_pending = s->n_pending(),
                       .n_cached = s->n_cached(),
-                      .n_extra = guess(*s, n_streams),
+                      .n_extra = static_cast<int>(s->drafts.size()),
                       .generating = s->generating(),
                       .paused = s->paused,
                       .pages = s->pages().pages()});
   }
-  if (n_streams > 0) limits_.prompt_rows_beside_streams = pace_.prompt_rows(n_streams);
   return next(views_, n_free_pages(), limits_);
-}
-
-// Fills s.drafts with what is worth checking, as the sequence stands.
-int Engine::guess(Sequence& s, int n_streams) {
-  s.drafts.clear();
-  if (!s.options().speculate || !s.generating() || s.n_pending() != 1 || s.paused) return 0;
-  const int room = std::min(context_ - s.n_tokens(), s.most_new() - s.n_generated() - 1);
-  if (room <= 0) return 0;
-  ngrams_.guess(s.options().cache_salt, s.tokens(), std::min(room, Sequence::kMostDrafts),
-                s.drafts);
-  s.drafts.resize(s.payoff.rows(pace_.draft_cost(n_streams), static_cast<int>(s.drafts.size())));
-  return static_cast<int>(s.drafts.size());
 }
 
 // Logits are wanted where a sequence will have nothing pending.
@@ -204,11 +197,7 @@ void Engine::take_tokens(Sequence& s, size_t first_logits, int n_logits) {
     s.computed(1);  // its row is that of the draft
     ++n_true;
   }
-  if (n_logits > 1) {
-    s.note_drafts(n_logits - 1, n_true);
-    counts_.n_drafts += n_logits - 1;
-    counts_.n_true_drafts += n_true;
-  }
+  if (n_logits > 1) note_drafts(s, n_logits - 1, n_true);
   if (s.live()) take_forced(s);
   ngrams_.learn(s.options().cache_salt, s.tokens(), s.n_learned);
   s.n_learned = s.n_tokens();

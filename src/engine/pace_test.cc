@@ -46,6 +46,45 @@ TEST(Pace, KnowsWhatDraftsCost) {
   EXPECT_NEAR(pace.prompt_rows(1), 10, 1);  // another thing
 }
 
+TEST(Pace, DraftsTellOfRowsWhereNoPromptHasCome) {
+  Pace pace(2, 128);
+  pace.note({1}, 0.010);
+  pace.note({.n_streams = 1, .n_drafts = 5}, 0.010 + 5 * 0.0002);
+  EXPECT_NEAR(pace.prompt_rows(1), 50, 1);
+}
+
+TEST(Pace, AGuessHoldsUpAllStreams) {
+  Pace pace(2, 128);
+  settled(pace, 0.010, 0.001, 8);
+  for (int i = 0; i < 40; ++i) pace.note({.n_streams = 8, .n_drafts = 4}, 0.010 + 4 * 0.0001);
+  EXPECT_NEAR(pace.draft_cost(8), 8 * 0.01, 0.001);
+  pace.note_guesses(16, 16 * 0.0005);
+  EXPECT_NEAR(pace.guess_cost(8), 8 * 0.05, 0.001);
+}
+
+TEST(Pace, ADraftModelReadsInHalfTheTimeOfPrompts) {
+  Pace pace(2, 128);
+  settled(pace, 0.010, 0.001);
+  EXPECT_EQ(pace.reading_rows(1), 8);
+  pace.note_reading(10, 10 * 0.0002);
+  EXPECT_NEAR(pace.reading_rows(1), 25, 1);
+  EXPECT_NEAR(pace.prompt_rows(1, 0.005), 5, 1);  // what is left of the time
+  EXPECT_EQ(pace.prompt_rows(1, 1), 1);
+}
+
+TEST(Pace, LooksNowAndThenHowLongAStepTakesWithoutDrafts) {
+  Pace pace(2, 128);
+  EXPECT_TRUE(pace.wants_plain_step(1));
+  pace.note({1}, 0.010);
+  int n_plain = 0;
+  for (int i = 0; i < 650; ++i) {
+    const bool plain = pace.wants_plain_step(1);
+    n_plain += plain;
+    pace.note({.n_streams = 1, .n_drafts = plain ? 0 : 3}, 0.012);
+  }
+  EXPECT_EQ(n_plain, 10);
+}
+
 TEST(Pace, OneSlowStepIsNoNews) {
   Pace pace(2, 128);
   settled(pace, 0.010, 0.001);

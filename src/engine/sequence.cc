@@ -16,7 +16,8 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 
 Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable pages)
     : sampler(std::move(its_sampler)),
-      payoff(kMostDrafts),
+      text_payoff(kMostDrafts),
+      model_payoff(kMostDrafts),
       id_(id),
       request_(std::move(request)),
       n_prompt_(static_cast<int>(request_.prompt.size())),
@@ -66,7 +67,7 @@ void Sequence::start(int64_t admission) {
 void Sequence::note_drafts(int n_checked, int n_true) {
   n_drafts_ += n_checked;
   n_true_drafts_ += n_true;
-  payoff.note(n_checked, n_true);
+  (drafts_by_model ? model_payoff : text_payoff).note(n_checked, n_true);
   if (live()) return;  // one of them ended it
   output_.timings.draft_n = n_drafts_;
   output_.timings.draft_true_n = n_true_drafts_;

@@ -69,20 +69,22 @@ class Sequence {
   bool generating() const { return n_generated() > 0 && n_pending() <= kMostForced; }
   static constexpr int kMostForced = 32;
   static constexpr int kMostDrafts = 16;
+  bool takes_part() const { return live() && leader < 0; }
   int64_t admission() const { return admission_; }
   // Gets its first rows; later calls do nothing.
   void start(int64_t admission);
-  bool paused = false;          // its reader is behind
-  RequestId leader = -1;        // computes the prompt they share; -1: nobody, or it is done
-  bool looked_up = false;       // the tree was asked for what it has of the tokens
-  std::vector<int32_t> drafts;  // guesses checked by the step at hand
-  int n_learned = 0;            // tokens the guesses know of
+  bool paused = false;           // its reader is behind
+  RequestId leader = -1;         // computes the prompt they share; -1: nobody, or it is done
+  bool looked_up = false;        // the tree was asked for what it has of the tokens
+  std::vector<int32_t> drafts;   // guesses checked by the step at hand
+  bool drafts_by_model = false;  // a draft model made them, not earlier text
+  int n_learned = 0;             // tokens the guesses from earlier text know of
 
   // ---- answer
   Sampler sampler;
   std::unique_ptr<Constraint> constraint;  // null: anything goes
   std::optional<ReasoningBudget> reasoning;
-  Payoff payoff;
+  Payoff text_payoff, model_payoff;  // of guesses from earlier text, and of a draft model's
   void note_drafts(int n_checked, int n_true);
 
   // Takes a token that goes on, with its bytes; the text may contain a stop string: then it

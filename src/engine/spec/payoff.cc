@@ -4,20 +4,20 @@
 
 namespace quern {
 
-int Payoff::rows(double row_cost, int available) {
+Payoff::Offer Payoff::offer(double cost, int available) {
   const int most = std::min(most_, available);
-  double best = 1, tokens = 1, power = 1;
-  int best_k = 0;
+  Offer best;
+  double tokens = 1, power = 1;
   for (int k = 1; k <= most; ++k) {
     power *= p_;
     tokens += power;
-    const double rate = tokens / (1 + k * row_cost);
-    if (rate > best) best = rate, best_k = k;
+    const double rate = tokens / (1 + k * cost);
+    if (rate > best.rate) best = {k, rate};
   }
-  if (best_k > 0 || most == 0) return best_k;
-  if (++n_skipped_ < kRetryAfter) return 0;
+  if (best.n > 0 || most == 0) return best;
+  if (++n_skipped_ < kRetryAfter) return {};
   n_skipped_ = 0;
-  return std::min(most, 2);
+  return {std::min(most, 2), std::numeric_limits<double>::infinity()};
 }
 
 void Payoff::note(int n_checked, int n_true) {

@@ -58,24 +58,37 @@ TEST(NgramLookup, SaltsDoNotSeeEachOther) {
 TEST(Payoff, ChecksManyWhereTheyComeTrueAndNoneWhereTheyDoNot) {
   Payoff good(16), bad(16);
   for (int i = 0; i < 50; ++i) good.note(8, 8), bad.note(8, 0);
-  EXPECT_EQ(good.rows(0.1, 16), 16);
-  EXPECT_EQ(good.rows(0.1, 3), 3);
-  EXPECT_EQ(bad.rows(0.1, 16), 0);
+  EXPECT_EQ(good.offer(0.1, 16).n, 16);
+  EXPECT_EQ(good.offer(0.1, 3).n, 3);
+  EXPECT_EQ(bad.offer(0.1, 16).n, 0);
 }
 
 TEST(Payoff, RowsThatCostAStepEachPayNever) {
   Payoff payoff(16);
   for (int i = 0; i < 50; ++i) payoff.note(8, 8);
-  EXPECT_EQ(payoff.rows(1.0, 16), 0);
+  EXPECT_EQ(payoff.offer(1.0, 16).n, 0);
 }
 
 TEST(Payoff, TriesAgainNowAndThen) {
   Payoff payoff(16);
   for (int i = 0; i < 50; ++i) payoff.note(8, 0);
   int n_tried = 0;
-  for (int i = 0; i < 320; ++i) n_tried += payoff.rows(0.1, 16) > 0;
+  for (int i = 0; i < 320; ++i) n_tried += payoff.offer(0.1, 16).n > 0;
   EXPECT_EQ(n_tried, 10);
-  EXPECT_EQ(payoff.rows(0.1, 0), 0);
+  EXPECT_EQ(payoff.offer(0.1, 0).n, 0);
+}
+
+TEST(Payoff, OffersOfTwoSourcesAreCompared) {
+  Payoff cheap(16), dear(16), wrong(16);
+  for (int i = 0; i < 50; ++i) cheap.note(8, 8), dear.note(8, 8), wrong.note(8, 0);
+  EXPECT_GT(cheap.offer(0.1, 8).rate, dear.offer(0.3, 8).rate);
+  EXPECT_GT(dear.offer(0.3, 8).rate, cheap.offer(0.1, 1).rate);  // one guess against eight
+  Payoff::Offer offer;
+  EXPECT_EQ(offer.rate, 1);  // no guesses: a token in the time of a step
+  do offer = wrong.offer(0.1, 8);
+  while (offer.n == 0);
+  EXPECT_TRUE(offer.trial());
+  EXPECT_GT(offer.rate, cheap.offer(0.1, 8).rate);
 }
 
 }  // namespace
