@@ -9,6 +9,7 @@
 #include "backend/cpu/tuning.h"
 #include "backend/executor.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "compile/packed_file.h"
 #include "formats/weight_source.h"
 
@@ -16,6 +17,9 @@ namespace quern {
 
 struct CompileOptions {
   int threads = 0;  // 0: one per core this process may use
+  // Passes run on it, so that executors of which one works at a time share their threads. Null: of
+  // its own, by `threads` and `pin`, which count for nothing else.
+  std::shared_ptr<ThreadPool> pool;
   Numerics numerics = Numerics::automatic;
   KvKind kv = KvKind::automatic;
   int max_rows = 512;  // rows of one forward pass
@@ -40,6 +44,10 @@ struct CompileOptions {
   std::string dump;
   std::function<void(std::string_view step, std::string_view text)> dump_out;
 };
+
+// The pool that compile() makes where none is given. Errors: as ThreadPool::start; invalid_argument
+// (the list of CPUs).
+Result<std::shared_ptr<ThreadPool>> start_pool(const CompileOptions& options);
 
 // The source stays alive as long as the executor. Errors: unsupported (architecture, tensor type,
 // option, with what there is), corrupt (missing tensor, wrong shape: named), out_of_memory.

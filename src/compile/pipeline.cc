@@ -70,15 +70,24 @@ std::vector<std::vector<NodeId>> users(const Graph& graph) {
   return found;
 }
 
+Result<std::shared_ptr<ThreadPool>> start_pool(const CompileOptions& options) {
+  TRY_OK(check_options(options));
+  TRY(std::vector<int> cpus, pin_cpus(options.pin));
+  const int threads = options.threads ? options.threads : std::max(1, detect_cpu_features().n_cpus);
+  TRY(auto pool, ThreadPool::start(threads, std::move(cpus)));
+  return std::shared_ptr<ThreadPool>(std::move(pool));
+}
+
 Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
                                           const CompileOptions& options) {
   TRY_OK(check_options(options));
-  TRY(std::vector<int> cpus, pin_cpus(options.pin));
   TRY(const cpu::Kernels* kernels, pick_kernels(options));
   TRY(Config config, read_config(*source));
   TRY(Graph graph, build_graph(*source, config));
-  const int threads = options.threads ? options.threads : std::max(1, detect_cpu_features().n_cpus);
-  TRY(auto pool, ThreadPool::start(threads, std::move(cpus)));
+  std::shared_ptr<ThreadPool> pool = options.pool;
+  if (!pool) {
+    TRY(pool, start_pool(options));
+  }
   Compilation c = {.source = *source,
                    .options = options,
                    .kernels = *kernels,

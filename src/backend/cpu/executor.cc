@@ -30,7 +30,7 @@ int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
 class CpuExecutor final : public Executor {
  public:
-  CpuExecutor(Program program, const Kernels& kernels, std::unique_ptr<ThreadPool> pool,
+  CpuExecutor(Program program, const Kernels& kernels, std::shared_ptr<ThreadPool> pool,
               ExecutorOptions options)
       : options_(std::move(options)),
         program_(std::move(program)),
@@ -74,7 +74,7 @@ class CpuExecutor final : public Executor {
   ExecutorOptions options_;
   Program program_;
   const Kernels& kernels_;
-  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<ThreadPool> pool_;
   WeightMemory arena_, scratch_, pages_;
   int64_t scratch_stride_ = 0;
   std::vector<LayerCache> caches_;
@@ -310,7 +310,7 @@ Result<WeightMemory> WeightMemory::allocate(int64_t bytes, bool large_pages) {
 }
 
 Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
-                                                std::unique_ptr<ThreadPool> pool,
+                                                std::shared_ptr<ThreadPool> pool,
                                                 ExecutorOptions options) {
   auto executor = std::make_unique<CpuExecutor>(std::move(program), kernels, std::move(pool),
                                                 std::move(options));

@@ -17,9 +17,10 @@ struct ExecutorOptions {
       profile;  // called after every pass; empty: no times taken
 };
 
-// Errors: out_of_memory.
+// The pool may be that of other executors, as long as one of them works at a time. Errors:
+// out_of_memory.
 Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
-                                                std::unique_ptr<ThreadPool> pool,
+                                                std::shared_ptr<ThreadPool> pool,
                                                 ExecutorOptions options);
 
 }  // namespace quern::cpu
