@@ -31,8 +31,8 @@ struct GenerateOptions {
   int n = 1;
   GrammarSpec grammar;  // what every answer must follow; see docs/grammar.md
   ReasoningOptions reasoning;
-  // Guesses from earlier text are checked several at a time where that is faster. No answer
-  // changes.
+  // Guesses from earlier text, and those of a draft model (LoadOptions), are checked several at a
+  // time where that is faster. No answer changes.
   bool speculate = true;
 
   int priority = 0;         // larger first; a larger one may interrupt a smaller one, which goes on

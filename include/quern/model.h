@@ -55,6 +55,11 @@ struct LoadOptions {
   // folder as private as that. A bad file costs a note. Empty: in memory only.
   std::string prefix_folder;
   int64_t prefix_bytes = int64_t{16} << 30;
+  // A small model with the same tokens that guesses what comes next; guesses are checked, several
+  // at a time, where that is faster, and no answer changes. Path as for load; empty: none. It takes
+  // the memory of its weights and of a cache for as many tokens as the model's.
+  std::string draft_model;
+  int most_drafts = 16;  // guesses checked at a time for one answer, whatever their source; 0: none
   int max_waiting = 1024;  // answers that wait for their turn; more are refused
   bool tuning = true;      // with what `quern tune` found for this machine; results are the same
   PackedUse packed_cache = PackedUse::automatic;
@@ -85,7 +90,8 @@ struct ModelInfo {
 class Model {
  public:
   // path: a GGUF file, the first of its shards, or a folder with one. Errors: not_found, corrupt,
-  // unsupported, out_of_memory, invalid_argument (an option).
+  // unsupported, out_of_memory, invalid_argument (an option; a draft model with other tokens: names
+  // both and what differs).
   static Result<Model> load(const std::string& path, const LoadOptions& options = {});
 
   const ModelInfo& info() const;

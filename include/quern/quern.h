@@ -123,6 +123,8 @@ typedef void (*quern_note_fn)(void* user, const char* text);
  *   "deterministic" true: the same bits whatever was reused of earlier requests
  *   "prefix_folder" where cached prompts are kept for later runs; "": in memory only
  *   "prefix_bytes"  of that folder at most
+ *   "draft_model"   path of a small model with the same tokens that guesses ahead; "": none
+ *   "most_drafts"   guesses checked at a time for one answer, 0 to 16
  *   "max_waiting"   answers that wait for their turn; more are refused
  *   "tuning"        with what `quern tune` found for this machine
  *   "packed_cache"  "auto", "on" or "off"

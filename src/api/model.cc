@@ -11,6 +11,7 @@
 #include "api/make_embeddings.h"
 #include "api/packed_keeper.h"
 #include "api/reasoning.h"
+#include "api/same_tokens.h"
 #include "api/stream_state.h"
 #include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
@@ -94,6 +95,46 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .dump_out = options.dump_out};
 }
 
+Result<> check_drafts(const LoadOptions& options) {
+  if (options.most_drafts >= 0 && options.most_drafts <= Sequence::kMostDrafts) return Ok{};
+  return Error{Code::invalid_argument, "most_drafts is " + std::to_string(options.most_drafts), "",
+               "choose 0 to " + std::to_string(Sequence::kMostDrafts)};
+}
+
+// Null: none is asked for.
+Result<std::shared_ptr<const WeightSource>> open_draft(const LoadOptions& options) {
+  if (options.draft_model.empty()) return std::shared_ptr<const WeightSource>();
+  TRY(auto source, open_model(options.draft_model));
+  return std::shared_ptr<const WeightSource>(std::move(source));
+}
+
+// An executor and what may be kept of its packed weights.
+struct Compiled {
+  std::unique_ptr<Executor> executor;
+  std::unique_ptr<PackedKeeper> keeper;
+};
+
+Result<Compiled> compile_and_keep(const std::shared_ptr<const WeightSource>& source,
+                                  const LoadOptions& options, CompileOptions for_compiler) {
+  Compiled made;
+  for_compiler.packed = [&](PackedContents contents, double seconds) {
+    made.keeper = make_keeper(options, std::move(contents), seconds);
+  };
+  TRY(made.executor, compile(source, for_compiler));
+  return made;
+}
+
+// In the coarsest numerics, since its guesses are checked; every text that fits the model's cache
+// fits its own.
+Result<Compiled> compile_draft(const std::shared_ptr<const WeightSource>& source,
+                               const LoadOptions& options, CompileOptions for_compiler) {
+  for_compiler.numerics = Numerics::fast;
+  for_compiler.kv = KvKind::automatic;
+  for_compiler.progress = {};
+  for_compiler.dump.clear();
+  return compile_and_keep(source, options, std::move(for_compiler));
+}
+
 // Null: not asked for, or the weights cannot be told from others.
 std::shared_ptr<PrefixStore> make_store(const LoadOptions& options, const std::string& identity,
                                         const Executor& executor) {
@@ -149,28 +190,26 @@ struct Model::State {
   std::vector<int32_t> ends;
   Grammars grammars;
   Result<Pooling> pooling;               // of embeddings, as the file says
-  std::unique_ptr<Executor> executor;    // keeps the file
-  std::unique_ptr<EngineThread> engine;  // uses the executor
-  std::unique_ptr<PackedKeeper> keeper;  // reads the executor's weights; null: nothing to keep
+  Compiled compiled, draft;              // an executor keeps its file; draft: perhaps none
+  std::unique_ptr<EngineThread> engine;  // uses the executors
 
   // Keeping may begin: the first answer is out.
   template <class T>
   T after_answer(T result) const {
-    if (keeper) keeper->start();
+    for (const Compiled* one : {&compiled, &draft})
+      if (one->keeper) one->keeper->start();
     return result;
   }
 };
 
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
+  TRY_OK(check_drafts(options));
   TRY(std::shared_ptr<const WeightSource> source, open_model(path));
+  TRY(const std::shared_ptr<const WeightSource> draft, open_draft(options));
   TRY(const Config config, read_config(*source));
   TRY(CompileOptions for_compiler, compile_options(options, config));
   if (options.packed_cache == PackedUse::on && for_compiler.packed_folder.empty() && options.note)
     options.note("packed weights are not kept: there is no folder for them");
-  std::unique_ptr<PackedKeeper> keeper;
-  for_compiler.packed = [&](PackedContents contents, double seconds) {
-    keeper = make_keeper(options, std::move(contents), seconds);
-  };
   std::vector<std::string> notes;
   auto defaults = GenerationDefaults::read(source->metadata(), source->path(), notes);
   if (options.note) std::for_each(notes.begin(), notes.end(), options.note);
@@ -178,27 +217,40 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
     const Result<Vocabulary> vocabulary = read_vocabulary(*source);
     if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
+    if (draft) TRY_OK(check_same_tokens(*source, vocabulary, *draft));
     return std::make_shared<State>(describe(*source, config), *source, vocabulary,
                                    std::move(defaults));
   });
-  auto compiled = compile(source, for_compiler);
+  if (draft) {
+    TRY(for_compiler.pool, start_pool(for_compiler));  // one of the two works at a time
+  }
+  auto compiled = compile_and_keep(source, options, for_compiler);
   TRY(const std::shared_ptr<State> state, text.get());
   if (!compiled) return compiled.error();
-  state->executor = std::move(*compiled);
-  state->keeper = std::move(keeper);
+  state->compiled = std::move(*compiled);
+  int draft_context = 0;
+  if (draft) {
+    TRY(state->draft, compile_draft(draft, options, for_compiler));
+    TRY(const Config draft_config, read_config(*draft));
+    draft_context = draft_config.context;
+  }
   state->info.has_chat_template = static_cast<bool>(state->chat_template);
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {
     return tokenizer ? tokenizer->bytes(id, false) : std::string();
   };
   const std::string identity = packed_key(*source).value_or("");
+  Executor& executor = *state->compiled.executor;
   state->engine = std::make_unique<EngineThread>(
-      *state->executor, EngineOptions{.end_ids = state->ends,
-                                      .token_bytes = bytes,
-                                      .context = config.context,
-                                      .max_waiting = options.max_waiting,
-                                      .deterministic = options.deterministic,
-                                      .store = make_store(options, identity, *state->executor),
-                                      .model = identity});
+      executor, EngineOptions{.end_ids = state->ends,
+                              .token_bytes = bytes,
+                              .context = config.context,
+                              .max_waiting = options.max_waiting,
+                              .deterministic = options.deterministic,
+                              .store = make_store(options, identity, executor),
+                              .model = identity,
+                              .draft = state->draft.executor.get(),
+                              .draft_context = draft_context,
+                              .most_drafts = options.most_drafts});
   return Model(state);
 }
 
@@ -276,8 +328,8 @@ Result<Embeddings> Model::embed(std::span<const std::vector<int32_t>> texts,
   const auto advance = [&s](Embedding& embedding) {
     return s.engine->call([&](Engine& engine) { return engine.advance(embedding); });
   };
-  return s.after_answer(
-      make_embeddings(*s.executor, s.engine->context(), s.pooling, texts, options, advance));
+  return s.after_answer(make_embeddings(*s.compiled.executor, s.engine->context(), s.pooling, texts,
+                                        options, advance));
 }
 
 Result<Embeddings> Model::embed(std::span<const std::string> texts,

@@ -18,6 +18,8 @@ constexpr Field<LoadOptions> kLoad[] = {
     field<&LoadOptions::deterministic>("deterministic"),
     field<&LoadOptions::prefix_folder>("prefix_folder"),
     field<&LoadOptions::prefix_bytes>("prefix_bytes"),
+    field<&LoadOptions::draft_model>("draft_model"),
+    field<&LoadOptions::most_drafts>("most_drafts"),
     field<&LoadOptions::max_waiting>("max_waiting"),
     field<&LoadOptions::tuning>("tuning"),
     field<&LoadOptions::packed_cache>("packed_cache"),
