@@ -46,15 +46,20 @@ Json timings_json(const Timings& timings) {
           {"predicted_n", timings.predicted_n},
           {"predicted_ms", timings.predicted_ms},
           {"predicted_per_second", per_second(timings.predicted_n, timings.predicted_ms)},
-          {"cache_n", timings.cached_n}};
+          {"cache_n", timings.cached_n},
+          {"draft_n", timings.draft_n},
+          {"draft_n_accepted", timings.draft_true_n}};
 }
 
 std::string timings_text(const Timings& timings) {
   return fmt::format(
-      "{} tokens read at {:.0f} tokens/s ({} from the cache), {} generated at {:.1f} "
-      "tokens/s",
-      timings.prompt_n, per_second(timings.prompt_n, timings.prompt_ms), timings.cached_n,
-      timings.predicted_n, per_second(timings.predicted_n, timings.predicted_ms));
+             "{} tokens read at {:.0f} tokens/s ({} from the cache), {} generated at {:.1f} "
+             "tokens/s",
+             timings.prompt_n, per_second(timings.prompt_n, timings.prompt_ms), timings.cached_n,
+             timings.predicted_n, per_second(timings.predicted_n, timings.predicted_ms)) +
+         (timings.draft_n > 0
+              ? fmt::format(", {} of {} guesses right", timings.draft_true_n, timings.draft_n)
+              : "");
 }
 
 std::string short_timings_text(const Timings& timings) {

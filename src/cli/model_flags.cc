@@ -46,6 +46,16 @@ void add_cache_flags(Arguments& args, ModelFlags& flags) {
             "FOLDER");
 }
 
+void add_draft_flags(Arguments& args, ModelFlags& flags) {
+  args.text("--draft-model", flags.draft_model,
+            "A small model with the same tokens that guesses ahead: a GGUF file, a folder, or a "
+            "known name. Guesses are checked where that is faster; no answer changes",
+            "PATH");
+  args.integer("--draft", flags.most_drafts, 0, LoadOptions().most_drafts,
+               "Guesses checked at a time, from earlier text or a draft model's, at most; 0: none "
+               "[16]");
+}
+
 void add_compute_flags(Arguments& args, ModelFlags& flags) {
   args.text("--numerics", flags.numerics,
             "exact: f32 throughout, slow, the reference; fine: int8 in two terms, as good as f32; "
@@ -134,6 +144,10 @@ Result<Model> load_model(const ModelFlags& flags, LoadOptions options) {
   options.note = warn;
   options.deterministic = flags.deterministic;
   options.prefix_folder = flags.prefix_folder;
+  if (!flags.draft_model.empty()) {
+    TRY(options.draft_model, resolve_model(flags.draft_model));
+  }
+  options.most_drafts = flags.most_drafts;
   options.isa = flags.isa;
   options.pin = flags.pin;
   TRY(options.tuning, uses_tuning(flags));

@@ -20,6 +20,8 @@ struct ModelFlags {
   std::string pin = "none", tuning = "on";
   std::string packed = "auto";
   std::string prefix_folder;
+  std::string draft_model;
+  int most_drafts = LoadOptions().most_drafts;
   std::string dump;
 };
 
@@ -29,6 +31,8 @@ void add_model(Arguments& args, std::string& model);
 void add_machine_flags(Arguments& args, ModelFlags& flags);
 // What verbs that generate reuse of earlier prompts: --deterministic, --prefix-cache.
 void add_cache_flags(Arguments& args, ModelFlags& flags);
+// What verbs that generate guess ahead: --draft-model, --draft.
+void add_draft_flags(Arguments& args, ModelFlags& flags);
 // --numerics, --kv, --isa, --pin, --tuning, --packed-cache, --dump; --exact too.
 void add_compute_flags(Arguments& args, ModelFlags& flags);
 

@@ -107,6 +107,7 @@ void add_flags(Arguments& args, Flags& flags) {
   flags.sampling.add_to(args);
   add_machine_flags(args, flags.model);
   add_cache_flags(args, flags.model);
+  add_draft_flags(args, flags.model);
 }
 
 Result<> check(const Flags& flags) {

@@ -137,6 +137,7 @@ Result<int> run_chat(int argc, const char* const* argv) {
   flags.sampling.add_to(args);
   add_machine_flags(args, flags.model);
   add_cache_flags(args, flags.model);
+  add_draft_flags(args, flags.model);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
   TRY_OK(sort_words(flags));

@@ -186,6 +186,7 @@ def test_run_prints_the_contract(quern_json):
     timings = result["timings"]
     assert set(timings) == {
         "prompt_n", "prompt_ms", "prompt_per_second", "predicted_n", "predicted_ms", "predicted_per_second", "cache_n",
+        "draft_n", "draft_n_accepted",
     }  # fmt: skip
     assert timings["prompt_n"] + timings["cache_n"] == len(result["prompt_ids"])
     assert "Paris" in result["text"]
