@@ -41,15 +41,24 @@ class Crowd {
     begin_ = Clock::now();
     while (next_ < arrivals_.size() || !streams_.empty()) {
       TRY_OK(let_in());
+      was_full_ = was_full_ || streams_.size() == most_;
+      const bool full = was_full_ && next_ < arrivals_.size();
       const double before = seconds();
-      TRY_OK(read());
-      running_ += (seconds() - before) * static_cast<double>(streams_.size());
+      const auto n_running = static_cast<double>(streams_.size());
+      TRY(const int64_t n_gen, read());
+      for (CrowdRun* run : {&whole_, full ? &full_ : nullptr}) {
+        if (run == nullptr) continue;
+        run->seconds += seconds() - before;
+        run->n_gen += n_gen;
+        run->mean_running += (seconds() - before) * n_running;
+      }
       const auto ended = static_cast<double>(next_ - streams_.size());
       if (!keep_going(ended / static_cast<double>(arrivals_.size())))
         return Error{Code::cancelled, "stopped while measuring", {}, {}};
     }
-    const double all = seconds();
-    return CrowdRun{.seconds = all, .n_gen = n_gen_, .mean_running = running_ / all};
+    CrowdRun run = full_.n_gen > 0 ? full_ : whole_;
+    run.mean_running /= run.seconds;
+    return run;
   }
 
  private:
@@ -72,20 +81,21 @@ class Crowd {
     return Ok{};
   }
 
-  // What has come, waiting for the first a little.
-  Result<> read() {
-    if (streams_.empty()) return std::this_thread::sleep_for(kLook), Ok{};
+  // The tokens that have come, waiting for the first a little.
+  Result<int64_t> read() {
+    int64_t n_gen = 0;
+    if (streams_.empty()) return std::this_thread::sleep_for(kLook), n_gen;
     auto most = kLook;
     for (Stream& stream : streams_)
       while (!stream.over()) {
         const auto piece = stream.next(std::exchange(most, {}));
         if (!piece) break;
-        n_gen_ += std::ssize(piece->ids);
+        n_gen += std::ssize(piece->ids);
       }
     for (Stream& stream : streams_)
       if (stream.over() && !stream.result()) return stream.result().error();
     std::erase_if(streams_, [](const Stream& stream) { return stream.over(); });
-    return Ok{};
+    return n_gen;
   }
 
   const Model& model_;
@@ -96,8 +106,8 @@ class Crowd {
   std::mt19937_64 random_{7};
   std::vector<Stream> streams_;
   size_t next_ = 0;  // arrival
-  int64_t n_gen_ = 0;
-  double running_ = 0;  // requests times seconds
+  bool was_full_ = false;
+  CrowdRun whole_, full_;  // mean_running: times seconds, until the end
 };
 
 }  // namespace

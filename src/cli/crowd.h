@@ -23,8 +23,10 @@ std::vector<Arrival> equal_arrivals(int n, int n_prompt, int n_gen);
 // times over `span` seconds, in ascending order. The same seed gives the same.
 std::vector<Arrival> random_arrivals(int n, int n_prompt, int n_gen, double span, uint64_t seed);
 
+// While as many run as may: from the moment they first do to the moment the last request begins.
+// Before and after it there are fewer, by the accident of lengths. Where they never do, all of it.
 struct CrowdRun {
-  double seconds = 0;       // from the first arrival to the last token
+  double seconds = 0;
   int64_t n_gen = 0;        // tokens
   double mean_running = 0;  // requests, over the time
 };

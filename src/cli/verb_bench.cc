@@ -172,11 +172,13 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.integers("--seqs", flags.n_seqs, 1, 1 << 12,
                 "Instead: this many sequences at once, each generates -n tokens after a prompt of "
                 "-p tokens of its own, which is not timed; a list with commas");
-  args.text("--arrivals", flags.arrivals,
-            "With --seqs: together, the test above, or random: four times as many requests through "
-            "the scheduler, --seqs at a time, that come at random times with random lengths around "
-            "-p and -n, beside as many in step; prompts are timed too [together]",
-            "WHEN");
+  args.text(
+      "--arrivals", flags.arrivals,
+      "With --seqs: together, the test above, or random: four times as many requests through "
+      "the scheduler, --seqs at a time, that come at random times with random lengths around "
+      "-p and -n, beside as many in step; timed with their prompts, while there are as many as "
+      "may be [together]",
+      "WHEN");
   args.integers("--cached", flags.n_cached, 1, 1 << 20,
                 "Instead: the time to the first token of a prompt of -p tokens whose first N were "
                 "read before, beside that of a new prompt; a list with commas");
