@@ -39,9 +39,12 @@ Model loaded(const std::string& name, const LoadOptions& options) {
   return *model;
 }
 
-Model loaded_model() {
-  return loaded("llama_gqa3_tied",
-                {.threads = 2, .context = kContext, .max_batch = 64, .max_waiting = 150});
+Model loaded_model(const std::string& draft = "") {
+  return loaded("llama_gqa3_tied", {.threads = 2,
+                                    .context = kContext,
+                                    .max_batch = 64,
+                                    .draft_model = draft,
+                                    .max_waiting = 150});
 }
 
 GenerateOptions asking(int max_tokens, float temperature = 0, uint64_t seed = 0) {
@@ -345,7 +348,7 @@ TEST(Stress, EveryAnswerIsTheOneItGivesAlone) {
   constexpr int kCallers = 6, kActs = 78;
   const TemporaryFolder folder("stress");
   (void)questions();
-  const Model model = loaded_model();
+  const Model model = loaded_model(tiny("llama_gqa3_tied"));  // its own draft
   std::vector<std::thread> threads;
   for (int i = 0; i < kCallers; ++i)
     threads.emplace_back([&, i] { Caller(model, i, folder.path()).run(kActs); });
