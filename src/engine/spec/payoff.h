@@ -9,7 +9,8 @@ namespace quern {
 // Transformers via Speculative Decoding", ICML 2023, theorem 3.8)
 //   tokens of a step of k guesses: (1 - p^(k+1)) / (1 - p), p: a guess comes true
 //   time of it: 1 + k * cost
-// 0 where that is none; then now and then a few are tried again, since texts change.
+// 0 where that is none; then now and then a few are tried again, since texts change, and more
+// rarely where that goes on failing.
 class Payoff {
  public:
   explicit Payoff(int most) : most_(most) {}
@@ -28,10 +29,11 @@ class Payoff {
   void note(int n_checked, int n_true);
 
  private:
-  static constexpr int kRetryAfter = 32;  // steps with guesses at hand that were not checked
+  // Steps with guesses at hand that were not checked, before a few are.
+  static constexpr int kRetryAfter = 32, kRetryAtLast = 256;
   int most_;
   double p_ = 0.7;  // before anything is known
-  int n_skipped_ = 0;
+  int n_skipped_ = 0, retry_after_ = kRetryAfter;
 };
 
 }  // namespace quern

@@ -69,12 +69,22 @@ TEST(Payoff, RowsThatCostAStepEachPayNever) {
   EXPECT_EQ(payoff.offer(1.0, 16).n, 0);
 }
 
-TEST(Payoff, TriesAgainNowAndThen) {
+TEST(Payoff, TriesAgainNowAndThenAndMoreRarelyWhereThatFails) {
   Payoff payoff(16);
+  const auto tries = [&](int n_steps, int n_true) {
+    int n = 0;
+    for (int i = 0; i < n_steps; ++i) {
+      if (payoff.offer(0.5, 16).n == 0) continue;
+      payoff.note(2, n_true);
+      ++n;
+    }
+    return n;
+  };
   for (int i = 0; i < 50; ++i) payoff.note(8, 0);
-  int n_tried = 0;
-  for (int i = 0; i < 320; ++i) n_tried += payoff.offer(0.1, 16).n > 0;
-  EXPECT_EQ(n_tried, 10);
+  EXPECT_EQ(tries(32 + 64 + 128 + 256, 0), 4);
+  EXPECT_EQ(tries(256 * 4, 0), 4);
+  EXPECT_EQ(tries(256, 2), 1);
+  EXPECT_EQ(tries(32, 0), 1);  // the text had changed
   EXPECT_EQ(payoff.offer(0.1, 0).n, 0);
 }
 
