@@ -1,5 +1,6 @@
-// libFuzzer target: requests, load options and conversations of C programs from arbitrary bytes.
-// What is refused is refused as an invalid argument, by a short text that is UTF-8, with the place.
+// libFuzzer target: what C programs ask for (requests, load options, conversations, texts to
+// embed), from arbitrary bytes. What is refused is refused as an invalid argument, by a short text
+// that is UTF-8, with the place.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -27,13 +28,15 @@ void check(const Result<T>& read) {
 void run(std::string_view data) {
   if (data.empty()) return;
   const std::string_view json = data.substr(1);
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0:
       return check(read_request(json));
     case 1:
       return check(read_load_options(json));
-    default:
+    case 2:
       return check(read_messages(json));
+    default:
+      return check(read_embed_request(json));
   }
 }
 
