@@ -24,7 +24,7 @@ double Engine::read_drafts(int n_streams) {
   std::vector<DraftModel::Text> behind;
   for (const auto& [id, s] : sequences_) {
     if (!s->takes_part() || s->paused || s->n_cached() == 0 || room_for_drafts(*s) <= 0) continue;
-    if (draft_->n_unread(draft_text(*s)) <= draft_->most_unread()) continue;
+    if (!s->wants_model || draft_->n_unread(draft_text(*s)) <= draft_->most_unread()) continue;
     behind.push_back(draft_text(*s));
     n_streams -= s->generating();
   }
@@ -66,12 +66,18 @@ void Engine::choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::W
   const double check = pace_.draft_cost(n_streams);
   const auto text = offer(s.text_payoff, check, static_cast<int>(s.drafts.size()));
   s.drafts_by_model = false;
-  if (const int n_unread = draft_ && !text.trial() ? draft_->n_unread(draft_text(s)) : -1;
-      n_unread > 0 && n_unread <= draft_->most_unread()) {
+  const int n_unread = draft_ && !text.trial() ? draft_->n_unread(draft_text(s)) : -1;
+  if (n_unread > 0) {
     // Not more than the step has rows for.
-    const int rows = std::max(limits_.prompt_rows_beside_streams / n_streams, 1);
-    const auto model =
-        offer(s.model_payoff, check + pace_.guess_cost(n_streams), std::min(room, rows));
+    const int most = std::min(room, std::max(limits_.prompt_rows_beside_streams / n_streams, 1));
+    const double cost = check + pace_.guess_cost(n_streams);
+    Payoff::Offer model;
+    if (n_unread <= draft_->most_unread()) {
+      model = offer(s.model_payoff, cost, most);
+      s.wants_model = model.n > 0;
+    } else if (!s.wants_model) {
+      s.wants_model = s.model_payoff.wants(cost, most);
+    }
     s.drafts_by_model = model.rate > text.rate;
     if (s.drafts_by_model) wishes.push_back({draft_text(s), model.n, &s.drafts});
   }

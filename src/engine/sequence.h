@@ -78,6 +78,7 @@ class Sequence {
   bool looked_up = false;        // the tree was asked for what it has of the tokens
   std::vector<int32_t> drafts;   // guesses checked by the step at hand
   bool drafts_by_model = false;  // a draft model made them, not earlier text
+  bool wants_model = true;       // the draft model reads along, as its guesses are to be checked
   int n_learned = 0;             // tokens the guesses from earlier text know of
 
   // ---- answer

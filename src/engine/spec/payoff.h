@@ -25,10 +25,14 @@ class Payoff {
   // cost: what one more guess adds to a step, as a share of the step. available: guesses there
   // are.
   Offer offer(double cost, int available);
+  // Whether offer() would have any checked, where guesses cannot be made yet: a step without them.
+  bool wants(double cost, int available);
   // n_checked guesses (at least 1), of which the first n_true came true.
   void note(int n_checked, int n_true);
 
  private:
+  Offer best(double cost, int available) const;
+
   // Steps with guesses at hand that were not checked, before a few are.
   static constexpr int kRetryAfter = 32, kRetryAtLast = 256;
   int most_;

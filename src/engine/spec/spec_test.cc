@@ -88,6 +88,17 @@ TEST(Payoff, TriesAgainNowAndThenAndMoreRarelyWhereThatFails) {
   EXPECT_EQ(payoff.offer(0.1, 0).n, 0);
 }
 
+TEST(Payoff, WantsGuessesBeforeItsNextTrial) {
+  Payoff payoff(16);
+  EXPECT_TRUE(payoff.wants(0.1, 16));  // they pay
+  for (int i = 0; i < 50; ++i) payoff.note(8, 0);
+  for (int i = 1; i < 31; ++i) EXPECT_FALSE(payoff.wants(0.1, 16)) << i;
+  EXPECT_TRUE(payoff.wants(0.1, 16));
+  EXPECT_TRUE(payoff.wants(0.1, 16));  // until they are there
+  EXPECT_TRUE(payoff.offer(0.1, 16).trial());
+  EXPECT_FALSE(payoff.wants(0.1, 16));
+}
+
 TEST(Payoff, OffersOfTwoSourcesAreCompared) {
   Payoff cheap(16), dear(16), wrong(16);
   for (int i = 0; i < 50; ++i) cheap.note(8, 8), dear.note(8, 8), wrong.note(8, 0);
