@@ -35,9 +35,10 @@ struct EngineOptions {
   int context = 0;         // tokens of one sequence at most; 0: as many as the cache
   int max_sequences = 64;  // in one step; more wait
   int max_waiting = 1024;  // answers that have not begun; more are refused
-  // A step that also reads prompts takes at most so many times as long as one of the streams alone.
+  // Steps that also read prompts take at most so many times as long, in the mean, as if all who are
+  // there were streams already (pace.h).
   double stretch = 2;
-  int prompt_rows_beside_streams = 128;  // in one step, however fast they are
+  int prompt_rows_beside_streams = 512;  // in one step, however fast they are
   int most_idle_pages = INT32_MAX;       // kept for prompts that begin alike; 0: none
   // Cached rows are reused only in the role in which they were computed. Else what the model wrote
   // itself is reused as it was computed then, which differs in the last digits from reading it.
@@ -121,6 +122,7 @@ class Engine {
   void end_overdue();
   void look_up_prefixes();
   int n_streams() const;
+  Pace::Prompts waiting_prompts(int n_streams) const;
   double read_drafts(int n_streams);
   void guess(int n_streams);
   Plan plan();

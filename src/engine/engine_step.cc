@@ -89,16 +89,29 @@ void Engine::look_up_prefixes() {
 }
 
 int Engine::n_streams() const {
-  return static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
-    return one.second->takes_part() && one.second->generating();
-  }));
+  const auto n = std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
+    const Sequence& s = *one.second;
+    return s.takes_part() && s.generating() && !s.paused;
+  });
+  return std::min(static_cast<int>(n), limits_.sequences);
+}
+
+// As far as a step has room for them beside the streams.
+Pace::Prompts Engine::waiting_prompts(int n_streams) const {
+  Pace::Prompts prompts;
+  for (const auto& [id, s] : sequences_) {
+    if (!s->takes_part() || s->generating() || s->paused) continue;
+    prompts.n = std::min(prompts.n + 1, std::max(limits_.sequences - n_streams, 1));
+    prompts.n_rows = std::min(prompts.n_rows + s->n_pending(), limits_.rows_per_step);
+  }
+  return prompts;
 }
 
 Plan Engine::plan() {
   const int n_running = n_streams();
   const double spent = read_drafts(n_running);
   if (n_running > 0 && !options_.always_guess)
-    limits_.prompt_rows_beside_streams = pace_.prompt_rows(n_running, spent);
+    limits_.prompt_rows_beside_streams = pace_.rows(n_running, waiting_prompts(n_running), spent);
   guess(n_running);
   views_.clear();
   for (const auto& [id, s] : sequences_) {

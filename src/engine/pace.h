@@ -4,13 +4,21 @@
 
 namespace quern {
 
-// Learns from the times of steps what a prompt row costs beside streams, and allows as many as make
-// a step at most `stretch` times as long as one of the streams alone. Times steer only how prompts
-// are cut and what is guessed, which changes no bit. Not thread-safe.
+// Learns from the times of steps what prompt rows cost beside streams, and allows as many as make
+// steps at most `stretch` times as long as if all who are there were streams already, each waiting
+// prompt one more, in the mean of a few steps. So one long prompt leaves streams half of the time,
+// and a crowd of prompts does not wait for the few who have theirs read. Prompt rows cost something
+// however few they are (their products are others than those of streams): where a step has no time
+// for many, some steps have none and the next one has more, up to kLongest times the streams' own
+// time. Times steer only how prompts are cut and what is guessed, which changes no bit. Not
+// thread-safe.
 class Pace {
  public:
   // most: rows allowed at best.
   Pace(double stretch, int most) : stretch_(stretch), most_(most) {}
+
+  static constexpr double kLongest = 4;
+  static constexpr int kMostHeld = 16;  // steps without prompt rows in a row
 
   struct Step {
     int n_streams;  // at least 1
@@ -24,9 +32,13 @@ class Pace {
   // Whether the next step should have no drafts: how long one takes without is not known, or of
   // long ago.
   bool wants_plain_step(int n_streams) const;
-  // Rows of prompts and drafts allowed in the next step, at least 1, where `spent` seconds of it
-  // are gone already.
-  int prompt_rows(int n_streams, double spent = 0) const;
+  struct Prompts {
+    int n = 0;       // that are not read to their end
+    int n_rows = 0;  // which they lack
+  };
+  // Rows of prompts and drafts allowed in the next step, where `spent` seconds of it are gone
+  // already; 0 now and then, where there are prompts.
+  int rows(int n_streams, Prompts prompts, double spent = 0);
   // Rows a draft model may read in the next step, at least 1: half the time that prompts may take.
   int reading_rows(int n_streams) const;
   // What a guess costs in a step of n_streams, in tokens that the streams would have had in that
@@ -37,17 +49,30 @@ class Pace {
  private:
   static constexpr int kSizes = 16;       // numbers of streams by their logarithm
   static constexpr int kPlainEvery = 64;  // steps
+  static constexpr int kHalfEvery = 8;    // of those with prompt rows
   static int size_of(int n_streams);
   double alone(int n_streams) const;  // seconds; 0: not known yet
   double share(double seconds, int n_streams) const;
   int rows_in(double seconds, double row) const;
+  void learn_rows(int n_rows, double seconds);
+  double worthwhile(double base) const;
+
+  // Seconds that n prompt rows add: fixed + n * row, by the steps so far, the older the less.
+  struct Line {
+    double weight = 0, n = 0, y = 0, nn = 0, ny = 0;  // sums
+    double fixed = 0, row = 0;                        // row 0: not known yet
+    bool fitted = false;                              // steps of two sizes have told them apart
+  };
 
   double stretch_;
   int most_;
+  Line line_;
+  double granted_ = 0;                     // seconds for prompts in the next step
+  double credit_ = 0;                      // and of those before, not used; negative: used ahead
+  int n_held_ = 0, n_mixed_ = 0;           // steps
   std::array<double, kSizes> alone_{};     // seconds of a step without prompt rows, smoothed
-  std::array<int, kSizes> since_alone_{};  // steps with drafts and no prompts
-  double row_ = 0;                         // seconds a prompt row adds, smoothed
-  double draft_ = 0;                       // and a draft
+  std::array<int, kSizes> since_alone_{};  // steps with more
+  double draft_ = 0;                       // seconds a draft adds, smoothed
   double guess_ = 0;                       // seconds of a draft model for each guess
   double reading_ = 0;                     // and for each row it reads
 };

@@ -189,9 +189,9 @@ class Planner {
 }  // namespace
 
 Plan next(std::span<const SequenceView> sequences, int n_free_pages, const Limits& limits) {
-  CHECK(limits.rows_per_step > 0 && limits.prompt_rows_beside_streams > 0 && limits.sequences > 0 &&
-            limits.page_tokens > 0,
-        "limits are positive");
+  CHECK(limits.rows_per_step > 0 && limits.prompt_rows_beside_streams >= 0 &&
+            limits.sequences > 0 && limits.page_tokens > 0,
+        "limits are positive, but for prompt rows beside streams");
   CHECK(limits.sequences <= limits.rows_per_step, "streams must leave a row to the first by rank");
   Planner planner(sequences, n_free_pages, limits);
   planner.grant_streams();

@@ -25,9 +25,10 @@ struct SequenceView {
 
 struct Limits {
   int rows_per_step;  // bounds the time of a step, and with it the wait of running streams
-  int prompt_rows_beside_streams;  // prompt rows allowed in a step that also has generating
-                                   // sequences; rows beyond one of those come off it
-  int sequences;                   // that take part in one step; at most rows_per_step
+  // Prompt rows allowed in a step that also has generating sequences; rows beyond one of those come
+  // off it. 0: this step has none, and what is said below of prompts holds for the other steps.
+  int prompt_rows_beside_streams;
+  int sequences;  // that take part in one step; at most rows_per_step
   int page_tokens;
 };
 
