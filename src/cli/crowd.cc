@@ -46,11 +46,12 @@ class Crowd {
       const double before = seconds();
       const auto n_running = static_cast<double>(streams_.size());
       TRY(const int64_t n_gen, read());
+      const double took = seconds() - before;
       for (CrowdRun* run : {&whole_, full ? &full_ : nullptr}) {
         if (run == nullptr) continue;
-        run->seconds += seconds() - before;
+        run->seconds += took;
         run->n_gen += n_gen;
-        run->mean_running += (seconds() - before) * n_running;
+        run->mean_running += took * n_running;
       }
       const auto ended = static_cast<double>(next_ - streams_.size());
       if (!keep_going(ended / static_cast<double>(arrivals_.size())))
