@@ -34,23 +34,19 @@ struct Runs {
 
 Json row_of(const ModelFlags& flags, const Model& model, const SpeedTest& test,
             const char* arrivals, const Runs& runs) {
-  return {{"backend", "cpu"},
-          {"isa", isa_in_use(flags)},
-          {"numerics", flags.exact ? "exact" : flags.numerics},
-          {"model_filename", model.info().path},
-          {"model_n_params", model.info().n_parameters},
-          {"n_threads", threads_in_use(flags)},
-          {"n_prompt", test.n_prompt},
-          {"n_gen", test.n_gen},
-          {"n_seqs", test.n_seqs},
-          {"n_depth", 0},
-          {"arrivals", arrivals},
-          {"n_requests", kRounds * test.n_seqs},
-          {"mean_running", median(runs.running)},
-          {"avg_ts", mean(runs.speeds)},
-          {"stddev_ts", deviation(runs.speeds)},
-          {"median_ts", median(runs.speeds)},
-          {"samples_ts", runs.speeds}};
+  Json row = setup_fields(setup_of(flags, model.info()));
+  row.update({{"n_prompt", test.n_prompt},
+              {"n_gen", test.n_gen},
+              {"n_seqs", test.n_seqs},
+              {"n_depth", 0},
+              {"arrivals", arrivals},
+              {"n_requests", kRounds * test.n_seqs},
+              {"mean_running", median(runs.running)},
+              {"avg_ts", mean(runs.speeds)},
+              {"stddev_ts", deviation(runs.speeds)},
+              {"median_ts", median(runs.speeds)},
+              {"samples_ts", runs.speeds}});
+  return row;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "cli/bench_rows.h"
 #include "cli/progress.h"
 #include "cli/readable.h"
 #include "cli/signals.h"
@@ -56,20 +57,16 @@ Result<> run_once(const Model& model, const CachedTest& test, std::mt19937_64& r
 }
 
 Json row_of(const ModelFlags& flags, const Model& model, const CachedTest& test, const Runs& runs) {
-  return {{"backend", "cpu"},
-          {"isa", isa_in_use(flags)},
-          {"numerics", flags.exact ? "exact" : flags.numerics},
-          {"model_filename", model.info().path},
-          {"model_n_params", model.info().n_parameters},
-          {"n_threads", threads_in_use(flags)},
-          {"n_prompt", test.n_prompt},
-          {"n_cached", test.n_cached},
-          {"n_computed", runs.n_computed},
-          {"first_token_cold_ms", median(runs.cold)},
-          {"first_token_cached_ms", median(runs.cached)},
-          {"share", median(runs.share)},
-          {"samples_cold_ms", runs.cold},
-          {"samples_cached_ms", runs.cached}};
+  Json row = setup_fields(setup_of(flags, model.info()));
+  row.update({{"n_prompt", test.n_prompt},
+              {"n_cached", test.n_cached},
+              {"n_computed", runs.n_computed},
+              {"first_token_cold_ms", median(runs.cold)},
+              {"first_token_cached_ms", median(runs.cached)},
+              {"share", median(runs.share)},
+              {"samples_cold_ms", runs.cold},
+              {"samples_cached_ms", runs.cached}});
+  return row;
 }
 
 }  // namespace

@@ -46,6 +46,23 @@ int agreement(const Json& a, const Json& b) {
 
 }  // namespace
 
+BenchSetup setup_of(const ModelFlags& flags, const ModelInfo& model) {
+  return {.isa = isa_in_use(flags),
+          .numerics = flags.exact ? "exact" : flags.numerics,
+          .model = model.path,
+          .n_params = model.n_parameters,
+          .n_threads = threads_in_use(flags)};
+}
+
+Json setup_fields(const BenchSetup& setup) {
+  return {{"backend", "cpu"},
+          {"isa", setup.isa},
+          {"numerics", setup.numerics},
+          {"model_filename", setup.model},
+          {"model_n_params", setup.n_params},
+          {"n_threads", setup.n_threads}};
+}
+
 Json bench_row(const BenchSetup& setup, const SpeedTest& test, const Traffic& traffic,
                const std::vector<Sample>& samples) {
   std::vector<double> speeds, gbps, gops, share_dram, share_int8, dram, int8;
@@ -60,28 +77,24 @@ Json bench_row(const BenchSetup& setup, const SpeedTest& test, const Traffic& tr
     share_dram.push_back(gbps.back() / dram.back());
     share_int8.push_back(gops.back() / int8.back());
   }
-  return {{"backend", "cpu"},
-          {"isa", setup.isa},
-          {"numerics", setup.numerics},
-          {"model_filename", setup.model},
-          {"model_size", setup.model_bytes},
-          {"model_n_params", setup.n_params},
-          {"n_batch", setup.n_batch},
-          {"n_threads", setup.n_threads},
-          {"n_prompt", test.n_prompt},
-          {"n_gen", test.n_gen},
-          {"n_seqs", test.n_seqs},
-          {"n_depth", test.n_depth},
-          {"avg_ts", mean(speeds)},
-          {"stddev_ts", deviation(speeds)},
-          {"median_ts", median(speeds)},
-          {"samples_ts", speeds},
-          {"gbps", median(gbps)},
-          {"gops", median(gops)},
-          {"share_dram", median(share_dram)},
-          {"share_int8", median(share_int8)},
-          {"dram_gbps", median(dram)},
-          {"int8_gops", median(int8)}};
+  Json row = setup_fields(setup);
+  row.update({{"model_size", setup.model_bytes},
+              {"n_batch", setup.n_batch},
+              {"n_prompt", test.n_prompt},
+              {"n_gen", test.n_gen},
+              {"n_seqs", test.n_seqs},
+              {"n_depth", test.n_depth},
+              {"avg_ts", mean(speeds)},
+              {"stddev_ts", deviation(speeds)},
+              {"median_ts", median(speeds)},
+              {"samples_ts", speeds},
+              {"gbps", median(gbps)},
+              {"gops", median(gops)},
+              {"share_dram", median(share_dram)},
+              {"share_int8", median(share_int8)},
+              {"dram_gbps", median(dram)},
+              {"int8_gops", median(int8)}});
+  return row;
 }
 
 std::string test_name(const Json& row) {

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "cli/json_output.h"
+#include "cli/model_flags.h"
 #include "cli/speed.h"
 
 namespace quern::cli {
@@ -15,6 +16,12 @@ struct BenchSetup {
   int64_t model_bytes = 0, n_params = 0;
   int n_batch = 0, n_threads = 0;
 };
+
+// Of a model that was loaded whole, as the flags say.
+BenchSetup setup_of(const ModelFlags& flags, const ModelInfo& model);
+
+// What every row of `quern bench` begins with.
+Json setup_fields(const BenchSetup& setup);
 
 // Rates follow from the traffic of one run. Each sample's share is of the limits measured around
 // it; the row's is their median, as are gbps, gops and the limits it states.
