@@ -101,6 +101,8 @@ int Pace::rows(int n_streams, Prompts prompts, double spent) {
   constexpr double kEnough = 0.75;  // times are not that exact
   const bool hold = wants_plain_step(n_streams) || time < kEnough * needed;
   if (hold && n_held_ < kMostHeld) return ++n_held_, 0;
+  // No such step has come: there are others to ask than as many streams.
+  if (n_held_ == kMostHeld) since_alone_[size_of(n_streams)] = 0;
   n_held_ = 0;
   if (line_.row == 0 || base == 0) return std::min(kFirstGuess, most_);
   if (!line_.fitted) return std::min(kFirstGuess / 2, most_);

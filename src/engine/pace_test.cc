@@ -93,6 +93,20 @@ TEST(Pace, LooksFirstHowLongStreamsTakeAlone) {
   }
 }
 
+// Streams that are counted and get no rows, say for lack of pages, tell nothing of their number.
+TEST(Pace, DoesNotAskForEverWhatNobodyAnswers) {
+  Pace pace(2, 512);
+  for (int i = 0; i < 100; ++i) pace.note({.n_streams = 4, .n_drafts = 1}, 0.012);
+  run(pace, {.alone = 0.010, .fixed = 0, .row = 0.001});
+  int n_held = 0;
+  for (int i = 0; i < 200; ++i) {
+    const int rows = pace.rows(4, {1, 1000});
+    n_held += rows == 0;
+    pace.note({1, rows}, 0.010 + rows * 0.001);
+  }
+  EXPECT_LT(n_held, 40);
+}
+
 TEST(Pace, MoreStreamsHaveTimesOfTheirOwn) {
   Pace pace(2, 512);
   run(pace, {.alone = 0.010, .fixed = 0, .row = 0.001});
