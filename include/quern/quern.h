@@ -156,9 +156,9 @@ QUERN_API quern_code quern_detokenize(const quern_model* model, const int32_t* i
                                       char** text, size_t* n_bytes, quern_error** error);
 
 /* The tokens of a conversation by the model's own template, ready for its answer. messages:
- * [{"role": "user", "content": "..."}, ...]. special: not 0: control tokens typed inside messages
- * count as such. Errors: unsupported (no template), invalid_argument (also: the template
- * refused). */
+ * [{"role": "user", "content": "..."}, ...], and null under any other name. special: not 0: control
+ * tokens typed inside messages count as such. Errors: unsupported (no template), invalid_argument
+ * (also: the template refused). */
 QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* messages,
                                        int32_t special, int32_t** ids, size_t* n_ids,
                                        quern_error** error);
@@ -182,7 +182,7 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  *   "cache_salt"      requests share cached prompts only with those of the same salt
  * and any of quern/sampling.h by the names there: "temperature", "top_k", "top_p", "min_p", "seed",
  * "logit_bias": [{"id": 7, "bias": -2.5}], "banned": [7], "n_probs", ...
- * quern_default_options_json lists all of them.
+ * quern_default_options_json lists all of them. A field that is null is as one that is not there.
  *
  * A piece of an answer is {"text", "ids"}, and with "n_probs" of 0 or more "logprobs": an array of
  * {"id", "logprob", "top": [{"id", "logprob"}, ...]}, one for each id. "text" is whole UTF-8

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <type_traits>
 
 namespace quern::openai {
@@ -27,6 +29,14 @@ struct Role {
 constexpr Role kRoles[] = {
     {"system", "system"}, {"developer", "system"}, {"user", "user"}, {"assistant", "assistant"}};
 
+// A member of an object; null where it is left out. One that is null counts as left out: everything
+// that reads a member goes through this, so that the rule stands in one place.
+const Json* member(const Json& object, const char* name) {
+  if (!object.is_object()) return nullptr;
+  const auto at = object.find(name);
+  return at == object.end() || at->is_null() ? nullptr : &*at;
+}
+
 // A text, or a list of parts {"type": "text", "text": ...}, which follow each other.
 Result<std::string> read_content(const Json& content) {
   if (content.is_string()) return content.get<std::string>();
@@ -37,29 +47,38 @@ Result<std::string> read_content(const Json& content) {
   if (!content.is_array()) return no_text();
   std::string text;
   for (const Json& part : content) {
-    if (!part.is_object()) return no_text();
-    const auto type = part.find("type"), words = part.find("text");
-    if (type == part.end() || *type != "text" || words == part.end() || !words->is_string())
-      return no_text();
+    const Json *type = member(part, "type"), *words = member(part, "text");
+    if (!type || *type != "text" || !words || !words->is_string()) return no_text();
     text += words->get_ref<const std::string&>();
   }
   return text;
 }
 
+// What SDKs hand back of an answer beside its content and says nothing to a template; any value.
+constexpr const char* kRemarks[] = {"name", "annotations", "parsed", "provider_specific_fields"};
+
+// A history holds answers as SDKs print them, with a null for each field that was not there: such a
+// member may have any name.
+Result<> check_message(const Json& message) {
+  if (!message.is_object()) return wrong("each must be an object with role and content");
+  for (const auto& [key, value] : message.items())
+    if (!value.is_null() && key != "role" && key != "content" &&
+        std::ranges::find(kRemarks, key) == std::end(kRemarks))
+      return wrong(fmt::format("a message has '{}', which is not supported", key));
+  return Ok{};
+}
+
 Result<> read_messages(const Json& value, Request& request) {
   if (!value.is_array() || value.empty()) return wrong("must be a list of messages, not empty");
   for (const Json& message : value) {
-    if (!message.is_object()) return wrong("each must be an object with role and content");
-    for (const auto& [key, unused] : message.items())
-      if (key != "role" && key != "content" && key != "name")
-        return wrong(fmt::format("a message has '{}', which is not supported", key));
-    const auto role = message.find("role"), content = message.find("content");
-    if (role == message.end() || !role->is_string()) return wrong("each must have a role");
+    TRY_OK(check_message(message));
+    const Json *role = member(message, "role"), *content = member(message, "content");
+    if (!role || !role->is_string()) return wrong("each must have a role");
     const Role* known = nullptr;
     for (const Role& row : kRoles)
       if (*role == row.name) known = &row;
     if (!known) return wrong("every role must be one of system, developer, user, assistant");
-    if (content == message.end()) return wrong("each must have content");
+    if (!content) return wrong("each must have content");
     TRY(std::string text, read_content(*content));
     request.messages.push_back({known->in_templates, std::move(text)});
   }
@@ -176,15 +195,15 @@ Result<> read_top_logprobs(const Json& value, Request& request) {
 // Held to, whether "strict" or not.
 Result<> read_response_format(const Json& value, Request& request) {
   GrammarSpec& grammar = request.options.grammar;
-  const auto type = value.is_object() ? value.find("type") : value.end();
-  if (type == value.end()) return wrong("must be an object with a type");
+  const Json* type = member(value, "type");
+  if (!type) return wrong("must be an object with a type");
   if (*type == "text") return grammar = {}, Ok{};
   if (*type == "json_object") return grammar = {.kind = GrammarKind::json_object}, Ok{};
   if (*type != "json_schema") return wrong("has a type that is not text, json_object, json_schema");
-  const auto named = value.find("json_schema");
-  if (named == value.end() || !named->is_object() || !named->contains("schema"))
-    return wrong("has no json_schema.schema");
-  grammar = {.kind = GrammarKind::json_schema, .text = (*named)["schema"].dump()};
+  const Json* named = member(value, "json_schema");
+  const Json* schema = named ? member(*named, "schema") : nullptr;
+  if (!schema) return wrong("has no json_schema.schema");
+  grammar = {.kind = GrammarKind::json_schema, .text = schema->dump()};
   return Ok{};
 }
 
@@ -239,6 +258,22 @@ const Field kFields[] = {
     {"safety_identifier", kBoth, Bookkeeping{}},
     {"prompt_cache_key", kBoth, Bookkeeping{}},
     {"prompt_cache_retention", kBoth, Bookkeeping{}},
+    // SDKs send these as null.
+    {"audio", kChat, Unsupported{}},
+    {"function_call", kChat, Unsupported{}},
+    {"functions", kChat, Unsupported{}},
+    {"modalities", kChat, Unsupported{}},
+    {"parallel_tool_calls", kChat, Unsupported{}},
+    {"prediction", kChat, Unsupported{}},
+    {"reasoning_effort", kChat, Unsupported{}},
+    {"stream_options", kBoth, Unsupported{}},
+    {"tool_choice", kChat, Unsupported{}},
+    {"tools", kChat, Unsupported{}},
+    {"verbosity", kChat, Unsupported{}},
+    {"web_search_options", kChat, Unsupported{}},
+    {"best_of", kText, Unsupported{}},
+    {"echo", kText, Unsupported{}},
+    {"suffix", kText, Unsupported{}},
 };
 
 Result<> set(float& target, const Json& value, const Field& field) {
@@ -281,8 +316,8 @@ Result<> read_field(const Field& field, const Json& value, Request& request) {
   return std::visit(
       [&](const auto& target) -> Result<> {
         using T = std::decay_t<decltype(target)>;
-        if constexpr (std::is_same_v<T, Bookkeeping>) {
-          return Ok{};
+        if constexpr (std::is_same_v<T, Bookkeeping> || std::is_same_v<T, Unsupported>) {
+          return Ok{};  // the latter is refused where names are checked
         } else if constexpr (std::is_same_v<T, ReadField>) {
           return target(value, request);
         } else if constexpr (std::is_invocable_v<T, GenerateOptions&>) {

@@ -14,11 +14,13 @@ namespace quern::openai {
 using ReadField = Result<> (*)(const Json& value, Request& request);
 // Is of no meaning to an answer; taken and left.
 struct Bookkeeping {};
+// OpenAI's API has it and Quern does not: refused as unknown fields are, unless it is null.
+struct Unsupported {};
 
 using Target =
     std::variant<float SamplingOptions::*, int SamplingOptions::*, bool SamplingOptions::*,
                  int GenerateOptions::*, int64_t GenerateOptions::*, std::string GenerateOptions::*,
-                 ReadField, Bookkeeping>;
+                 ReadField, Bookkeeping, Unsupported>;
 
 struct Field {
   const char* name;

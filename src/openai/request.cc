@@ -27,12 +27,15 @@ Error about(const std::string& name, const std::string& what) {
   return {Code::invalid_argument, name + " " + what, name, {}};
 }
 
+// A null may stand under any name that OpenAI's API knows: it says that the field is not there.
 Result<> check_names(Endpoint endpoint, const Json& body) {
-  for (const auto& [key, unused] : body.items())
-    if (std::ranges::none_of(fields(), [&, &name = key](const Field& field) {
-          return has(field, endpoint) && name == field.name;
-        }))
+  for (const auto& [key, value] : body.items()) {
+    const auto field = std::ranges::find(fields(), std::string_view(key), &Field::name);
+    const bool known = field != fields().end();
+    if (known && value.is_null()) continue;
+    if (!known || !has(*field, endpoint) || std::holds_alternative<Unsupported>(field->target))
       return about(key, fmt::format("is not a field that {} supports", path(endpoint)));
+  }
   return Ok{};
 }
 

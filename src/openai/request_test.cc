@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <string>
 
 namespace quern::openai {
@@ -139,6 +140,150 @@ TEST(OpenaiRequest, RefusesMessagesThatCannotBe) {
     EXPECT_EQ(
         read(std::string(R"({"prompt": )") + prompt + "}", Endpoint::completions).error().where,
         "prompt");
+}
+
+// All fields of OpenAI's API reference but messages and prompt, and some of Quern's own.
+constexpr const char* kOptionalOfBoth[] = {
+    "model",       "frequency_penalty", "logit_bias", "logprobs",       "max_tokens", "n",
+    "seed",        "presence_penalty",  "stop",       "stream",         "user",       "temperature",
+    "top_p",       "stream_options",    "top_k",      "repeat_penalty", "priority",   "cache_salt",
+    "deadline_ms",
+};
+constexpr const char* kOptionalOfChat[] = {
+    "audio",
+    "function_call",
+    "functions",
+    "max_completion_tokens",
+    "metadata",
+    "modalities",
+    "tools",
+    "parallel_tool_calls",
+    "prediction",
+    "prompt_cache_key",
+    "reasoning_effort",
+    "prompt_cache_retention",
+    "store",
+    "response_format",
+    "safety_identifier",
+    "service_tier",
+    "tool_choice",
+    "top_logprobs",
+    "verbosity",
+    "web_search_options",
+};
+constexpr const char* kOptionalOfText[] = {"best_of", "echo", "suffix"};
+
+TEST(OpenaiRequest, TakesNullForEveryFieldThatMayBeLeftOut) {
+  GenerateOptions defaults;
+  defaults.max_tokens = 7;
+  defaults.stop = {"x"};
+  defaults.sampling.seed = 3;
+  defaults.sampling.logit_bias = {{3, 1}};
+  defaults.sampling.n_probs = 2;
+  const auto same = [&](const char* head, const char* name, Endpoint endpoint) {
+    const auto request = read(std::string(head) + ", \"" + name + "\": null}", endpoint, defaults);
+    ASSERT_TRUE(request) << name << ": " << to_string(request.error());
+    EXPECT_EQ(options_json(request->options), options_json(defaults)) << name;
+    EXPECT_EQ(request->options.sampling.n_probs, 2) << name;
+    EXPECT_FALSE(request->stream);
+  };
+  const std::string chat_head = std::string("{") + kHello;
+  for (const auto& names : {std::span<const char* const>(kOptionalOfBoth),
+                            std::span<const char* const>(kOptionalOfChat)})
+    for (const char* name : names) same(chat_head.c_str(), name, Endpoint::chat_completions);
+  for (const auto& names : {std::span<const char* const>(kOptionalOfBoth),
+                            std::span<const char* const>(kOptionalOfText)})
+    for (const char* name : names) same(R"({"prompt": "Hello")", name, Endpoint::completions);
+}
+
+TEST(OpenaiRequest, TakesNullInsideOfFields) {
+  for (const char* format :
+       {R"({"type": "text", "json_schema": null})",
+        R"({"type": "json_object", "json_schema": null})",
+        R"({"type": "json_schema", "json_schema": {"name": "x", "description": null, "strict": null,
+            "schema": {"type": "object", "description": null}}})",
+        R"({"type": "json_schema", "json_schema": {"name": null, "schema": {}}})"}) {
+    const auto request = chat(std::string(R"(, "response_format": )") + format);
+    EXPECT_TRUE(request) << format << ": " << to_string(request.error());
+  }
+}
+
+// What openai-python, openai-node, LangChain, LiteLLM, the Vercel AI SDK and vLLM make of an answer
+// that is sent back.
+TEST(OpenaiRequest, TakesAnswersAsSdksSendThemBack) {
+  constexpr const char* kAnswers[] = {
+      R"("refusal": null, "annotations": [], "audio": null, "function_call": null,
+         "tool_calls": null)",
+      R"("refusal": null, "annotations": [], "audio": null, "function_call": null,
+         "tool_calls": null, "reasoning_content": null)",
+      R"("refusal": null, "annotations": null, "audio": null, "function_call": null,
+         "tool_calls": null, "parsed": null)",
+      R"("refusal": null, "parsed": {"a": [1]}, "annotations": [{"type": "url_citation"}])",
+      R"("name": null, "tool_call_id": null)",
+      R"("name": "me")",
+      R"("function_call": null, "tool_calls": null, "images": null, "thinking_blocks": null,
+         "provider_specific_fields": {"refusal": null})",
+      R"("provider_specific_fields": null, "reasoning": null, "reasoning_details": null)",
+      R"("prefix": null, "partial": null, "weight": null, "cache_control": null)",
+  };
+  for (const char* members : kAnswers) {
+    const auto request = read(std::string(R"({"messages": [{"role": "user", "content": "a",
+        "name": null}, {"role": "assistant", "content": "b", )") +
+                              members + R"(}, {"role": "user", "content": [{"type": "text",
+        "text": "c", "cache_control": null}]}]})");
+    ASSERT_TRUE(request) << members << ": " << to_string(request.error());
+    ASSERT_EQ(request->messages.size(), 3u);
+    EXPECT_EQ(request->messages[1].content, "b");
+    EXPECT_EQ(request->messages[2].content, "c");
+  }
+}
+
+TEST(OpenaiRequest, NamesARequiredFieldThatIsNull) {
+  constexpr Wrong kNull[] = {
+      {R"({"messages": null})", "messages"},
+      {R"({"messages": [null]})", "messages"},
+      {R"({"messages": [{"role": null, "content": "x"}]})", "role"},
+      {R"({"messages": [{"role": "user", "content": null}]})", "content"},
+      {R"({"messages": [{"role": "assistant", "content": null, "tool_calls": null}]})", "content"},
+      {R"({"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]})",
+       "tool_calls"},
+      {R"({"messages": [{"role": "user", "content": [null]}]})", "content"},
+      {R"({"messages": [{"role": "user", "content": [{"type": null, "text": "a"}]}]})", "content"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "text", "text": null}]}]})",
+       "content"},
+  };
+  for (const Wrong& wrong : kNull) {
+    const auto request = read(wrong.fields);
+    ASSERT_FALSE(request) << wrong.fields;
+    EXPECT_EQ(request.error().where, "messages") << wrong.fields;
+    EXPECT_NE(request.error().what.find(wrong.named), std::string::npos)
+        << wrong.fields << ": " << request.error().what;
+  }
+  constexpr Wrong kFormats[] = {
+      {R"({"type": null})", "type"},
+      {R"({"type": "json_schema", "json_schema": null})", "json_schema.schema"},
+      {R"({"type": "json_schema", "json_schema": {"name": "x", "schema": null}})",
+       "json_schema.schema"},
+      {R"({"type": "json_schema", "json_schema": [null]})", "json_schema.schema"},
+  };
+  for (const Wrong& wrong : kFormats) {
+    const auto request = chat(std::string(R"(, "response_format": )") + wrong.fields);
+    ASSERT_FALSE(request) << wrong.fields;
+    EXPECT_EQ(request.error().where, "response_format");
+    EXPECT_NE(request.error().what.find(wrong.named), std::string::npos) << request.error().what;
+  }
+  EXPECT_EQ(read(R"({"prompt": null})", Endpoint::completions).error().where, "prompt");
+  EXPECT_EQ(read(R"({"prompt": [null]})", Endpoint::completions).error().where, "prompt");
+  EXPECT_EQ(chat(R"(, "stop": ["a", null])").error().where, "stop");
+  EXPECT_EQ(chat(R"(, "logit_bias": {"1": null})").error().where, "logit_bias");
+}
+
+TEST(OpenaiRequest, NamesWhatOpenaiKnowsAndQuernDoesNot) {
+  for (const char* fields : {R"(, "stream_options": {"include_usage": null})", R"(, "audio": {})",
+                             R"(, "tool_choice": "auto")", R"(, "modalities": ["text"])"})
+    EXPECT_NE(chat(fields).error().what.find("supports"), std::string::npos) << fields;
+  for (const char* fields : {R"(, "echo": true)", R"(, "suffix": "")", R"(, "best_of": 1)"})
+    EXPECT_NE(text(fields).error().what.find("supports"), std::string::npos) << fields;
 }
 
 TEST(OpenaiRequest, HoldsAnswersToAFormat) {

@@ -79,26 +79,16 @@ constexpr Field<ReasoningOptions> kReasoning[] = {
 };
 constexpr Pooling kPoolings[] = {Pooling::automatic, Pooling::mean, Pooling::last, Pooling::cls};
 constexpr Field<LogitBias> kLogitBias[] = {
-    field<&LogitBias::id>("id"),
-    field<&LogitBias::bias>("bias"),
+    field<&LogitBias::id>("id", Need::required),
+    field<&LogitBias::bias>("bias", Need::required),
 };
 constexpr Field<Message> kMessage[] = {
-    field<&Message::role>("role"),
-    field<&Message::content>("content"),
+    field<&Message::role>("role", Need::required),
+    field<&Message::content>("content", Need::required),
+    // Remarks on an answer, in whose text they stand; taken and left.
+    {"annotations", [](const Json&, const At&, Message&) -> Result<> { return Ok{}; },
+     [](const Message&) -> JsonOut { return nullptr; }},
 };
-
-// Fields that have no default.
-template <class T, size_t n>
-Result<> read_all_fields(const Field<T> (&table)[n], const Json& value, const At& at, T& out) {
-  TRY_OK(read_fields(table, value, at, out));
-  for (const Field<T>& row : table) {
-    if (!value.contains(std::string(row.name))) {
-      return Error{Code::invalid_argument, called(at) + " has no \"" + std::string(row.name) + "\"",
-                   at.text(), ""};
-    }
-  }
-  return Ok{};
-}
 
 }  // namespace
 
@@ -116,6 +106,11 @@ Error wrong_type(const Json& value, const At& at, std::string_view wanted) {
 
 Error unknown_field(const At& at, std::string_view fix) {
   return {Code::invalid_argument, "there is no field " + called(at), at.text(), std::string(fix)};
+}
+
+Error missing_field(const At& at, std::string_view name) {
+  return {Code::invalid_argument, called(at) + " has no \"" + std::string(name) + "\"", at.text(),
+          ""};
 }
 
 Result<> read_value(const Json& value, const At& at, bool& out) {
@@ -172,10 +167,11 @@ Result<> read_value(const Json& value, const At& at, Pooling& out) {
   return read_name(kPoolings, value, at, out);
 }
 Result<> read_value(const Json& value, const At& at, LogitBias& out) {
-  return read_all_fields(kLogitBias, value, at, out);
+  return read_fields(kLogitBias, value, at, out);
 }
 Result<> read_value(const Json& value, const At& at, Message& out) {
-  return read_all_fields(kMessage, value, at, out);
+  // SDKs print an answer with a null for each field that it does not have.
+  return read_fields(kMessage, value, at, out, /*nulls_beside=*/true);
 }
 
 JsonOut write_value(float value) {

@@ -74,12 +74,15 @@ JsonOut write_value(const ReasoningOptions& value);
 JsonOut write_value(Pooling value);
 JsonOut write_value(const std::vector<LogitBias>& value);
 
+enum class Need : uint8_t { optional, required };  // required: it has no default
+
 // A field of the options T.
 template <class T>
 struct Field {
   std::string_view name;
   Result<> (*read)(const Json&, const At&, T&);
   JsonOut (*write)(const T&);
+  Need need = Need::optional;
 };
 
 template <class T, class V>
@@ -87,12 +90,12 @@ T owner_of(V T::*);
 
 // field<&LoadOptions::threads>("threads")
 template <auto kMember>
-constexpr auto field(std::string_view name) {
+constexpr auto field(std::string_view name, Need need = Need::optional) {
   using T = decltype(owner_of(kMember));
   return Field<T>{
       name,
       [](const Json& value, const At& at, T& out) { return read_value(value, at, out.*kMember); },
-      [](const T& value) -> JsonOut { return write_value(value.*kMember); }};
+      [](const T& value) -> JsonOut { return write_value(value.*kMember); }, need};
 }
 
 template <class T, size_t n>
@@ -102,22 +105,29 @@ const Field<T>* find_field(const Field<T> (&table)[n], std::string_view name) {
   return nullptr;
 }
 
-// Fields of `value`, which must be an object of fields in the table and no others.
+// Fields of `value`, which must be an object of fields in the table and no others. One that is null
+// is as one that is not there. nulls_beside: null may stand under other names too.
 Error unknown_field(const At& at, std::string_view fix);
+Error missing_field(const At& at, std::string_view name);
 template <class T, size_t n>
-Result<> read_fields(const Field<T> (&table)[n], const Json& value, const At& at, T& out) {
+Result<> read_fields(const Field<T> (&table)[n], const Json& value, const At& at, T& out,
+                     bool nulls_beside = false) {
   if (!value.is_object()) return wrong_type(value, at, "an object");
   for (const auto& [name, inner] : value.items()) {
     const At place{.outer = &at, .name = name};
     const Field<T>* row = find_field(table, name);
     if (row == nullptr) {
+      if (nulls_beside && inner.is_null()) continue;
       std::string known;
       for (const Field<T>& one : table)
         known += (known.empty() ? "" : ", ") + std::string(one.name);
       return unknown_field(place, "there are: " + known);
     }
+    if (inner.is_null() && row->need == Need::optional) continue;
     TRY_OK(row->read(inner, place, out));
   }
+  for (const Field<T>& row : table)
+    if (row.need == Need::required && !value.contains(row.name)) return missing_field(at, row.name);
   return Ok{};
 }
 

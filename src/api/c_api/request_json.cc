@@ -122,12 +122,15 @@ Result<> read_texts(const Json& value, const At& at, EmbedRequest& out) {
   return Ok{};
 }
 
+// A field that is null is as one that is not there.
 Result<> read_request_field(const Json& value, const At& at, GenerateRequest& out) {
+  const bool given = !value.is_null();
   for (const RequestField& row : kRequest)
-    if (row.name == at.name) return row.read(value, at, out);
-  if (const auto* row = find_field(kGenerate, at.name)) return row->read(value, at, out.options);
+    if (row.name == at.name) return given ? row.read(value, at, out) : Ok{};
+  if (const auto* row = find_field(kGenerate, at.name))
+    return given ? row->read(value, at, out.options) : Ok{};
   if (const auto* row = find_field(kSampling, at.name))
-    return row->read(value, at, out.options.sampling);
+    return given ? row->read(value, at, out.options.sampling) : Ok{};
   return unknown_field(at, "quern_default_options_json lists them");
 }
 
@@ -137,7 +140,11 @@ Result<GenerateRequest> read_request(std::string_view json) {
   const At at{.name = "request"};
   TRY(const Json value, parse_json(json, at.name));
   if (!value.is_object()) return wrong_type(value, at, "an object");
-  if (value.contains("prompt") == value.contains("messages")) {
+  const auto given = [&](const char* name) {
+    const auto field = value.find(name);
+    return field != value.end() && !field->is_null();
+  };
+  if (given("prompt") == given("messages")) {
     return Error{Code::invalid_argument, "a request has either \"prompt\" or \"messages\"",
                  at.text(), ""};
   }
@@ -152,7 +159,7 @@ Result<EmbedRequest> read_embed_request(std::string_view json) {
   TRY(Json value, parse_json(json, at.name));
   if (!value.is_object()) return wrong_type(value, at, "an object");
   const auto texts = value.find("texts");
-  if (texts == value.end())
+  if (texts == value.end() || texts->is_null())
     return Error{Code::invalid_argument, "a request has \"texts\"", at.text(), ""};
   EmbedRequest request;
   TRY_OK(read_texts(*texts, {.outer = &at, .name = "texts"}, request));

@@ -108,7 +108,6 @@ constexpr BadText kBadRequests[] = {
     {R"({"prompt": "a", "max_token": 7})", "request.max_token", "no field max_token"},
     {R"({"prompt": "a", "max_tokens": "7"})", "request.max_tokens", "not a whole number"},
     {R"({"prompt": "a", "max_tokens": 7.0})", "request.max_tokens", "not a whole number"},
-    {R"({"prompt": "a", "max_tokens": null})", "request.max_tokens", "null, not a whole"},
     {R"({"prompt": "a", "max_tokens": 2147483648})", "request.max_tokens", "out of range"},
     {R"({"prompt": "a", "max_tokens": -99999999999})", "request.max_tokens", "out of range"},
     {R"({"prompt": "a", "seed": -1})", "request.seed", "out of range"},
@@ -135,6 +134,19 @@ constexpr BadText kBadRequests[] = {
     {R"({"messages": [{"role": "user"}]})", "request.messages[0]", "no \"content\""},
     {R"({"messages": [{"role": "user", "content": null}]})", "request.messages[0].content",
      "not text"},
+    {R"({"messages": null})", "request", "either"},
+    {R"({"prompt": null, "messages": null})", "request", "either"},
+    {R"({"prompt": [null]})", "request.prompt[0]", "null, not a whole"},
+    {R"({"prompt": "a", "max_token": null})", "request.max_token", "no field max_token"},
+    {R"({"prompt": "a", "stop": [null]})", "request.stop[0]", "null, not text"},
+    {R"({"prompt": "a", "grammar": {"kinds": null}})", "request.grammar.kinds", "no field"},
+    {R"({"prompt": "a", "logit_bias": [{"id": null, "bias": 1}]})", "request.logit_bias[0].id",
+     "null, not a whole"},
+    {R"({"messages": [null]})", "request.messages[0]", "null, not an object"},
+    {R"({"messages": [{"role": null, "content": "a"}]})", "request.messages[0].role",
+     "null, not text"},
+    {R"({"messages": [{"role": "a", "content": "", "tool_calls": [{}]}]})",
+     "request.messages[0].tool_calls", "no field tool_calls"},
     {R"({"messages": [{"role": "a", "content": "", "name": ""}]})", "request.messages[0].name",
      "no field name"},
 };
@@ -148,6 +160,32 @@ TEST(RequestJson, BadRequestsAreRefusedByPlace) {
     EXPECT_NE(read.error().what.find(bad.what), std::string::npos)
         << bad.json << ": " << to_string(read.error());
   }
+}
+
+// Every field that has a default: with null it keeps that.
+TEST(RequestJson, NullIsAsAFieldThatIsNotThere) {
+  const JsonOut defaults = default_options();
+  for (const auto& [name, unused] : defaults["request"].items()) {
+    const auto read = read_request(to_text({{"prompt", "a"}, {name, nullptr}}));
+    EXPECT_TRUE(read) << name << ": " << to_string(read.error());
+  }
+  for (const auto& [name, unused] : defaults["load"].items())
+    EXPECT_TRUE(read_load_options(to_text({{name, nullptr}}))) << name;
+  for (const auto& [name, unused] : defaults["embed"].items())
+    EXPECT_TRUE(read_embed_request(to_text({{"texts", {"a"}}, {name, nullptr}}))) << name;
+  const auto read = read_request(R"({"prompt": "a", "messages": null, "temperature": null,
+      "top_k": 5, "special": null, "stop": null, "grammar": {"kind": "regex", "text": "a",
+      "compact": null}, "reasoning": {"budget": null}})");
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(read->options.sampling.temperature, SamplingOptions().temperature);
+  EXPECT_EQ(read->options.sampling.top_k, 5);
+  EXPECT_EQ(read->options.grammar, (GrammarSpec{GrammarKind::regex, "a"}));
+  EXPECT_EQ(read_embed_request(R"({"texts": null})").error().where, "request");
+  const auto messages = read_messages(R"([{"role": "assistant", "content": "b", "refusal": null,
+      "annotations": [], "audio": null, "function_call": null, "tool_calls": null,
+      "reasoning_content": null}])");
+  ASSERT_TRUE(messages) << to_string(messages.error());
+  EXPECT_EQ(messages->at(0).content, "b");
 }
 
 TEST(RequestJson, BadLoadOptionsAreRefusedByPlace) {
