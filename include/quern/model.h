@@ -76,6 +76,9 @@ struct LoadOptions {
 
 struct Message {
   std::string role, content;
+  // The order of the two in the object that a template is given: one that prints its messages as
+  // JSON shows it.
+  bool content_first = false;
 };
 
 struct ModelInfo {

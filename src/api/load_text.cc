@@ -14,7 +14,7 @@ namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;  // keys stay in the order they were written
 
 // Tokenizers of large vocabularies take some 30 MB; beyond this it is something else.
 constexpr size_t kMostBytes = size_t{512} << 20;
@@ -128,8 +128,11 @@ Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemp
                                       std::span<const Message> messages, bool special) {
   Json list = Json::array();
   for (const Message& message : messages) {  // JSON holds valid UTF-8 only
-    list.push_back(
-        {{"role", to_valid_utf8(message.role)}, {"content", to_valid_utf8(message.content)}});
+    Json object = Json::object();
+    if (message.content_first) object["content"] = nullptr;  // its place
+    object["role"] = to_valid_utf8(message.role);
+    object["content"] = to_valid_utf8(message.content);
+    list.push_back(std::move(object));
   }
   TRY(const ChatRender rendered, chat_template.render(list.dump()));
   if (special) return tokenizer.encode(rendered.text, {.parse_special = true});

@@ -64,6 +64,18 @@ TEST_F(LoadText, AGgufFileHasBoth) {
   EXPECT_TRUE(load_chat_template(kTiny));
 }
 
+TEST_F(LoadText, ATemplateSeesAMessagesKeysInTheirOrder) {
+  const auto tokenizer = load_tokenizer(kTiny);
+  ASSERT_TRUE(tokenizer) << to_string(tokenizer.error());
+  const auto printing = ChatTemplate::parse("{{ messages | tojson }}", "", "");
+  ASSERT_TRUE(printing) << to_string(printing.error());
+  const std::vector<Message> messages = {{"user", "a"}, {"user", "b", true}};
+  const auto ids = chat_ids(*tokenizer, *printing, messages, false);
+  ASSERT_TRUE(ids) << to_string(ids.error());
+  EXPECT_EQ(tokenizer->decode(*ids, false),
+            R"([{"role": "user", "content": "a"}, {"content": "b", "role": "user"}])");
+}
+
 TEST_F(LoadText, APathThatIsNotThereIsNotFound) {
   EXPECT_EQ(load_tokenizer((folder_ / "none").string()).error().code, Code::not_found);
   EXPECT_EQ(load_chat_template((folder_ / "none").string()).error().code, Code::not_found);

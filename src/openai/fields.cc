@@ -80,7 +80,7 @@ Result<> read_messages(const Json& value, Request& request) {
     if (!known) return wrong("every role must be one of system, developer, user, assistant");
     if (!content) return wrong("each must have content");
     TRY(std::string text, read_content(*content));
-    request.messages.push_back({known->in_templates, std::move(text)});
+    request.messages.push_back({known->in_templates, std::move(text), content < role});
   }
   return Ok{};
 }

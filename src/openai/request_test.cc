@@ -278,6 +278,27 @@ TEST(OpenaiRequest, NamesARequiredFieldThatIsNull) {
   EXPECT_EQ(chat(R"(, "logit_bias": {"1": null})").error().where, "logit_bias");
 }
 
+// A template may print its messages, and a schema's properties come in its order.
+TEST(OpenaiRequest, KeepsTheOrderOfKeys) {
+  const auto request = read(R"({"messages": [{"role": "user", "content": "a"},
+      {"content": "b", "role": "assistant"}, {"name": "n", "content": [], "role": "user"},
+      {"content": null, "role": "user", "content": "c"}, {"refusal": null, "role": "assistant",
+      "content": "d"}]})");
+  ASSERT_TRUE(request) << to_string(request.error());
+  const bool kContentFirst[] = {false, true, true, true, false};
+  for (size_t i = 0; i < std::size(kContentFirst); ++i)
+    EXPECT_EQ(request->messages[i].content_first, kContentFirst[i]) << i;
+  EXPECT_EQ(messages_json(request->messages)[1].dump(), R"({"content":"b","role":"assistant"})");
+  EXPECT_EQ(messages_json(request->messages)[0].dump(), R"({"role":"user","content":"a"})");
+  const std::string schema =
+      R"({"type":"object","properties":{"z":{"minimum":1,"type":"integer"},"a":{},"m":{"enum":)"
+      R"([{"y":1,"b":2}]}},"required":["z","a"],"$defs":{"x":{},"c":{}}})";
+  const auto held = chat(R"(, "response_format": {"json_schema": {"schema": )" + schema +
+                         R"(}, "type": "json_schema"})");
+  EXPECT_EQ(held->options.grammar.text, schema);
+  EXPECT_EQ(options_json(held->options)["response_format"]["json_schema"]["schema"].dump(), schema);
+}
+
 TEST(OpenaiRequest, NamesWhatOpenaiKnowsAndQuernDoesNot) {
   for (const char* fields : {R"(, "stream_options": {"include_usage": null})", R"(, "audio": {})",
                              R"(, "tool_choice": "auto")", R"(, "modalities": ["text"])"})

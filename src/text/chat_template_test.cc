@@ -113,6 +113,24 @@ TEST(ChatTemplate, VariablesOfEveryTemplate) {
   EXPECT_EQ(rendered(source, "[]", options).text, "<b></s>FalseFalseTrueFalse01 Jan 1970");
 }
 
+// As the caller wrote them, in messages and in everything else that a template is given.
+TEST(ChatTemplate, KeysKeepTheirOrder) {
+  const std::string object = R"({"z": 1, "a": {"y": [{"c": 1, "b": 2}], "x": null}, "m": "t"})";
+  const std::string list = "[" + object + "]";
+  RenderOptions options;
+  options.tools_json = list;
+  options.documents_json = list;
+  options.kwargs_json = R"({"more": )" + object + "}";
+  for (const char* name : {"messages", "tools", "documents"})
+    EXPECT_EQ(rendered((std::string("{{ ") + name + " | tojson }}").c_str(), list, options).text,
+              list)
+        << name;
+  EXPECT_EQ(rendered("{{ more | tojson }}", list, options).text, object);
+  EXPECT_EQ(rendered("{% for k in tools[0] %}{{ k }}{% endfor %}", list, options).text, "zam");
+  EXPECT_EQ(rendered("{% for k, v in more.a.items() %}{{ k }}{% endfor %}", list, options).text,
+            "yx");
+}
+
 TEST(ChatTemplate, WhatTransformersAdds) {
   EXPECT_EQ(rendered("a{% generation %} b {% endgeneration %}c", "[]").text, "a b c");
   EXPECT_EQ(rendered("a {%- generation -%} b {%- endgeneration -%} c", "[]").text, "abc");

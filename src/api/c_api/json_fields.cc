@@ -87,7 +87,7 @@ constexpr Field<Message> kMessage[] = {
     field<&Message::content>("content", Need::required),
     // Remarks on an answer, in whose text they stand; taken and left.
     {"annotations", [](const Json&, const At&, Message&) -> Result<> { return Ok{}; },
-     [](const Message&) -> JsonOut { return nullptr; }},
+     [](const Message&) -> Json { return nullptr; }},
 };
 
 }  // namespace
@@ -171,10 +171,15 @@ Result<> read_value(const Json& value, const At& at, LogitBias& out) {
 }
 Result<> read_value(const Json& value, const At& at, Message& out) {
   // SDKs print an answer with a null for each field that it does not have.
-  return read_fields(kMessage, value, at, out, /*nulls_beside=*/true);
+  TRY_OK(read_fields(kMessage, value, at, out, /*nulls_beside=*/true));
+  for (const auto& [name, unused] : value.items()) {
+    if (name == "role") break;
+    out.content_first |= name == "content";
+  }
+  return Ok{};
 }
 
-JsonOut write_value(float value) {
+Json write_value(float value) {
   if (!std::isfinite(value)) return nullptr;
   char digits[32];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
@@ -183,30 +188,30 @@ JsonOut write_value(float value) {
   return number;
 }
 
-JsonOut write_value(Numerics value) { return name(value); }
-JsonOut write_value(KvKind value) { return name(value); }
-JsonOut write_value(PackedUse value) { return name(value); }
+Json write_value(Numerics value) { return name(value); }
+Json write_value(KvKind value) { return name(value); }
+Json write_value(PackedUse value) { return name(value); }
 
-JsonOut write_value(GrammarKind value) { return name(value); }
+Json write_value(GrammarKind value) { return name(value); }
 
-JsonOut write_value(const GrammarSpec& value) {
-  JsonOut object = JsonOut::object();
+Json write_value(const GrammarSpec& value) {
+  Json object = Json::object();
   write_fields(kGrammar, value, object);
   return object;
 }
 
-JsonOut write_value(const ReasoningOptions& value) {
-  JsonOut object = JsonOut::object();
+Json write_value(const ReasoningOptions& value) {
+  Json object = Json::object();
   write_fields(kReasoning, value, object);
   return object;
 }
 
-JsonOut write_value(Pooling value) { return name(value); }
+Json write_value(Pooling value) { return name(value); }
 
-JsonOut write_value(const std::vector<LogitBias>& value) {
-  JsonOut all = JsonOut::array();
+Json write_value(const std::vector<LogitBias>& value) {
+  Json all = Json::array();
   for (const LogitBias& one : value) {
-    JsonOut object = JsonOut::object();
+    Json object = Json::object();
     write_fields(kLogitBias, one, object);
     all.push_back(std::move(object));
   }

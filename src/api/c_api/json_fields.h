@@ -60,19 +60,19 @@ Result<> read_value(const Json& value, const At& at, std::vector<T>& out) {
 }
 
 template <class T>
-JsonOut write_value(const T& value) {
+Json write_value(const T& value) {
   return value;
 }
 // The shortest decimal that reads back as this float: 0.8, not 0.800000011920929.
-JsonOut write_value(float value);
-JsonOut write_value(Numerics value);
-JsonOut write_value(KvKind value);
-JsonOut write_value(PackedUse value);
-JsonOut write_value(GrammarKind value);
-JsonOut write_value(const GrammarSpec& value);
-JsonOut write_value(const ReasoningOptions& value);
-JsonOut write_value(Pooling value);
-JsonOut write_value(const std::vector<LogitBias>& value);
+Json write_value(float value);
+Json write_value(Numerics value);
+Json write_value(KvKind value);
+Json write_value(PackedUse value);
+Json write_value(GrammarKind value);
+Json write_value(const GrammarSpec& value);
+Json write_value(const ReasoningOptions& value);
+Json write_value(Pooling value);
+Json write_value(const std::vector<LogitBias>& value);
 
 enum class Need : uint8_t { optional, required };  // required: it has no default
 
@@ -81,7 +81,7 @@ template <class T>
 struct Field {
   std::string_view name;
   Result<> (*read)(const Json&, const At&, T&);
-  JsonOut (*write)(const T&);
+  Json (*write)(const T&);
   Need need = Need::optional;
 };
 
@@ -95,7 +95,7 @@ constexpr auto field(std::string_view name, Need need = Need::optional) {
   return Field<T>{
       name,
       [](const Json& value, const At& at, T& out) { return read_value(value, at, out.*kMember); },
-      [](const T& value) -> JsonOut { return write_value(value.*kMember); }, need};
+      [](const T& value) -> Json { return write_value(value.*kMember); }, need};
 }
 
 template <class T, size_t n>
@@ -133,7 +133,7 @@ Result<> read_fields(const Field<T> (&table)[n], const Json& value, const At& at
 
 // Adds a field for each row of the table to `out`, an object.
 template <class T, size_t n>
-void write_fields(const Field<T> (&table)[n], const T& value, JsonOut& out) {
+void write_fields(const Field<T> (&table)[n], const T& value, Json& out) {
   for (const Field<T>& row : table) out[std::string(row.name)] = row.write(value);
 }
 

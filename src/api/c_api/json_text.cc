@@ -9,28 +9,32 @@
 namespace quern::c_api {
 namespace {
 
-// Reads a text without building anything from it, and stops at the first fault.
-class Checker final : public nlohmann::json_sax<Json> {
+// Builds a value from a text and stops at the first fault. A field is put behind the earlier ones
+// without a look at them, since `seen` tells that it is new: an object of n fields takes n log n.
+class Reader final : public nlohmann::json_sax<Json> {
  public:
-  explicit Checker(std::string_view name) : name_(name) {}
+  explicit Reader(std::string_view name) : name_(name) {}
 
   const std::optional<Error>& error() const { return error_; }
+  Json take() { return std::move(root_); }
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return open(); }
-  bool start_array(std::size_t) override { return open(); }
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return fail("this is not JSON"); }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
 
   bool key(string_t& field) override {
-    if (keys_.back().insert(field).second) return true;
-    return fail("the field \"" + short_name(field) + "\" is there twice");
+    if (!open_.back().seen.insert(field).second)
+      return fail("the field \"" + short_name(field) + "\" is there twice");
+    open_.back().key = std::move(field);
+    return true;
   }
 
   bool parse_error(std::size_t position, const std::string&,
@@ -42,13 +46,34 @@ class Checker final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  bool open() {
-    keys_.emplace_back();
-    return static_cast<int>(keys_.size()) <= kMaxJsonDepth ||
-           fail("nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+  // An object or array that is being read. It is the last of what is open around it, which does not
+  // grow meanwhile, so it stays where it is.
+  struct Open {
+    Json* value;
+    std::set<std::string> seen;  // names of an object's fields
+    std::string key;             // of the field whose value comes next
+  };
+
+  Json* put(Json value) {
+    if (open_.empty()) return &(root_ = std::move(value));
+    Open& in = open_.back();
+    if (in.value->is_array())
+      return &in.value->get_ref<Json::array_t&>().emplace_back(std::move(value));
+    auto& fields = in.value->get_ref<Json::object_t&>();
+    return &fields.emplace_back(std::move(in.key), std::move(value)).second;
+  }
+  bool add(Json value) {
+    put(std::move(value));
+    return true;
+  }
+  bool open(Json empty) {
+    if (std::ssize(open_) == kMaxJsonDepth)
+      return fail("nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+    open_.push_back({put(std::move(empty)), {}, {}});
+    return true;
   }
   bool close() {
-    keys_.pop_back();
+    open_.pop_back();
     return true;
   }
   bool fail(std::string what) {
@@ -57,7 +82,8 @@ class Checker final : public nlohmann::json_sax<Json> {
   }
 
   std::string name_;
-  std::vector<std::set<std::string>> keys_;  // of each open object; arrays have none
+  Json root_;
+  std::vector<Open> open_;  // the outermost first
   std::optional<Error> error_;
 };
 
@@ -69,9 +95,9 @@ Result<Json> parse_json(std::string_view text, std::string_view name) {
                  std::to_string(text.size()) + " bytes, at most " + std::to_string(kMaxJsonBytes),
                  std::string(name), ""};
   }
-  Checker checker(name);
-  if (!Json::sax_parse(text, &checker)) return *checker.error();
-  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Reader reader(name);
+  if (!Json::sax_parse(text, &reader)) return *reader.error();
+  return reader.take();
 }
 
 std::string short_name(std::string_view name) {
@@ -82,8 +108,8 @@ std::string short_name(std::string_view name) {
   return std::string(name.substr(0, n)) + "...";
 }
 
-std::string to_text(const JsonOut& value) {
-  return value.dump(-1, ' ', false, JsonOut::error_handler_t::replace);
+std::string to_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace quern::c_api

@@ -9,8 +9,9 @@
 
 namespace quern::c_api {
 
-using Json = nlohmann::json;  // fields by name: no text makes its reading take quadratic time
-using JsonOut = nlohmann::ordered_json;  // fields stay in the order they were written
+// Fields stay in the order they were written. Looking one up by name takes time linear in their
+// number, so nothing that reads a text may do it for each of its fields: parse_json does not.
+using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxJsonBytes = 16 << 20;
 constexpr int kMaxJsonDepth = 64;
@@ -23,6 +24,6 @@ Result<Json> parse_json(std::string_view text, std::string_view name);
 std::string short_name(std::string_view name);
 
 // On one line. Bytes that are not UTF-8 become U+FFFD; infinities and NaN null.
-std::string to_text(const JsonOut& value);
+std::string to_text(const Json& value);
 
 }  // namespace quern::c_api

@@ -184,14 +184,14 @@ Result<Messages> read_messages(std::string_view json) {
   return messages;
 }
 
-JsonOut default_options() {
-  JsonOut load = JsonOut::object();
+Json default_options() {
+  Json load = Json::object();
   write_fields(kLoad, LoadOptions(), load);
-  JsonOut request = JsonOut::object();
+  Json request = Json::object();
   request["special"] = GenerateRequest().special;
   write_fields(kGenerate, GenerateOptions(), request);
   write_fields(kSampling, SamplingOptions(), request);
-  JsonOut embed = JsonOut::object();
+  Json embed = Json::object();
   write_fields(kEmbed, EmbedOptions(), embed);
   return {{"load", std::move(load)}, {"request", std::move(request)}, {"embed", std::move(embed)}};
 }

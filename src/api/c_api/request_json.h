@@ -36,6 +36,6 @@ Result<LoadOptions> read_load_options(std::string_view json);
 Result<Messages> read_messages(std::string_view json);
 
 // {"load": {...}, "request": {...}, "embed": {...}}: each field that has a default, with it.
-JsonOut default_options();
+Json default_options();
 
 }  // namespace quern::c_api

@@ -164,7 +164,7 @@ TEST(RequestJson, BadRequestsAreRefusedByPlace) {
 
 // Every field that has a default: with null it keeps that.
 TEST(RequestJson, NullIsAsAFieldThatIsNotThere) {
-  const JsonOut defaults = default_options();
+  const Json defaults = default_options();
   for (const auto& [name, unused] : defaults["request"].items()) {
     const auto read = read_request(to_text({{"prompt", "a"}, {name, nullptr}}));
     EXPECT_TRUE(read) << name << ": " << to_string(read.error());
@@ -224,6 +224,37 @@ TEST(RequestJson, LongAndDeepTextsAreRefused) {
   EXPECT_NE(longer.error().what.find("at most 16777216"), std::string::npos);
 }
 
+TEST(RequestJson, KeysKeepTheirOrder) {
+  const auto messages = read_messages(R"([{"role": "user", "content": "a"},
+      {"content": "b", "role": "user"}, {"refusal": null, "content": "c", "role": "user"},
+      {"refusal": null, "role": "user", "content": "d"}])");
+  ASSERT_TRUE(messages) << to_string(messages.error());
+  const bool kContentFirst[] = {false, true, true, false};
+  for (size_t i = 0; i < std::size(kContentFirst); ++i)
+    EXPECT_EQ(messages->at(i).content_first, kContentFirst[i]) << i;
+  const std::string text =
+      R"({"z":[{"y":1,"b":-2,"a":0.5},[],{}],"a":{"m":null,"k":{"d":true,"c":false}},"":"\n"})";
+  const auto read = parse_json(text, "text");
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(to_text(*read), text);
+}
+
+// Ten thousands of millions of comparisons, if each field were looked for among the earlier ones.
+TEST(RequestJson, WideObjectsAreReadWithoutLookups) {
+  constexpr int kFields = 200'000;
+  std::string text = "{";
+  for (int i = kFields; i > 0; --i)
+    text += "\"f" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  const auto read = parse_json(text + "\"prompt\":\"a\"}", "text");
+  ASSERT_TRUE(read) << to_string(read.error());
+  EXPECT_EQ(read->size(), kFields + 1u);
+  EXPECT_EQ(read->begin().key(), "f200000");
+  EXPECT_EQ(read->back(), "a");
+  const auto twice = parse_json(text + "\"f7\":1}", "text");
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().what, "the field \"f7\" is there twice");
+}
+
 TEST(RequestJson, LongNamesAreCutInErrors) {
   const auto read = read_request("{\"prompt\": \"\", \"" + std::string(100000, 'x') + "\": 1}");
   ASSERT_FALSE(read);
@@ -238,8 +269,8 @@ TEST(RequestJson, LongNamesAreCutInErrors) {
 
 // Every default, written and read again, is the default: names, types and values of the tables.
 TEST(RequestJson, DefaultsAreARequestThatChangesNothing) {
-  const JsonOut defaults = default_options();
-  JsonOut request = defaults["request"];
+  const Json defaults = default_options();
+  Json request = defaults["request"];
   EXPECT_EQ(request["temperature"].dump(), "0.8") << "as short as it was written";
   EXPECT_EQ(request["max_tokens"], -1);
   request["prompt"] = "";
@@ -254,7 +285,7 @@ TEST(RequestJson, DefaultsAreARequestThatChangesNothing) {
 
 TEST(RequestJson, NumbersAreWrittenAsJsonCanHoldThem) {
   EXPECT_EQ(to_text({{"text", "\xff"}}), "{\"text\":\"\xef\xbf\xbd\"}");
-  EXPECT_EQ(to_text(JsonOut(std::numeric_limits<double>::infinity())), "null");
+  EXPECT_EQ(to_text(Json(std::numeric_limits<double>::infinity())), "null");
 }
 
 }  // namespace

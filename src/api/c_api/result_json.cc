@@ -9,10 +9,10 @@
 namespace quern::c_api {
 namespace {
 
-JsonOut logprobs_of(std::span<const TokenLogprobs> logprobs) {
-  JsonOut all = JsonOut::array();
+Json logprobs_of(std::span<const TokenLogprobs> logprobs) {
+  Json all = Json::array();
   for (const TokenLogprobs& one : logprobs) {
-    JsonOut top = JsonOut::array();
+    Json top = Json::array();
     for (const TokenProb& other : one.top)
       top.push_back({{"id", other.id}, {"logprob", write_value(other.logprob)}});
     all.push_back({{"id", one.id}, {"logprob", write_value(one.logprob)}, {"top", std::move(top)}});
@@ -20,15 +20,15 @@ JsonOut logprobs_of(std::span<const TokenLogprobs> logprobs) {
   return all;
 }
 
-JsonOut answer(std::string_view text, std::span<const int32_t> ids,
-               std::span<const TokenLogprobs> logprobs, bool with_logprobs) {
-  JsonOut out = {{"text", text}, {"ids", JsonOut::array()}};
+Json answer(std::string_view text, std::span<const int32_t> ids,
+            std::span<const TokenLogprobs> logprobs, bool with_logprobs) {
+  Json out = {{"text", text}, {"ids", Json::array()}};
   for (const int32_t id : ids) out["ids"].push_back(id);
   if (with_logprobs) out["logprobs"] = logprobs_of(logprobs);
   return out;
 }
 
-JsonOut timings_of(const Timings& timings) {
+Json timings_of(const Timings& timings) {
   return {{"prompt_n", timings.prompt_n},         {"cached_n", timings.cached_n},
           {"predicted_n", timings.predicted_n},   {"draft_n", timings.draft_n},
           {"draft_true_n", timings.draft_true_n}, {"prompt_ms", timings.prompt_ms},
@@ -66,7 +66,7 @@ std::string embeddings_json(const Embeddings& embeddings) {
 }
 
 std::string generation_json(const Generation& generation, bool with_logprobs) {
-  JsonOut out = answer(generation.text, generation.ids, generation.logprobs, with_logprobs);
+  Json out = answer(generation.text, generation.ids, generation.logprobs, with_logprobs);
   out["finish"] = name(generation.finish);
   out["timings"] = timings_of(generation.timings);
   return to_text(out);
