@@ -21,6 +21,7 @@
 #include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "formats/weight_source.h"
+#include "openai/logprobs.h"
 
 namespace quern::cli {
 
@@ -89,17 +90,20 @@ Result<GenerateOptions> options_of(const Flags& flags, const Model& model) {
   return options;
 }
 
+// bytes tell what token cannot: a part of a character.
+Json token_json(const Model& model, int32_t id, float logprob) {
+  const std::string bytes = model.token_bytes(id);
+  return {{"id", id}, {"token", bytes}, {"logprob", logprob}, {"bytes", openai::bytes_json(bytes)}};
+}
+
 Json logprobs_json(const Model& model, const Generation& generation) {
   Json rows = Json::array();
   for (const TokenLogprobs& token : generation.logprobs) {
-    Json top = Json::array();
+    Json row = token_json(model, token.id, token.logprob);
+    row["top"] = Json::array();
     for (const TokenProb& other : token.top)
-      top.push_back(
-          {{"id", other.id}, {"token", model.token_bytes(other.id)}, {"logprob", other.logprob}});
-    rows.push_back({{"id", token.id},
-                    {"token", model.token_bytes(token.id)},
-                    {"logprob", token.logprob},
-                    {"top", std::move(top)}});
+      row["top"].push_back(token_json(model, other.id, other.logprob));
+    rows.push_back(std::move(row));
   }
   return rows;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "openai/logprobs.h"
 
 namespace quern::openai {
 
@@ -11,50 +12,9 @@ namespace {
 // Whoever reads this knows two reasons.
 const char* reason(Finish finish) { return finish == Finish::stop ? "stop" : "length"; }
 
-Json bytes_json(const std::string& text) {
-  Json bytes = Json::array();
-  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
-  return bytes;
-}
-
-Json token_json(const Model& model, int32_t id, float logprob) {
-  const std::string text = model.token_bytes(id);
-  return {{"token", text}, {"logprob", logprob}, {"bytes", bytes_json(text)}};
-}
-
-Json chat_logprobs(const Model& model, const Generation& generation) {
-  Json content = Json::array();
-  for (const TokenLogprobs& token : generation.logprobs) {
-    Json entry = token_json(model, token.id, token.logprob);
-    entry["top_logprobs"] = Json::array();
-    for (const TokenProb& other : token.top)
-      entry["top_logprobs"].push_back(token_json(model, other.id, other.logprob));
-    content.push_back(std::move(entry));
-  }
-  return {{"content", std::move(content)}, {"refusal", nullptr}};
-}
-
-int64_t characters(const std::string& text) {
-  return std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
-}
-
-Json text_logprobs(const Model& model, const Generation& generation) {
-  Json json = {{"tokens", Json::array()},
-               {"token_logprobs", Json::array()},
-               {"top_logprobs", Json::array()},
-               {"text_offset", Json::array()}};
-  int64_t offset = 0;
-  for (const TokenLogprobs& token : generation.logprobs) {
-    const std::string text = model.token_bytes(token.id);
-    Json top = Json::object();
-    for (const TokenProb& other : token.top) top[model.token_bytes(other.id)] = other.logprob;
-    json["tokens"].push_back(text);
-    json["token_logprobs"].push_back(token.logprob);
-    json["top_logprobs"].push_back(std::move(top));
-    json["text_offset"].push_back(offset);
-    offset += characters(text);
-  }
-  return json;
+TokenTexts texts_of(const Model& model) {
+  return {[&model](int32_t id) { return model.token_bytes(id); },
+          [&model](int32_t id) { return model.piece(id); }};
 }
 
 Json choice_json(const Model& model, const Request& request, int64_t index,
@@ -68,7 +28,8 @@ Json choice_json(const Model& model, const Request& request, int64_t index,
     choice["text"] = generation.text;
   choice["logprobs"] = nullptr;
   if (logprobs)
-    choice["logprobs"] = chat ? chat_logprobs(model, generation) : text_logprobs(model, generation);
+    choice["logprobs"] = chat ? chat_logprobs(texts_of(model), generation.logprobs)
+                              : text_logprobs(texts_of(model), generation.logprobs);
   choice["finish_reason"] = reason(generation.finish);
   return choice;
 }

@@ -82,6 +82,29 @@ def wait_for_lines(path, n, process):
         time.sleep(0.005)
 
 
+MANY_BYTES = ["Party time 🎉🎉🎉🎉🎉🎉🎉🎉", "日本語の文章です。今日は", "नमस्ते दुनिया नमस्ते", "€ £ ¥ € £ ¥ €", "a🎉é€ a🎉é€ a🎉é"]
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": 1.5, "seed": 3}])
+@pytest.mark.parametrize("n_top", [0, 1, 5])
+def test_log_probabilities_name_tokens_by_their_bytes(quern, tmp_path, options, n_top):
+    requests = [text(str(i), p, max_tokens=16, logprobs=n_top, **options) for i, p in enumerate(MANY_BYTES)]
+    out = tmp_path / "out.jsonl"
+    quern("batch", write_lines(tmp_path / "in.jsonl", requests), out, "--threads", 2)
+    parts = 0
+    for row in read_lines(out):
+        choice = row["response"]["body"]["choices"][0]
+        logprobs = choice["logprobs"]
+        rows = zip(*(logprobs[key] for key in ("tokens", "token_logprobs", "top_logprobs", "text_offset")))
+        for name, logprob, top, offset in rows:
+            assert top[name] == logprob and max(n_top, 1) <= len(top) <= n_top + 1
+            assert "\ufffd" not in "".join(top)
+            if name.startswith("bytes:"):
+                parts += 1
+            else:
+                assert choice["text"][offset:].startswith(name)
+    assert parts > 10
+
 def test_answers_have_openais_shape(quern_json, tmp_path):
     requests = [
         chat("a", "What is the capital of France?", max_tokens=12, temperature=0),

@@ -276,6 +276,7 @@ def test_run_tells_log_probabilities(quern_json):
     result = quern_json(*flags, "--logprobs", 3)
     assert [row["id"] for row in result["logprobs"]] == result["ids"]
     assert "".join(row["token"] for row in result["logprobs"]) == result["text"]
+    assert bytes(b for row in result["logprobs"] for b in row["bytes"]).decode() == result["text"]
     for row in result["logprobs"]:
         assert len(row["top"]) == 3 and row["top"][0]["id"] == row["id"]
         assert row["logprob"] == row["top"][0]["logprob"] <= 0
