@@ -1,5 +1,6 @@
-// What an answer may look like: a grammar that the sampler is held to, token by token. What cannot
-// be enforced is refused when the request is made, never ignored (docs/grammar.md).
+// What an answer may look like: a grammar that the sampler is held to, token by token. A rule that
+// cannot be enforced is refused when the request is made, never ignored; what is a remark by its
+// standard stops nothing (docs/grammar.md).
 #pragma once
 #include <string>
 

@@ -40,6 +40,13 @@ struct Grammar::State {
   quern_text_grammar* const object;
 };
 
+std::vector<std::string> Grammar::notes() const {
+  std::vector<std::string> notes;
+  for (size_t i = 0; i < quern_text_grammar_n_notes(state_->object); ++i)
+    notes.emplace_back(text_of(quern_text_grammar_note(state_->object, i)));
+  return notes;
+}
+
 struct GrammarEngine::State {
   State(quern_text_grammar_engine* made, Limits most) : object(made), limits(most) {}
   ~State() { quern_text_grammar_engine_free(object); }

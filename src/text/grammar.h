@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +16,10 @@ namespace quern {
 
 // Compiled. Thread-safe; copies are cheap and share one object.
 class Grammar {
+ public:
+  // What of its text no answer is held to, since it is a remark by its standard: a sentence each.
+  std::vector<std::string> notes() const;
+
  private:
   friend class GrammarEngine;
   friend class GrammarMatcher;

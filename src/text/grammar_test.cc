@@ -105,6 +105,20 @@ TEST(Grammar, EveryKindAcceptsWhatItSays) {
   EXPECT_FALSE(accepts(GrammarKind::tools, tools, "<tool_call>\n{\"name\": \"g\"}"));
 }
 
+TEST(Grammar, SaysWhatItDoesNotEnforce) {
+  const auto notes = [](const char* schema) {
+    const auto grammar = engine().compile({.kind = GrammarKind::json_schema, .text = schema});
+    return grammar ? grammar->notes() : std::vector{to_string(grammar.error())};
+  };
+  EXPECT_TRUE(notes(R"({"type": "string", "format": "date", "x-a": 1})").empty());
+  for (int i = 0; i < 2; ++i) {  // the second one is a kept one
+    const auto two = notes(R"({"items": {"format": "color"}, "allOf": [{"format": "x"}]})");
+    ASSERT_EQ(two.size(), 2u);
+    EXPECT_NE(two[0].find("/items: \"color\" was not enforced"), std::string::npos) << two[0];
+    EXPECT_NE(two[1].find("/allOf/0: \"x\" was not enforced"), std::string::npos) << two[1];
+  }
+}
+
 TEST(Grammar, WhatCannotBeIsATypedError) {
   EXPECT_EQ(refused(GrammarKind::none, ""), Code::invalid_argument);
   EXPECT_EQ(refused(GrammarKind::json_schema, "{"), Code::invalid_argument);

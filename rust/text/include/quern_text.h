@@ -151,6 +151,9 @@ quern_text_code quern_text_grammar_compile(const quern_text_grammar_engine* engi
                                            quern_text_view text, int compact,
                                            quern_text_grammar** out, quern_text_bytes* error);
 void quern_text_grammar_free(quern_text_grammar* grammar);
+/* What of the text no answer is held to, a sentence each; views into the grammar. */
+size_t quern_text_grammar_n_notes(const quern_text_grammar* grammar);
+quern_text_view quern_text_grammar_note(const quern_text_grammar* grammar, size_t i);
 
 quern_text_code quern_text_matcher_new(const quern_text_grammar* grammar, quern_text_matcher** out,
                                        quern_text_bytes* error);

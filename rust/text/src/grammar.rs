@@ -1,6 +1,7 @@
 //! Constrained decoding by llguidance: grammars compiled under limits, and the state of one sequence in one.
 
 use crate::error::{Code, Error, Result};
+use crate::grammar_notes::Notes;
 use crate::grammar_schema;
 use crate::grammar_tokens::Tokens;
 use crate::grammar_tools;
@@ -55,6 +56,8 @@ pub struct Grammar {
     tokens: Arc<Tokens>,
     /// Control tokens the grammar names; no other is ever allowed but the end.
     control: Arc<SimpleVob>,
+    /// What of the text an answer is not held to, a sentence each.
+    notes: Vec<String>,
 }
 
 /// One sequence.
@@ -137,7 +140,7 @@ fn choice_lark(text: &str) -> Result<String> {
 }
 
 /// Schemas inside a Lark grammar are held to the same rules as others.
-fn checked_lark(text: &str) -> Result<String> {
+fn checked_lark(text: &str, notes: &mut Notes) -> Result<String> {
     const MARK: &str = "%json";
     bounded(text, MAX_LARK_BYTES, "a Lark grammar")?;
     if text.contains("allow_invalid_utf8") {
@@ -155,7 +158,7 @@ fn checked_lark(text: &str) -> Result<String> {
             Some(Err(e)) => return Err(Error::invalid(format!("Lark grammar: after %json: {e}"))),
             None => return Err(Error::invalid("Lark grammar: nothing after %json")),
         };
-        out.push_str(&format!(" {} ", grammar_schema::prepare(schema, false)?));
+        out.push_str(&format!(" {} ", grammar_schema::prepare(schema, false, notes)?));
         rest = &after[values.byte_offset()..];
     }
     out.push_str(rest);
@@ -217,17 +220,23 @@ impl Engine {
         let nothing = || self.tokens.trie().alloc_token_set();
         let lark = |lark: String| (self.named_control(&lark), TopLevelGrammar::from_lark(lark));
         let schema = |schema| (nothing(), TopLevelGrammar::from_json_schema(schema));
+        let mut notes = Notes::default();
         let (control, grammar) = match kind {
-            Kind::JsonObject => schema(grammar_schema::prepare(json!({ "type": "object" }), compact)?),
-            Kind::JsonSchema => schema(grammar_schema::prepare(grammar_schema::parse(text)?, compact)?),
+            Kind::JsonObject => schema(grammar_schema::prepare(json!({ "type": "object" }), compact, &mut notes)?),
+            Kind::JsonSchema => schema(grammar_schema::prepare(grammar_schema::parse(text)?, compact, &mut notes)?),
             Kind::Regex => (nothing(), TopLevelGrammar::from_regex(whole_regex(text)?)),
-            Kind::Lark => lark(checked_lark(text)?),
+            Kind::Lark => lark(checked_lark(text, &mut notes)?),
             Kind::Choice => (nothing(), TopLevelGrammar::from_lark(choice_lark(text)?)),
-            Kind::Tools => lark(grammar_tools::parse(text)?.lark(&self.tokens, compact)?),
+            Kind::Tools => lark(grammar_tools::parse(text)?.lark(&self.tokens, compact, &mut notes)?),
         };
         let parser = self.factory.create_parser(grammar).map_err(|e| error_of(kind, &format!("{e:#}")))?;
         let matcher = Matcher::new(Ok(parser));
-        let grammar = Grammar { fresh: Mutex::new(matcher), tokens: self.tokens.clone(), control: Arc::new(control) };
+        let grammar = Grammar {
+            fresh: Mutex::new(matcher),
+            tokens: self.tokens.clone(),
+            control: Arc::new(control),
+            notes: notes.into_texts(),
+        };
         try_out(&grammar).map_err(|e| error_of(kind, &e.message))?;
         Ok(grammar)
     }
@@ -243,6 +252,10 @@ impl Engine {
 }
 
 impl Grammar {
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     pub fn state(&self) -> Result<State> {
         // The lexer's tables grow as text is read: a deep copy keeps one sequence's growth its own.
         let fresh = self.fresh.lock().map_err(|_| Error::internal("a grammar was left half copied"))?;

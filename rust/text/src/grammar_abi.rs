@@ -60,6 +60,16 @@ pub unsafe extern "C" fn quern_text_grammar_free(grammar: *mut Grammar) {
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn quern_text_grammar_n_notes(grammar: *const Grammar) -> usize {
+    unsafe { (*grammar).notes().len() }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn quern_text_grammar_note(grammar: *const Grammar, i: usize) -> View {
+    View::of(unsafe { (*grammar).notes().get(i) }.map_or(&[], |text| text.as_bytes()))
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn quern_text_matcher_new(
     grammar: *const Grammar,
     out: *mut *mut State,

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::grammar_formats;
+use crate::grammar_notes::Notes;
 use crate::grammar_pattern;
 use serde_json::{json, Map, Value};
 use std::collections::HashSet;
@@ -16,6 +17,8 @@ const MAX_OPTIONS: usize = 512;
 const MAX_PATTERNS: usize = 16;
 /// Names of one object: each costs the grammar a rule.
 const MAX_PROPERTIES: usize = 1000;
+/// Of an unknown format's name, as far as a note tells it.
+const MAX_FORMAT_CHARACTERS: usize = 64;
 /// Doubles hold integers exactly up to here.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -77,11 +80,17 @@ const UNENFORCEABLE: [&str; 17] = [
     "x-guidance",
 ];
 
+#[cfg(test)]
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    HOLDERS.iter().map(|(name, _)| *name).chain(UNENFORCEABLE)
+}
+
 fn holder(keyword: &str) -> Option<Holds> {
     HOLDERS.iter().find(|(name, _)| *name == keyword).map(|(_, holds)| *holds)
 }
 
-struct Check {
+struct Check<'a> {
+    notes: &'a mut Notes,
     values: usize,
     has_inner_id: bool,
     references: Vec<String>,
@@ -137,9 +146,9 @@ pub fn parse(text: &str) -> Result<Value> {
 }
 
 /// The schema as llguidance may have it. `compact`: no white space between the parts of a value.
-pub fn prepare(mut schema: Value, compact: bool) -> Result<Value> {
+pub fn prepare(mut schema: Value, compact: bool, notes: &mut Notes) -> Result<Value> {
     remove_marks(&mut schema);
-    let mut check = Check { values: 0, has_inner_id: false, references: Vec::new(), multiples: Vec::new() };
+    let mut check = Check { notes, values: 0, has_inner_id: false, references: Vec::new(), multiples: Vec::new() };
     check.schema(&mut schema, "", true)?;
     check.references(&mut schema)?;
     check.common_multiple()?;
@@ -162,7 +171,7 @@ pub fn prepare(mut schema: Value, compact: bool) -> Result<Value> {
     Ok(schema)
 }
 
-impl Check {
+impl Check<'_> {
     fn count(&mut self) -> Result<()> {
         self.values += 1;
         if self.values > MAX_VALUES {
@@ -184,6 +193,7 @@ impl Check {
         if object.insert(CHECKED.to_owned(), true.into()).is_some() {
             return Ok(());
         }
+        remove_absent(object);
         self.dialect(object, place)?;
         self.assertions(object, place)?;
         self.items(object, place)?;
@@ -373,11 +383,15 @@ impl Check {
         }
         let Some(format) = object.shift_remove("format") else { return Ok(()) };
         let Some(name) = format.as_str() else { return Err(refuse("format", place, "not a string")) };
-        let Some(pattern) = grammar_formats::pattern(name) else {
-            let known = grammar_formats::NAMES.join(", ");
-            return Err(refuse("format", place, &format!("{name:?} is none of {known}")));
-        };
-        object.insert(FORMAT.to_owned(), pattern.into());
+        if let Some(pattern) = grammar_formats::pattern(name) {
+            object.insert(FORMAT.to_owned(), pattern.into());
+            return Ok(());
+        }
+        let short: String = name.chars().take(MAX_FORMAT_CHARACTERS).collect();
+        let known = grammar_formats::NAMES.join(", ");
+        let text =
+            format!("JSON schema keyword \"format\" at {}: {short:?} was not enforced, only {known} are", at(place));
+        self.notes.add(name, text);
         Ok(())
     }
 
@@ -405,6 +419,16 @@ impl Check {
             self.schema(target, fragment, false)?;
         }
         Ok(())
+    }
+}
+
+/// A keyword that is null says nothing, as programs write what they left out; but `const` may be it. Anchors of
+/// references that are refused mark no place, except that $dynamicAnchor also is a plain one.
+fn remove_absent(object: &mut Map<String, Value>) {
+    object.retain(|keyword, value| !value.is_null() || keyword == "const");
+    object.shift_remove("$recursiveAnchor");
+    if let Some(anchor) = object.shift_remove("$dynamicAnchor") {
+        object.entry("$anchor").or_insert(anchor);
     }
 }
 

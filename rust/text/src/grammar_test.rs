@@ -146,7 +146,9 @@ fn what_a_grammar_cannot_hold_is_refused_by_name() {
         (r#"{"type":"array","uniqueItems":true}"#, "\"uniqueItems\""),
         (r#"{"properties":{"a":{"if":{},"then":{}}}}"#, "/properties/a"),
         (r#"{"oneOf":[{"type":"integer"},{"type":"number"}]}"#, "\"oneOf\""),
-        (r#"{"type":"string","format":"color"}"#, "\"format\""),
+        (r#"{"type":"string","format":3}"#, "\"format\""),
+        (r#"{"not":null,"uniqueItems":null,"contains":{}}"#, "\"contains\""),
+        (r#"{"format":"color","not":{}}"#, "\"not\""),
         (r#"{"type":"string","pattern":"a(?=b)"}"#, "lookahead"),
         (r#"{"minProperties":2}"#, "\"minProperties\""),
         (r#"{"const":9007199254740993}"#, "\"const\""),
@@ -166,6 +168,143 @@ fn what_a_grammar_cannot_hold_is_refused_by_name() {
     assert_eq!(code(&engine, Kind::JsonSchema, "{"), Code::Invalid);
     assert_eq!(code(&engine, Kind::JsonSchema, r#"{"type":"integer","minimum":3,"maximum":2}"#), Code::Invalid);
     assert_eq!(code(&engine, Kind::Lark, "start: %json {\"not\":{}}"), Code::Unsupported);
+}
+
+/// 2020-12, sections 7.2.3, 8 and 9, and what OpenAPI and editors put into schemas.
+#[test]
+fn remarks_stop_nothing() {
+    let engine = engine();
+    let formats = [
+        "color",
+        "regex",
+        "json-pointer",
+        "relative-json-pointer",
+        "uri-reference",
+        "uri-template",
+        "iri",
+        "iri-reference",
+        "idn-email",
+        "idn-hostname",
+        "int32",
+        "byte",
+        "password",
+        "x-mine",
+        "",
+        "DATE",
+        "date ",
+    ];
+    for format in formats {
+        let grammar = compile(&engine, Kind::JsonSchema, &json!({"type": "string", "format": format}).to_string());
+        assert!(accepts(&grammar, "\"anything\""), "{format}");
+        let [note] = grammar.notes() else { panic!("{format}: {:?}", grammar.notes()) };
+        let about = format!("\"format\" at the schema's root: {format:?} was not enforced");
+        assert!(note.contains(&about), "{note}");
+    }
+    for (keyword, value) in [
+        ("contentEncoding", json!("base64")),
+        ("contentMediaType", json!("application/json")),
+        ("contentSchema", json!({"not": {}})),
+        ("deprecated", json!(true)),
+        ("readOnly", json!(true)),
+        ("writeOnly", json!(true)),
+        ("examples", json!([1, null])),
+        ("default", json!(null)),
+        ("title", json!("t")),
+        ("description", json!("d")),
+        ("$comment", json!("c")),
+        ("$anchor", json!("here")),
+        ("$dynamicAnchor", json!("here")),
+        ("$recursiveAnchor", json!(true)),
+        ("x-order", json!(1)),
+        ("x-rule", json!({"not": {}})),
+        ("nullable", json!(false)),
+        ("discriminator", json!({"propertyName": "p"})),
+        ("enumNames", json!(["a"])),
+        ("minLenght", json!(5)),
+    ] {
+        for dialect in DIALECTS {
+            let schema = json!({"$schema": dialect, "type": "object", "required": ["p"], "additionalProperties": false,
+                "properties": {"p": {"type": "string", keyword: value}}});
+            let grammar = compile(&engine, Kind::JsonSchema, &schema.to_string());
+            assert!(accepts(&grammar, r#"{"p":"x"}"#) && !accepts(&grammar, r#"{"p":1}"#), "{keyword} {dialect}");
+            assert!(grammar.notes().is_empty(), "{keyword}");
+        }
+    }
+}
+
+const DIALECTS: [&str; 4] = [
+    "http://json-schema.org/draft-04/schema#",
+    "http://json-schema.org/draft-07/schema#",
+    "https://json-schema.org/draft/2019-09/schema",
+    "https://json-schema.org/draft/2020-12/schema",
+];
+
+#[test]
+fn a_keyword_that_is_null_is_not_there() {
+    let engine = engine();
+    for keyword in
+        crate::grammar_schema::keywords().chain(["format", "pattern", "description", "strict", "$ref", "$id"])
+    {
+        let schema =
+            json!({"type": "object", "required": ["p"], "properties": {"p": {"type": "string", keyword: null}}});
+        let grammar = compile(&engine, Kind::JsonSchema, &schema.to_string());
+        assert!(accepts(&grammar, r#"{"p":"x"}"#) && !accepts(&grammar, r#"{"p":1}"#), "{keyword}");
+        assert!(grammar.notes().is_empty(), "{keyword}");
+    }
+    let null = compile(&engine, Kind::JsonSchema, r#"{"const":null}"#);
+    assert!(accepts(&null, "null") && !accepts(&null, "1"));
+    let one = compile(&engine, Kind::JsonSchema, r#"{"enum":[null,1],"const":1}"#);
+    assert!(accepts(&one, "1") && !accepts(&one, "null"));
+    assert_eq!(code(&engine, Kind::JsonSchema, r#"{"properties":{"a":null}}"#), Code::Invalid);
+    assert_eq!(code(&engine, Kind::JsonSchema, "null"), Code::Invalid);
+}
+
+#[test]
+fn formats_that_are_known_stay_enforced() {
+    let engine = engine();
+    for (format, good, bad) in [
+        ("date", "2024-02-29", "2023-02-29"),
+        ("time", "12:00:00Z", "25:00:00Z"),
+        ("date-time", "2024-01-01T00:00:00Z", "2024-01-01"),
+        ("duration", "P1D", "1D"),
+        ("email", "a@b.c", "a"),
+        ("hostname", "a.b", "-a"),
+        ("ipv4", "1.2.3.4", "1.2.3.400"),
+        ("ipv6", "::1", ":::"),
+        ("uri", "a:b", "b"),
+        ("uuid", "00000000-0000-0000-0000-000000000000", "0"),
+    ] {
+        for schema in [
+            json!({"type": "string", "format": format}),
+            json!({"allOf": [{"type": "string", "format": format}, {"format": "color"}]}),
+        ] {
+            let grammar = compile(&engine, Kind::JsonSchema, &schema.to_string());
+            assert!(accepts(&grammar, &format!("{good:?}")) && !accepts(&grammar, &format!("{bad:?}")), "{schema}");
+            assert_eq!(grammar.notes().len(), usize::from(schema.get("allOf").is_some()));
+        }
+    }
+}
+
+#[test]
+fn notes_are_few_and_short_whatever_kind_of_grammar_has_the_schema() {
+    let engine = engine();
+    let schema = r#"{"properties":{"a":{"format":"color"},"b":{"items":{"format":"color"}},"c":{"format":"time"}}}"#;
+    let tools = json!({"tags": [{"begin": "<f>", "schema": serde_json::from_str::<Value>(schema).unwrap()}]});
+    for (kind, text) in [
+        (Kind::JsonSchema, schema.to_owned()),
+        (Kind::Lark, format!("start: %json {schema}")),
+        (Kind::Tools, tools.to_string()),
+    ] {
+        let grammar = compile(&engine, kind, &text);
+        let [note] = grammar.notes() else { panic!("{:?}", grammar.notes()) };
+        assert!(note.contains("at /properties/a: \"color\""), "{note}");
+    }
+    assert!(compile(&engine, Kind::Regex, "a").notes().is_empty());
+    let many: Vec<Value> = (0..100).map(|i| json!({"format": format!("{i}{}", "x".repeat(9999))})).collect();
+    let grammar = compile(&engine, Kind::JsonSchema, &json!({ "allOf": many }).to_string());
+    assert_eq!(grammar.notes().len(), 17);
+    assert_eq!(grammar.notes()[16], "JSON schema: further formats were not enforced");
+    assert!(grammar.notes().iter().all(|note| note.chars().count() <= 400));
 }
 
 #[test]

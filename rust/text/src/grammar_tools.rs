@@ -1,6 +1,7 @@
 //! Tool calls as a grammar: free text until a trigger, then what the call's tag and schema allow.
 
 use crate::error::{Error, Result};
+use crate::grammar_notes::Notes;
 use crate::grammar_schema;
 use crate::grammar_tokens::Tokens;
 use serde::Deserialize;
@@ -136,7 +137,7 @@ impl Tools {
         Ok(groups)
     }
 
-    pub fn lark(&self, tokens: &Tokens, compact: bool) -> Result<String> {
+    pub fn lark(&self, tokens: &Tokens, compact: bool, notes: &mut Notes) -> Result<String> {
         let literals = Literals::new(tokens);
         let groups = self.by_trigger()?;
         let names: Vec<String> = (0..groups.len()).map(|i| format!("call_{i}")).collect();
@@ -168,7 +169,7 @@ impl Tools {
             };
             let mut bodies = Vec::new();
             for tag in tags {
-                let schema = grammar_schema::prepare(tag.schema.clone(), compact)?;
+                let schema = grammar_schema::prepare(tag.schema.clone(), compact, notes)?;
                 let begin = literals.lark(&tag.begin[consumed..]);
                 let end = literals.lark(&tag.end);
                 bodies.push(format!("{begin} WS? %json {schema} WS? {end}"));

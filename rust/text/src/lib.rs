@@ -12,6 +12,7 @@ mod error;
 mod grammar;
 pub mod grammar_abi;
 mod grammar_formats;
+mod grammar_notes;
 mod grammar_pattern;
 mod grammar_schema;
 mod grammar_tokens;
