@@ -76,6 +76,9 @@ struct Generation {
   std::vector<TokenLogprobs> logprobs;  // of ids, where asked for
   Finish finish = Finish::stop;
   Timings timings;
+  // What the request says and the answer was not held to, since it is a remark by its standard: a
+  // sentence each. A format of a JSON schema that Quern does not know is one.
+  std::vector<std::string> notes;
 };
 
 }  // namespace quern

@@ -191,7 +191,8 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  *
  * A result is {"text", "ids", "finish", "timings"}, and "logprobs" as above. "finish" is "stop",
  * "length", "cancelled" or "deadline"; "timings" {"prompt_n", "cached_n", "predicted_n", "draft_n",
- * "draft_true_n", "prompt_ms", "predicted_ms"}. */
+ * "draft_true_n", "prompt_ms", "predicted_ms"}. "notes" is there where the request has something
+ * that no answer is held to, as an unknown format of a JSON schema: a text each. */
 
 /* A piece that came, valid during the call. 0 ends the answer ("finish": "cancelled"), any other
  * value goes on. From the calling thread, without a lock: it may use the model. */

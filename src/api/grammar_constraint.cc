@@ -39,14 +39,15 @@ Result<const GrammarEngine*> Grammars::engine() {
   return &**engine_;
 }
 
-Result<std::function<std::unique_ptr<Constraint>()>> Grammars::constraint(const GrammarSpec& spec) {
-  using Make = std::function<std::unique_ptr<Constraint>()>;
-  if (spec.kind == GrammarKind::none) return Make();
+Result<Grammars::Made> Grammars::make(const GrammarSpec& spec) {
+  if (spec.kind == GrammarKind::none) return Made();
   TRY(const GrammarEngine* const compiler, engine());
   TRY(Grammar grammar, compiler->compile(spec));
-  return Make([grammar = std::move(grammar)] {
-    return std::make_unique<GrammarConstraint>(GrammarMatcher::make(grammar));
-  });
+  std::vector<std::string> notes = grammar.notes();
+  return Made{[grammar = std::move(grammar)] {
+                return std::make_unique<GrammarConstraint>(GrammarMatcher::make(grammar));
+              },
+              std::move(notes)};
 }
 
 }  // namespace quern

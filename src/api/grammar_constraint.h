@@ -5,6 +5,8 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "engine/constraint.h"
 #include "text/grammar.h"
@@ -19,9 +21,12 @@ class Grammars {
   Grammars(const Result<Tokenizer>& tokenizer, std::span<const int32_t> end_ids)
       : tokenizer_(tokenizer), end_ids_(end_ids.begin(), end_ids.end()) {}
 
-  // What makes the constraint of an answer. Errors: those of GrammarEngine::compile, and those of a
-  // model without a tokenizer.
-  Result<std::function<std::unique_ptr<Constraint>()>> constraint(const GrammarSpec& spec);
+  struct Made {
+    std::function<std::unique_ptr<Constraint>()> constraint;  // of an answer; empty: none
+    std::vector<std::string> notes;                           // of Generation
+  };
+  // Errors: those of GrammarEngine::compile, and those of a model without a tokenizer.
+  Result<Made> make(const GrammarSpec& spec);
 
  private:
   Result<const GrammarEngine*> engine();

@@ -175,12 +175,17 @@ struct Model::State {
         grammars(tokenizer, ends),
         pooling(pooling_of(source)) {}
 
+  struct Asked {
+    Request request;
+    std::vector<std::string> notes;  // of its answers
+  };
   // Compiling a grammar is done here, on the caller's thread.
-  Result<Request> request(std::span<const int32_t> prompt, const GenerateOptions& options) {
-    TRY(auto constraint, grammars.constraint(options.grammar));
+  Result<Asked> ask(std::span<const int32_t> prompt, const GenerateOptions& options) {
+    TRY(Grammars::Made grammar, grammars.make(options.grammar));
     TRY(auto budget, reasoning_budget(tokenizer, options.reasoning, prompt));
-    return Request{
-        {prompt.begin(), prompt.end()}, options, std::move(constraint), std::move(budget)};
+    return Asked{
+        {{prompt.begin(), prompt.end()}, options, std::move(grammar.constraint), std::move(budget)},
+        std::move(grammar.notes)};
   }
 
   ModelInfo info;
@@ -286,20 +291,24 @@ Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> message
 
 Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                                    const std::function<bool(const Delta&)>& on_delta) const {
-  TRY(Request request, state_->request(prompt, options));
-  request.options.n = 1;
-  return state_->after_answer(state_->engine->generate(std::move(request), on_delta));
+  TRY(State::Asked asked, state_->ask(prompt, options));
+  asked.request.options.n = 1;
+  auto generation =
+      state_->after_answer(state_->engine->generate(std::move(asked.request), on_delta));
+  if (generation) generation->notes = std::move(asked.notes);
+  return generation;
 }
 
 Result<std::vector<Stream>> Model::submit(std::span<const int32_t> prompt,
                                           const GenerateOptions& options) const {
-  TRY(Request request, state_->request(prompt, options));
-  TRY(auto tickets, state_->engine->submit(std::move(request)));
+  TRY(State::Asked asked, state_->ask(prompt, options));
+  TRY(auto tickets, state_->engine->submit(std::move(asked.request)));
   std::vector<Stream> streams;
   for (EngineThread::Ticket& ticket : tickets) {
     auto state = std::make_unique<Stream::State>();
     state->model = state_;
     state->ticket = std::move(ticket);
+    state->result->notes = asked.notes;
     streams.push_back(Stream(std::move(state)));
   }
   return streams;

@@ -173,6 +173,28 @@ TEST(Model, BadRequestsAreRefusedByName) {
   refused(Model::load(tiny("no_such_file")), Code::not_found, "no_such_file");
 }
 
+TEST(Model, AnswersSayWhatTheyWereNotHeldTo) {
+  const Model model = loaded();
+  GenerateOptions options = greedy(3);
+  options.grammar.kind = GrammarKind::json_schema;
+  options.grammar.text = R"({"type": "string", "format": "color"})";
+  const auto answer = model.generate(Ids{1, 2, 3}, options);
+  ASSERT_TRUE(answer) << to_string(answer.error());
+  ASSERT_EQ(answer->notes.size(), 1u);
+  EXPECT_NE(answer->notes[0].find("\"color\" was not enforced"), std::string::npos);
+  options.n = 2;
+  auto streams = model.submit(Ids{1, 2, 3}, options);
+  ASSERT_TRUE(streams) << to_string(streams.error());
+  for (Stream& stream : *streams) {
+    ASSERT_TRUE(stream.result());
+    EXPECT_EQ(stream.result()->notes, answer->notes);
+  }
+  options.grammar.text = R"({"type": "string", "format": "date"})";
+  const auto held = model.generate(Ids{1, 2, 3}, options);
+  ASSERT_TRUE(held) << to_string(held.error());
+  EXPECT_TRUE(held->notes.empty());
+}
+
 TEST(Model, AFullContextEndsTheAnswer) {
   const Model model = loaded("llama_mha", {.context = 64});
   const auto g = model.generate(Ids(60, 5), greedy(-1));

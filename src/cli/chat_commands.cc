@@ -66,6 +66,10 @@ Next Chat::answered(const Result<Generation>& generation) {
   if (stopped) fmt::print("{}(stopped){}\n", colours.dim, colours.reset);
   if (stats_)
     fmt::print("{}{}{}\n", colours.dim, short_timings_text(generation->timings), colours.reset);
+  if (generation->notes != told_) {  // once, not at each answer
+    for (const std::string& note : generation->notes) warn(note);
+    told_ = generation->notes;
+  }
   sampling_.note_cut(*generation);
   return Next::go_on;
 }

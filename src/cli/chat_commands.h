@@ -2,6 +2,7 @@
 // said after each answer.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/conversation.h"
@@ -50,6 +51,7 @@ class Chat {
   Conversation& conversation_;
   const SamplingFlags& sampling_;
   const bool interactive_, stats_;
+  std::vector<std::string> told_;  // notes of the last answer
   int exit_code_ = 0;
 };
 

@@ -123,6 +123,7 @@ Json run_json(const Model& model, const std::vector<int32_t>& prompt,
   Json json = {{"prompt_ids", prompt}};
   json.update(answer_json(model, options, generations.front()));
   json["seed"] = options.sampling.seed;
+  if (!generations.front().notes.empty()) json["notes"] = generations.front().notes;
   if (generations.size() == 1) return json;
   for (size_t i = 0; i < generations.size(); ++i) {
     Json choice = {{"index", i}, {"seed", options.sampling.seed + i}};
@@ -137,6 +138,7 @@ int notes(const Flags& flags, const std::vector<Generation>& generations) {
   const auto any = [&](Finish finish) {
     return std::ranges::find(generations, finish, &Generation::finish);
   };
+  for (const std::string& note : generations.front().notes) warn(note);
   if (any(Finish::deadline) != generations.end()) warn("the answer was cut at its deadline");
   if (const auto cut = any(Finish::length); cut != generations.end()) flags.sampling.note_cut(*cut);
   return any(Finish::cancelled) != generations.end() ? kInterrupted : kDone;

@@ -70,6 +70,8 @@ Json response_json(const Model& model, const Request& request, const Answered& a
     json["choices"].push_back(
         choice_json(model, request, static_cast<int64_t>(i), answered.generations[i]));
   json["usage"] = usage_json(request, answered);
+  if (!answered.generations.empty() && !answered.generations.front().notes.empty())
+    json["notes"] = answered.generations.front().notes;  // those of the request: all have them
   return json;
 }
 

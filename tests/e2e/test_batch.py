@@ -82,6 +82,25 @@ def wait_for_lines(path, n, process):
         time.sleep(0.005)
 
 
+def test_answers_tell_what_a_schema_asks_for_in_vain(quern, tmp_path):
+    def held(custom_id, schema):
+        form = {"type": "json_schema", "json_schema": {"name": "x", "strict": None, "schema": schema}}
+        return chat(custom_id, "Name a colour.", max_tokens=3, n=2, response_format=form)
+
+    requests = [
+        held("vain", {"properties": {"a": {"format": "color"}, "b": {"format": "iri"}}}),
+        held("fine", {"properties": {"a": {"format": "date"}, "b": {"x-b": 1, "title": None}}}),
+        held("refused", {"properties": {"a": {"format": "color", "not": {}}}}),
+    ]
+    out = tmp_path / "out.jsonl"
+    quern("batch", write_lines(tmp_path / "in.jsonl", requests), out, "--threads", 2)
+    rows = by_id(out)
+    vain = rows["vain"]["response"]["body"]["notes"]
+    assert ['"color" was not enforced' in vain[0], '"iri" was not enforced' in vain[1]] == [True] * 2
+    assert "notes" not in rows["fine"]["response"]["body"] and rows["fine"]["error"] is None
+    assert '"not"' in rows["refused"]["error"]["message"]
+
+
 MANY_BYTES = ["Party time 🎉🎉🎉🎉🎉🎉🎉🎉", "日本語の文章です。今日は", "नमस्ते दुनिया नमस्ते", "€ £ ¥ € £ ¥ €", "a🎉é€ a🎉é€ a🎉é"]
 
 

@@ -314,6 +314,17 @@ def test_run_follows_a_grammar(quern, quern_json, tmp_path):
     assert quern(*flags, "--regex", "(", expect=2).stdout == b""
 
 
+def test_run_says_what_a_schema_asks_for_in_vain(quern, quern_json, tmp_path):
+    schema = tmp_path / "schema.json"
+    flags = ["run", "-p", "Name a colour.", "--temperature", 0, "-n", 3, "--schema", schema]
+    schema.write_text('{"type": "string", "format": "color", "x-order": 1, "description": null}')
+    (note,) = quern_json(*flags)["notes"]
+    assert '"color" was not enforced' in note
+    assert note.encode() in quern(*flags).stderr
+    schema.write_text('{"type": "string", "format": "date", "deprecated": true}')
+    assert "notes" not in quern_json(*flags) and b"enforced" not in quern(*flags).stderr
+
+
 def test_deterministic_changes_no_first_answer(quern_json):
     flags = ["run", "-p", "Name three colours.", "-n", 8, "--temperature", 0]
     assert quern_json(*flags, "--deterministic")["ids"] == quern_json(*flags)["ids"]

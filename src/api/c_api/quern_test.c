@@ -237,6 +237,14 @@ static void one_answer(quern_model *model) {
   EXPECT_OK(quern_generate(model, "{\"prompt\": \"Once\", \"n_probs\": 2, " TEN_TOKENS "}", NULL,
                            NULL, &again, &error));
   EXPECT(strstr(again, "\"logprobs\":[{\"id\":") != NULL);
+  EXPECT(strstr(again, "\"notes\"") == NULL);
+  char *noted = NULL;
+  EXPECT_OK(quern_generate(model,
+                           "{\"prompt\": \"Once\", \"max_tokens\": 2, \"grammar\": {\"kind\": "
+                           "\"json_schema\", \"text\": \"{\\\"format\\\": \\\"color\\\"}\"}}",
+                           NULL, NULL, &noted, &error));
+  EXPECT(strstr(noted, "\"notes\":[\"JSON schema") != NULL);
+  quern_string_free(noted);
   /* The same text, up to the ids' end. */
   EXPECT(strncmp(first, again, (size_t)(strchr(first, ']') - first)) == 0);
   quern_string_free(first);

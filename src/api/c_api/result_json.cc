@@ -69,6 +69,7 @@ std::string generation_json(const Generation& generation, bool with_logprobs) {
   Json out = answer(generation.text, generation.ids, generation.logprobs, with_logprobs);
   out["finish"] = name(generation.finish);
   out["timings"] = timings_of(generation.timings);
+  if (!generation.notes.empty()) out["notes"] = generation.notes;
   return to_text(out);
 }
 
