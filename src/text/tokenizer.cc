@@ -91,6 +91,10 @@ Result<Tokenizer> Tokenizer::from_vocabulary(const Vocabulary& v) {
   raw.add_eos = v.add_eos;
   raw.add_space_prefix = v.add_space_prefix;
   raw.remove_extra_whitespaces = v.remove_extra_whitespaces;
+  raw.lowercase = v.lowercase;
+  raw.strip_accents = v.strip_accents;
+  raw.clean_text = v.clean_text;
+  raw.handle_chinese_chars = v.handle_chinese_chars;
   raw.charsmap = v.precompiled_charsmap.data();
   raw.charsmap_size = v.precompiled_charsmap.size();
   quern_text_tokenizer* object = nullptr;
@@ -141,6 +145,8 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view piece) const {
 const quern_text_tokenizer* Tokenizer::handle() const { return state_->object; }
 
 int Tokenizer::n_vocab() const { return quern_text_vocabulary_size(state_->object); }
+
+size_t Tokenizer::n_skipped_merges() const { return quern_text_skipped_merges(state_->object); }
 
 bool Tokenizer::is_special(int32_t id) const {
   return quern_text_token_is_special(state_->object, id) != 0;

@@ -58,6 +58,8 @@ class Tokenizer {
 
   int n_vocab() const;
   bool is_special(int32_t id) const;
+  // Merges of the vocabulary that were left out, as a part or the result is no token of it.
+  size_t n_skipped_merges() const;
 
   // The C ABI's object, for grammars (grammar.cc); it lives as long as a copy of this does.
   const quern_text_tokenizer* handle() const;

@@ -54,6 +54,8 @@ Vocabulary vocabulary_from(Bytes& bytes) {
   const auto flag = [&] { return static_cast<int8_t>(bytes.byte() % 3 - 1); };
   v.add_bos = flag(), v.add_eos = flag();
   v.add_space_prefix = flag(), v.remove_extra_whitespaces = flag();
+  v.lowercase = flag(), v.strip_accents = flag();
+  v.clean_text = flag(), v.handle_chinese_chars = flag();
   const std::string map = bytes.string();
   v.precompiled_charsmap.assign(map.begin(), map.end());
   return v;

@@ -168,8 +168,6 @@ const Bad kBad[] = {
     {"type -1", [](Vocabulary& v) { v.types[3] = static_cast<TokenType>(-1); }, Code::corrupt},
     {"a token of 10 MB", [](Vocabulary& v) { v.tokens[5].assign(10 << 20, 'a'); }, Code::corrupt},
     {"not UTF-8", [](Vocabulary& v) { v.tokens[5] = std::string("\xC3"); }, Code::corrupt},
-    {"merge of unknown", [](Vocabulary& v) { v.merges.push_back("no such"); }, Code::corrupt},
-    {"merge to unknown", [](Vocabulary& v) { v.merges.push_back("a b"); }, Code::corrupt},
     {"merge of one", [](Vocabulary& v) { v.merges.push_back("alone"); }, Code::corrupt},
     {"empty merge", [](Vocabulary& v) { v.merges.push_back(""); }, Code::corrupt},
     {"bos outside", [](Vocabulary& v) { v.bos = 262; }, Code::corrupt},
@@ -206,6 +204,122 @@ TEST(Tokenizer, BadVocabulariesGiveTypedErrors) {
     EXPECT_EQ(tokenizer.error().code, bad.code) << bad.name << ": " << tokenizer.error().what;
     EXPECT_FALSE(tokenizer.error().what.empty()) << bad.name;
   }
+}
+
+struct SkippedMerges {
+  std::vector<std::string> more;  // before the vocabulary's own
+  size_t n_skipped;
+};
+
+TEST(Tokenizer, MergesWithoutTokensAreLeftOut) {
+  const SkippedMerges kCases[] = {
+      {{}, 0},
+      {{"no such"}, 1},                    // no part is a token
+      {{"a b"}, 1},                        // "ab" is none
+      {{"x he"}, 1},                       // "xhe" is none
+      {{"he xyz"}, 1},                     // "xyz" is none
+      {{"a b", "ab c", "h e", "b c"}, 3},  // "h e" twice: the first one counts
+      {{"hel l", "h ell", "hell o"}, 2},   // "hel" and "ell" are none
+  };
+  for (const SkippedMerges& row : kCases) {
+    Vocabulary v = byte_level_vocabulary();
+    v.merges.insert(v.merges.begin(), row.more.begin(), row.more.end());
+    const Tokenizer t = made(v);
+    EXPECT_EQ(t.n_skipped_merges(), row.n_skipped) << ::testing::PrintToString(row.more);
+    EXPECT_EQ(encoded(t, "hello"), Ids({259})) << ::testing::PrintToString(row.more);
+    EXPECT_EQ(encoded(t, "ab"), bytes_of("ab"));
+  }
+  Vocabulary scoreless;  // kind llama with merges instead of scores
+  scoreless.kind = "llama";
+  scoreless.tokens = {"<unk>", "a", "b", "ab", "\u2581"};
+  scoreless.types.assign(5, TokenType::normal);
+  scoreless.merges = {"b a", "a b", "ab c"};
+  scoreless.add_space_prefix = 0;
+  const Tokenizer t = made(scoreless);
+  EXPECT_EQ(t.n_skipped_merges(), 2u);
+  EXPECT_EQ(encoded(t, "ab"), Ids({3}));
+}
+
+// ---- BERT: what the keys say is what tokenizer.json's BertNormalizer would do
+
+const char* const kBertPieces[] = {"[UNK]",        "caf\u00E9", "cafe", "\u4E2D", "\u6587",
+                                   "\u4E2D\u6587", "a",         "##b",  "\u00FC", "u",
+                                   "xy",           "x"};
+
+Vocabulary bert_vocabulary(bool capitals) {
+  Vocabulary v;
+  v.kind = "bert";
+  const auto put = [&](const std::string& piece) {
+    const bool bare = piece.starts_with('[');
+    v.tokens.push_back(bare ? piece : piece.starts_with("##") ? piece.substr(2) : "\u2581" + piece);
+    v.types.push_back(bare ? TokenType::control : TokenType::normal);
+  };
+  for (const char* piece : kBertPieces) put(piece);
+  for (const char* piece : {"Caf\u00E9", "Cafe", "A", "\u00DC", "U"})
+    if (capitals) put(piece);
+  v.add_bos = v.add_eos = 0;
+  return v;
+}
+
+std::string bert_json(const Vocabulary& v, bool lowercase) {
+  const auto flag = [](int8_t said, const char* unsaid) {
+    return std::string(said < 0 ? unsaid : said ? "true" : "false");
+  };
+  std::string pieces;
+  for (size_t id = 0; id < v.tokens.size(); ++id) {
+    const std::string& token = v.tokens[id];
+    const std::string piece = token.starts_with("\u2581") ? token.substr(3)
+                              : token.starts_with('[')    ? token
+                                                          : "##" + token;
+    pieces += (id ? ",\"" : "\"") + piece + "\":" + std::to_string(id);
+  }
+  return R"({"normalizer":{"type":"BertNormalizer","clean_text":)" + flag(v.clean_text, "true") +
+         R"(,"handle_chinese_chars":)" + flag(v.handle_chinese_chars, "true") +
+         R"(,"strip_accents":)" + flag(v.strip_accents, "null") + R"(,"lowercase":)" +
+         (lowercase ? "true" : "false") + R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},
+         "decoder":{"type":"WordPiece","prefix":"##","cleanup":true},
+         "model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",
+         "max_input_chars_per_word":100,"vocab":{)" +
+         pieces + "}}}";
+}
+
+TEST(Tokenizer, BertNormalizesAsItsKeysSay) {
+  const char* const kTexts[] = {"Caf\u00E9", "CAFE\u0301 Ab",    "\u4E2D\u6587 x\u4E2Dy",
+                                "x\u200By",  "x\ty\u00A0x\x01y", "\u00DCu U\u0308 \u00FC"};
+  int n = 0;
+  for (int code = 0; code < 2 * 81; ++code) {
+    const bool capitals = code % 2 != 0;
+    Vocabulary v = bert_vocabulary(capitals);
+    int rest = code / 2;
+    for (int8_t* flag : {&v.lowercase, &v.strip_accents, &v.clean_text, &v.handle_chinese_chars}) {
+      *flag = static_cast<int8_t>(rest % 3 - 1);
+      rest /= 3;
+    }
+    const bool lowercase = v.lowercase < 0 ? !capitals : v.lowercase != 0;
+    const auto reference = Tokenizer::from_json(bert_json(v, lowercase));
+    ASSERT_TRUE(reference) << to_string(reference.error());
+    for (const char* text : kTexts) {
+      EXPECT_EQ(encoded(made(v), text), encoded(*reference, text)) << code << " " << text;
+      ++n;
+    }
+  }
+  EXPECT_EQ(n, 2 * 81 * 6);
+}
+
+TEST(Tokenizer, BertKeysGoBeforeTheGuess) {
+  const auto ids = [](bool capitals, int8_t lowercase, int8_t strip_accents, const char* text) {
+    Vocabulary v = bert_vocabulary(capitals);
+    v.lowercase = lowercase;
+    v.strip_accents = strip_accents;
+    return encoded(made(v), text);
+  };
+  EXPECT_EQ(ids(false, -1, -1, "Caf\u00E9"), Ids({2}));  // no capitals: lower case, no accents
+  EXPECT_EQ(ids(false, 0, -1, "Caf\u00E9"), Ids({0}));
+  EXPECT_EQ(ids(false, -1, 0, "Caf\u00E9"), Ids({1}));
+  EXPECT_EQ(ids(true, -1, -1, "Caf\u00E9"), Ids({12}));
+  EXPECT_EQ(ids(true, 1, -1, "Caf\u00E9"), Ids({2}));
+  EXPECT_EQ(ids(true, 1, 0, "Caf\u00E9"), Ids({1}));
+  EXPECT_EQ(ids(true, 0, 1, "Caf\u00E9"), Ids({13}));
 }
 
 TEST(Tokenizer, EqualAndEmptyTokensKeepTheirIds) {

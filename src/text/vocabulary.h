@@ -29,6 +29,9 @@ struct Vocabulary {
   std::vector<int32_t> end_of_turn;  // eot, eom: generation stops at these as well as at eos
   // -1 where the file does not say: the kind's own default then holds.
   int8_t add_bos = -1, add_eos = -1, add_space_prefix = -1, remove_extra_whitespaces = -1;
+  // How a "bert" vocabulary normalizes text, under the names of `tokenizers`' BertNormalizer.
+  // Unsaid: lowercase is guessed from the vocabulary, strip_accents follows it, the others are on.
+  int8_t lowercase = -1, strip_accents = -1, clean_text = -1, handle_chinese_chars = -1;
   std::vector<uint8_t> precompiled_charsmap;
 };
 

@@ -67,6 +67,7 @@ typedef struct {
   size_t n_merges;
   int32_t bos, eos, unknown, separator, cls;
   int8_t add_bos, add_eos, add_space_prefix, remove_extra_whitespaces;
+  int8_t lowercase, strip_accents, clean_text, handle_chinese_chars; /* of kind "bert" */
   const uint8_t* charsmap;
   size_t charsmap_size;
 } quern_text_vocabulary;
@@ -93,6 +94,8 @@ int quern_text_token_is_special(const quern_text_tokenizer* tokenizer, int32_t i
 /* -1 where there is no such token. */
 int32_t quern_text_token_id(const quern_text_tokenizer* tokenizer, quern_text_view piece);
 int32_t quern_text_vocabulary_size(const quern_text_tokenizer* tokenizer);
+/* Merges of the vocabulary that were left out, as a part or the result is no token. */
+size_t quern_text_skipped_merges(const quern_text_tokenizer* tokenizer);
 
 /* --- chat templates --- */
 

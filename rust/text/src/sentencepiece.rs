@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tokenizer::Parts;
-use crate::vocabulary::{hidden_unless_typable, Checked, Type};
+use crate::vocabulary::{hidden_unless_typable, merges_within, Checked, Type};
 use ahash::AHashMap;
 use tokenizers::decoders::byte_fallback::ByteFallback;
 use tokenizers::decoders::fuse::Fuse;
@@ -63,11 +63,10 @@ pub fn bpe(checked: &Checked) -> Result<Parts> {
     let prefix = raw.add_space_prefix.unwrap_or(true);
     let keep = |text: &str| text.to_owned();
     let mut vocabulary = checked.map(keep, |kind| kind == Type::Control);
-    let merges = if raw.scores.is_empty() {
-        let lines = raw.merges.iter().enumerate();
-        lines.map(|(i, line)| crate::vocabulary::merge(i, line)).collect::<Result<Vec<_>>>()?
+    let (merges, skipped_merges) = if raw.scores.is_empty() {
+        merges_within(checked, &vocabulary)?
     } else {
-        merges_from_scores(checked, &vocabulary)
+        (merges_from_scores(checked, &vocabulary), 0)
     };
     let mut builder = BPE::builder().fuse_unk(true).byte_fallback(true);
     if let Some(id) = unknown {
@@ -94,6 +93,7 @@ pub fn bpe(checked: &Checked) -> Result<Parts> {
         frame: checked.frame(bos, eos, (true, false)),
         added: checked.added(keep),
         entries: checked.entries(keep),
+        skipped_merges,
     })
 }
 
@@ -143,5 +143,6 @@ pub fn unigram(checked: &Checked) -> Result<Parts> {
         frame: checked.frame(bos, eos, (false, true)),
         added: checked.added(keep),
         entries: checked.entries(keep),
+        skipped_merges: 0,
     })
 }

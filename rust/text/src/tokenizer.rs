@@ -33,6 +33,8 @@ pub struct Parts {
     pub added: Vec<Added>,
     /// By id; holes are empty.
     pub entries: Vec<Entry>,
+    /// Merges of the file that no text can use.
+    pub skipped_merges: usize,
 }
 
 pub struct Tokenizer {
@@ -44,6 +46,7 @@ pub struct Tokenizer {
     added: AddedTokens,
     added_ids: HashMap<String, u32>,
     pieces: Pieces,
+    skipped_merges: usize,
 }
 
 #[derive(Deserialize)]
@@ -155,6 +158,7 @@ pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
         frame: raw.post_processor.map_or(Frame::None, Frame::Processor),
         added,
         entries,
+        skipped_merges: 0,
     })
 }
 
@@ -206,6 +210,7 @@ impl Tokenizer {
             frame: parts.frame,
             added_ids,
             pieces,
+            skipped_merges: parts.skipped_merges,
         })
     }
 
@@ -256,6 +261,10 @@ impl Tokenizer {
 
     pub fn pieces(&self) -> &Pieces {
         &self.pieces
+    }
+
+    pub fn skipped_merges(&self) -> usize {
+        self.skipped_merges
     }
 
     pub fn id_of(&self, piece: &str) -> Option<u32> {

@@ -27,6 +27,10 @@ pub struct RawVocabulary {
     add_eos: i8,
     add_space_prefix: i8,
     remove_extra_whitespaces: i8,
+    lowercase: i8,
+    strip_accents: i8,
+    clean_text: i8,
+    handle_chinese_chars: i8,
     charsmap: *const u8,
     charsmap_size: usize,
 }
@@ -57,6 +61,10 @@ impl RawVocabulary {
                 add_eos: flag(self.add_eos),
                 add_space_prefix: flag(self.add_space_prefix),
                 remove_extra_whitespaces: flag(self.remove_extra_whitespaces),
+                lowercase: flag(self.lowercase),
+                strip_accents: flag(self.strip_accents),
+                clean_text: flag(self.clean_text),
+                handle_chinese_chars: flag(self.handle_chinese_chars),
                 charsmap: slice(self.charsmap, self.charsmap_size),
             })
         }
@@ -177,4 +185,9 @@ pub unsafe extern "C" fn quern_text_token_id(tokenizer: *const Tokenizer, piece:
 pub unsafe extern "C" fn quern_text_vocabulary_size(tokenizer: *const Tokenizer) -> i32 {
     // At most MAX_VOCABULARY.
     unsafe { (*tokenizer).pieces().len() as i32 }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn quern_text_skipped_merges(tokenizer: *const Tokenizer) -> usize {
+    unsafe { (*tokenizer).skipped_merges() }
 }

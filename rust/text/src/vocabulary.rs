@@ -32,6 +32,10 @@ pub struct Vocabulary<'a> {
     pub add_eos: Option<bool>,
     pub add_space_prefix: Option<bool>,
     pub remove_extra_whitespaces: Option<bool>,
+    pub lowercase: Option<bool>,
+    pub strip_accents: Option<bool>,
+    pub clean_text: Option<bool>,
+    pub handle_chinese_chars: Option<bool>,
     pub charsmap: &'a [u8],
 }
 
@@ -183,15 +187,33 @@ pub fn merge(index: usize, line: &[u8]) -> Result<(String, String)> {
     Ok((left.to_owned(), right.to_owned()))
 }
 
+/// The file's merges, without those that the vocabulary lacks a token for: a part, or the result. Converters leave
+/// such lines where they left tokens out; no text can use them. Also how many they are.
+pub fn merges_within(checked: &Checked, vocabulary: &AHashMap<String, u32>) -> Result<(Vec<(String, String)>, usize)> {
+    let mut kept = Vec::with_capacity(checked.raw.merges.len());
+    let mut result = String::new();
+    for (index, line) in checked.raw.merges.iter().enumerate() {
+        let (left, right) = merge(index, line)?;
+        result.clear();
+        result.push_str(&left);
+        result.push_str(&right);
+        if [&left, &right, &result].into_iter().all(|piece| vocabulary.contains_key(piece)) {
+            kept.push((left, right));
+        }
+    }
+    let skipped = checked.raw.merges.len() - kept.len();
+    Ok((kept, skipped))
+}
+
 /// Byte-level BPE (GPT-2 and nearly all since).
 fn byte_level(checked: &Checked) -> Result<Parts> {
     let pre = pre_tokenizers::find(checked.raw.pre)?;
     // Where whole pieces are looked up, a control token must not be found in plain text.
     let leave_out = |kind: Type| pre.ignore_merges && kind.is_special();
     let vocabulary = checked.map(str::to_owned, leave_out);
-    let merges: Result<Vec<_>> = checked.raw.merges.iter().enumerate().map(|(i, line)| merge(i, line)).collect();
+    let (merges, skipped_merges) = merges_within(checked, &vocabulary)?;
     let model = BPE::builder()
-        .vocab_and_merges(vocabulary, merges?)
+        .vocab_and_merges(vocabulary, merges)
         .ignore_merges(pre.ignore_merges)
         .build()
         .map_err(|e| Error::corrupt(format!("merges: {e}")))?;
@@ -206,6 +228,7 @@ fn byte_level(checked: &Checked) -> Result<Parts> {
         frame: checked.frame(before, after, (pre.add_bos || pre.add_separator, pre.add_separator)),
         added: checked.added(str::to_owned),
         entries: checked.entries(str::to_owned),
+        skipped_merges,
     })
 }
 
@@ -219,6 +242,22 @@ fn word_piece_spelling(token: &str) -> String {
     }
 }
 
+/// As the file's keys say. Where it does not say whether case counts: a vocabulary without capitals can only be used
+/// in lower case.
+fn bert_normalizer(checked: &Checked) -> BertNormalizer {
+    let raw = checked.raw;
+    let capitals = || {
+        let mut words = checked.tokens.iter().zip(&checked.types).filter(|(_, kind)| **kind == Type::Normal);
+        words.any(|(token, _)| !token.starts_with('[') && token.bytes().any(|b| b.is_ascii_uppercase()))
+    };
+    BertNormalizer::new(
+        raw.clean_text.unwrap_or(true),
+        raw.handle_chinese_chars.unwrap_or(true),
+        raw.strip_accents,
+        raw.lowercase.unwrap_or_else(|| !capitals()),
+    )
+}
+
 fn word_piece(checked: &Checked) -> Result<Parts> {
     let vocabulary = checked.map(word_piece_spelling, |_| false);
     let find = |piece: &str| vocabulary.get(piece).copied();
@@ -228,9 +267,6 @@ fn word_piece(checked: &Checked) -> Result<Parts> {
     };
     let cls = checked.token_or(checked.raw.cls, checked.token_or(checked.raw.bos, find("[CLS]")));
     let separator = checked.token_or(checked.raw.separator, checked.token_or(checked.raw.eos, find("[SEP]")));
-    // The file does not say whether case counts: a vocabulary without capitals can only be used in lower case.
-    let mut words = checked.tokens.iter().zip(&checked.types).filter(|(_, kind)| **kind == Type::Normal);
-    let capitals = words.any(|(token, _)| !token.starts_with('[') && token.bytes().any(|b| b.is_ascii_uppercase()));
     let model = WordPiece::builder()
         .vocab(vocabulary)
         .unk_token(unknown)
@@ -238,13 +274,14 @@ fn word_piece(checked: &Checked) -> Result<Parts> {
         .build()
         .map_err(|e| Error::corrupt(e.to_string()))?;
     Ok(Parts {
-        normalizer: Some(BertNormalizer::new(true, true, None, !capitals).into()),
+        normalizer: Some(bert_normalizer(checked).into()),
         pre_tokenizer: Some(BertPreTokenizer.into()),
         model: model.into(),
         decoder: Some(WordPieceDecoder::new("##".to_owned(), true).into()),
         frame: checked.frame(cls, separator, (true, true)),
         added: checked.added(word_piece_spelling),
         entries: checked.entries(word_piece_spelling),
+        skipped_merges: 0,
     })
 }
 
