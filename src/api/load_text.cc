@@ -1,5 +1,6 @@
 #include "api/load_text.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -86,7 +87,8 @@ Error with_place(Error error, const std::string& path) {
 
 }  // namespace
 
-Result<Tokenizer> load_tokenizer(const std::string& path) {
+Result<Tokenizer> load_tokenizer(const std::string& path,
+                                 const std::function<void(const std::string&)>& note) {
   const fs::path json = fs::path(path) / "tokenizer.json";
   if (is_file(json)) {
     TRY(const std::string text, read_text_file(json));
@@ -95,8 +97,11 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
     return tokenizer;
   }
   TRY(const auto source, open_model(path));
-  TRY(const Vocabulary vocabulary, read_vocabulary(*source));
-  return make_tokenizer(*source, vocabulary);
+  std::vector<std::string> notes;
+  TRY(const Vocabulary vocabulary, read_vocabulary(*source, &notes));
+  auto tokenizer = make_tokenizer(*source, vocabulary, &notes);
+  if (note) std::ranges::for_each(notes, note);
+  return tokenizer;
 }
 
 Result<ChatTemplate> load_chat_template(const std::string& path) {
@@ -108,9 +113,15 @@ Result<ChatTemplate> load_chat_template(const std::string& path) {
   return make_chat_template(*source, vocabulary);
 }
 
-Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary) {
+Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary,
+                                 std::vector<std::string>* notes) {
   auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
   if (!tokenizer) return with_place(tokenizer.error(), source.path());
+  if (const size_t n = tokenizer->n_skipped_merges(); n > 0 && notes) {
+    notes->push_back(fs::path(source.path()).filename().string() + ": " + std::to_string(n) +
+                     (n == 1 ? " merge is" : " merges are") +
+                     " passed over: a part or the result is no token");
+  }
   return tokenizer;
 }
 

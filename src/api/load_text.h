@@ -2,6 +2,7 @@
 // or a Hugging Face folder (tokenizer.json, tokenizer_config.json, chat_template.jinja).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,12 +17,15 @@
 namespace quern {
 
 // path: a file, or a folder; in a folder tokenizer.json goes before a GGUF file. Errors: not_found,
-// corrupt, unsupported.
-Result<Tokenizer> load_tokenizer(const std::string& path);
+// corrupt, unsupported. note (may be empty) is told what of the file is passed over.
+Result<Tokenizer> load_tokenizer(const std::string& path,
+                                 const std::function<void(const std::string&)>& note = {});
 Result<ChatTemplate> load_chat_template(const std::string& path);
 
-// The same of a file that is open already and whose vocabulary has been read.
-Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary);
+// The same of a file that is open already and whose vocabulary has been read. What is passed over
+// gives a line in `notes` (null: nobody reads them).
+Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary,
+                                 std::vector<std::string>* notes = nullptr);
 Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& vocabulary);
 
 // The tokens of a conversation, ready for the model's answer. Control tokens typed inside messages

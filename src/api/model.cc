@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <future>
 
+#include "api/end_tokens.h"
 #include "api/generation_defaults.h"
 #include "api/grammar_constraint.h"
 #include "api/known_models.h"
@@ -153,10 +154,8 @@ std::shared_ptr<PrefixStore> make_store(const LoadOptions& options, const std::s
 }
 
 std::vector<int32_t> all_end_ids(const Vocabulary& vocabulary, const GenerationDefaults& defaults) {
-  std::vector<int32_t> ids = end_ids(vocabulary);
-  for (const int32_t id : defaults.end_ids(vocabulary)) {
-    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
-  }
+  std::vector<int32_t> ids;
+  for (const EndToken& end : all_ends(vocabulary, defaults)) ids.push_back(end.id);
   return ids;
 }
 
@@ -166,10 +165,10 @@ std::vector<int32_t> all_end_ids(const Vocabulary& vocabulary, const GenerationD
 // asked for.
 struct Model::State {
   State(ModelInfo described, const WeightSource& source, const Result<Vocabulary>& vocabulary,
-        GenerationDefaults wanted)
+        GenerationDefaults wanted, std::vector<std::string>& notes)
       : info(std::move(described)),
         defaults(std::move(wanted)),
-        tokenizer(vocabulary ? make_tokenizer(source, *vocabulary) : vocabulary.error()),
+        tokenizer(vocabulary ? make_tokenizer(source, *vocabulary, &notes) : vocabulary.error()),
         chat_template(vocabulary ? make_chat_template(source, *vocabulary) : vocabulary.error()),
         ends(vocabulary ? all_end_ids(*vocabulary, defaults) : std::vector<int32_t>()),
         grammars(tokenizer, ends),
@@ -217,20 +216,21 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
     options.note("packed weights are not kept: there is no folder for them");
   std::vector<std::string> notes;
   auto defaults = GenerationDefaults::read(source->metadata(), source->path(), notes);
-  if (options.note) std::for_each(notes.begin(), notes.end(), options.note);
   // A large vocabulary takes as long as packing the weights: both at once.
   auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
-    const Result<Vocabulary> vocabulary = read_vocabulary(*source);
+    const Result<Vocabulary> vocabulary = read_vocabulary(*source, &notes);
     if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
     if (draft) TRY_OK(check_same_tokens(*source, vocabulary, *draft));
     return std::make_shared<State>(describe(*source, config), *source, vocabulary,
-                                   std::move(defaults));
+                                   std::move(defaults), notes);
   });
   if (draft) {
     TRY(for_compiler.pool, start_pool(for_compiler));  // one of the two works at a time
   }
   auto compiled = compile_and_keep(source, options, for_compiler);
-  TRY(const std::shared_ptr<State> state, text.get());
+  const auto made = text.get();
+  if (options.note) std::ranges::for_each(notes, options.note);
+  TRY(const std::shared_ptr<State> state, made);
   if (!compiled) return compiled.error();
   state->compiled = std::move(*compiled);
   int draft_context = 0;

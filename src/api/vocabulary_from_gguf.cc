@@ -1,8 +1,11 @@
 #include "api/vocabulary_from_gguf.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <string_view>
+
+#include "api/end_tokens.h"
 
 namespace quern {
 namespace {
@@ -11,18 +14,32 @@ constexpr std::string_view kKeys = "tokenizer.ggml.";
 
 struct IdKey {
   std::string_view key;
-  int32_t Vocabulary::*member;
+  int32_t Vocabulary::*member;  // null: only the turn's end, or nothing here, needs it
+  bool ends = false;            // generation stops at this token
 };
 constexpr IdKey kIds[] = {
     {"bos_token_id", &Vocabulary::bos},
-    {"eos_token_id", &Vocabulary::eos},
+    {"eos_token_id", &Vocabulary::eos, true},
+    {"eot_token_id", nullptr, true},
+    {"eom_token_id", nullptr, true},
     {"unknown_token_id", &Vocabulary::unknown},
     {"seperator_token_id", &Vocabulary::separator},  // GGUF's spelling
     {"separator_token_id", &Vocabulary::separator},
     {"padding_token_id", &Vocabulary::padding},
     {"cls_token_id", &Vocabulary::cls},
     {"mask_token_id", &Vocabulary::mask},
+    {"fim_pre_token_id", nullptr},
+    {"fim_suf_token_id", nullptr},
+    {"fim_mid_token_id", nullptr},
+    // A model that fills in the middle goes on to the next file with these.
+    {"fim_pad_token_id", nullptr, true},
+    {"fim_rep_token_id", nullptr, true},
+    {"fim_sep_token_id", nullptr, true},
+    {"prefix_token_id", nullptr},  // older names of fim_pre, fim_suf, fim_mid
+    {"suffix_token_id", nullptr},
+    {"middle_token_id", nullptr},
 };
+constexpr std::string_view kEndIdsKey = "eos_token_ids";  // Ollama's: a list
 
 // Files of these architectures come without tokenizer.ggml.pre: BitNet b1.58 2B-4T has Llama 3's
 // vocabulary.
@@ -40,19 +57,20 @@ constexpr FlagKey kFlags[] = {
     {"add_eos_token", &Vocabulary::add_eos},
     {"add_space_prefix", &Vocabulary::add_space_prefix},
     {"remove_extra_whitespaces", &Vocabulary::remove_extra_whitespaces},
+    {"normalizer.lowercase", &Vocabulary::lowercase},
+    {"normalizer.strip_accents", &Vocabulary::strip_accents},
+    {"normalizer.clean_text", &Vocabulary::clean_text},
+    {"normalizer.handle_chinese_chars", &Vocabulary::handle_chinese_chars},
 };
 
-constexpr std::string_view kEndIdKeys[] = {"eot_token_id", "eom_token_id"};
-
-// Files that name no end of turn have it among their control tokens.
-constexpr std::string_view kEndPieces[] = {
-    "<|im_end|>", "<|eot_id|>",      "<|eom_id|>",    "<end_of_turn>",
-    "<|end|>",    "<|end_of_text|>", "<|endoftext|>",
-};
+std::string file_name(const WeightSource& source) {
+  return std::filesystem::path(source.path()).filename().string();
+}
 
 class Reader {
  public:
-  explicit Reader(const WeightSource& source) : source_(source) {}
+  Reader(const WeightSource& source, std::vector<std::string>* notes)
+      : source_(source), notes_(notes) {}
 
   Result<Vocabulary> read() {
     TRY_OK(read_tokens());
@@ -61,7 +79,7 @@ class Reader {
     TRY_OK(read_types());
     TRY_OK(read_scores());
     TRY_OK(read_charsmap());
-    add_end_pieces();
+    add_known_ends(vocabulary_);
     return std::move(vocabulary_);
   }
 
@@ -84,12 +102,6 @@ class Reader {
   }
 
   size_t n_tokens() const { return vocabulary_.tokens.size(); }
-
-  Result<> check_id(std::string_view key, int64_t id) const {
-    if (id >= 0 && id < static_cast<int64_t>(n_tokens())) return Ok{};
-    return bad(key, "is " + std::to_string(id) + ", the vocabulary has " +
-                        std::to_string(n_tokens()) + " tokens");
-  }
 
   Result<> check_length(std::string_view key, size_t n) const {
     if (n == n_tokens()) return Ok{};
@@ -116,19 +128,31 @@ class Reader {
     return Ok{};
   }
 
+  // Whether the file means a token of its vocabulary by it. Some converters write -1 or 2^32 - 1
+  // where there is no such token.
+  bool usable(std::string_view key, int64_t id, std::string& outside) const {
+    if (id >= 0 && id < static_cast<int64_t>(n_tokens())) return true;
+    if (id == -1 || id == UINT32_MAX) return false;
+    outside += (outside.empty() ? "" : ", ") + std::string(key) + " " + std::to_string(id);
+    return false;
+  }
+
   Result<> read_ids() {
+    std::string outside;
     for (const IdKey& row : kIds) {
       TRY(const auto* id, get<int64_t>(row.key));
-      // Some converters write -1 or 2^32 - 1 where there is no such token.
-      if (!id || *id == -1 || *id == UINT32_MAX) continue;
-      TRY_OK(check_id(row.key, *id));
-      vocabulary_.*row.member = static_cast<int32_t>(*id);
+      if (!id || !usable(row.key, *id, outside)) continue;
+      if (row.member) vocabulary_.*row.member = static_cast<int32_t>(*id);
+      if (row.ends) add_end(vocabulary_, static_cast<int32_t>(*id), row.key);
     }
-    for (const std::string_view key : kEndIdKeys) {
-      TRY(const auto* id, get<int64_t>(key));
-      if (!id || *id == -1 || *id == UINT32_MAX) continue;
-      TRY_OK(check_id(key, *id));
-      vocabulary_.end_of_turn.push_back(static_cast<int32_t>(*id));
+    TRY(const auto* ids, get<std::vector<int64_t>>(kEndIdsKey));
+    for (size_t i = 0; ids && i < ids->size(); ++i) {
+      if (usable(kEndIdsKey, (*ids)[i], outside))
+        add_end(vocabulary_, static_cast<int32_t>((*ids)[i]), kEndIdsKey);
+    }
+    if (!outside.empty() && notes_) {
+      notes_->push_back(file_name(source_) + ": passed over, as the vocabulary has " +
+                        std::to_string(n_tokens()) + " tokens: " + outside);
     }
     return Ok{};
   }
@@ -172,42 +196,27 @@ class Reader {
     return Ok{};
   }
 
-  bool may_be_control(size_t id) const {
-    if (vocabulary_.types.empty()) return true;
-    const TokenType type = vocabulary_.types[id];
-    return type == TokenType::control || type == TokenType::user_defined;
-  }
-
-  void add_end_pieces() {
-    for (size_t id = 0; id < n_tokens(); ++id) {
-      const auto& piece = vocabulary_.tokens[id];
-      if (std::find(std::begin(kEndPieces), std::end(kEndPieces), piece) != std::end(kEndPieces) &&
-          may_be_control(id))
-        vocabulary_.end_of_turn.push_back(static_cast<int32_t>(id));
-    }
-  }
-
   const WeightSource& source_;
+  std::vector<std::string>* notes_;
   Vocabulary vocabulary_;
 };
 
 }  // namespace
 
-Result<Vocabulary> read_vocabulary(const WeightSource& source) {
+Result<Vocabulary> read_vocabulary(const WeightSource& source, std::vector<std::string>* notes) {
   const auto kind = source.metadata().text(std::string(kKeys) + "model");
   const bool has_kind = source.metadata().entries.contains(std::string(kKeys) + "model");
   if (!has_kind || kind == "no_vocab") {
     return Error{Code::not_found, "the file holds no tokenizer", source.path(),
                  "use a file with tokenizer.ggml.* keys"};
   }
-  return Reader(source).read();
+  return Reader(source, notes).read();
 }
 
 std::vector<int32_t> end_ids(const Vocabulary& vocabulary) {
-  std::vector<int32_t> ids = vocabulary.end_of_turn;
-  if (vocabulary.eos >= 0) ids.push_back(vocabulary.eos);
+  std::vector<int32_t> ids;
+  for (const EndToken& end : vocabulary.ends) ids.push_back(end.id);
   std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }
 

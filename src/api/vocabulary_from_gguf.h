@@ -1,5 +1,6 @@
 // The tokenizer that a model file describes by its tokenizer.ggml.* keys.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -9,10 +10,12 @@
 namespace quern {
 
 // Errors: not_found (no tokenizer in the file), corrupt (a key of the wrong type, lengths that
-// contradict each other, an id outside the vocabulary: the key is named).
-Result<Vocabulary> read_vocabulary(const WeightSource& source);
+// contradict each other: the key is named). Special ids outside the vocabulary are passed over,
+// with one line for all of them in `notes` (null: nobody reads them).
+Result<Vocabulary> read_vocabulary(const WeightSource& source,
+                                   std::vector<std::string>* notes = nullptr);
 
-// The tokens that end an answer: eos and end_of_turn, each once.
+// The tokens that end an answer, ascending, each once.
 std::vector<int32_t> end_ids(const Vocabulary& vocabulary);
 
 }  // namespace quern

@@ -14,14 +14,15 @@ namespace {
 using Fill = std::function<void(GgufWriter&)>;
 
 // A file in memory with these keys; it lives as long as the vocabulary is read.
-Result<Vocabulary> read(const Fill& fill, const char* architecture = "llama") {
+Result<Vocabulary> read(const Fill& fill, const char* architecture = "llama",
+                        std::vector<std::string>* notes = nullptr) {
   GgufWriter writer;
   writer.add("general.architecture", architecture);
   fill(writer);
   const std::vector<std::byte> bytes = writer.bytes();
   const auto source = read_gguf(bytes, "test.gguf");
   if (!source) throw std::runtime_error(to_string(source.error()));
-  return read_vocabulary(**source);
+  return read_vocabulary(**source, notes);
 }
 
 void tokens(GgufWriter& w, std::vector<std::string> list = {"<s>", "</s>", "a", "b"},
@@ -76,13 +77,14 @@ TEST(VocabularyFromGguf, ReadsEveryKey) {
 
 TEST(VocabularyFromGguf, WhatIsAbsentStaysUnsaid) {
   const auto v = read([](GgufWriter& w) {
-    tokens(w);
+    tokens(w, {"<s>", "a", "b"});
     w.add<uint32_t>("tokenizer.ggml.padding_token_id", 0xffffffff);  // as some converters say none
   });
   ASSERT_TRUE(v) << to_string(v.error());
   EXPECT_EQ(v->bos, -1);
   EXPECT_EQ(v->padding, -1);
   EXPECT_EQ(v->add_bos, -1);
+  EXPECT_EQ(v->lowercase, -1);
   EXPECT_TRUE(v->types.empty());
   EXPECT_TRUE(end_ids(*v).empty());
 }
@@ -100,15 +102,55 @@ TEST(VocabularyFromGguf, AnUnnamedPreTokenizerFollowsFromTheArchitecture) {
   EXPECT_EQ(read(fill("llama", nullptr), "bitnet-b1.58")->pre, "");
 }
 
-TEST(VocabularyFromGguf, WellKnownControlTokensEndAnAnswer) {
+TEST(VocabularyFromGguf, KnownTextsEndAnAnswerWhateverTheirType) {
   const auto v = read([](GgufWriter& w) {
-    tokens(w, {"</s>", "<|im_end|>", "<end_of_turn>", "x"});
-    array<int32_t>(w, "tokenizer.ggml.token_type", {3, 3, 1, 1});
+    tokens(w, {"</s>", "<|im_end|>", "<end_of_turn>", "x", "<EOT>"});
+    array<int32_t>(w, "tokenizer.ggml.token_type", {3, 3, 1, 1, 4});
     w.add<uint32_t>("tokenizer.ggml.eos_token_id", 0);
     w.add<uint32_t>("tokenizer.ggml.eot_token_id", 1);
   });
   ASSERT_TRUE(v);
-  EXPECT_EQ(end_ids(*v), (std::vector<int32_t>{0, 1}));  // <end_of_turn> is plain text here
+  EXPECT_EQ(end_ids(*v), (std::vector<int32_t>{0, 1, 2, 4}));
+  EXPECT_EQ(v->types[2], TokenType::control);
+  EXPECT_EQ(v->types[3], TokenType::normal);
+  EXPECT_EQ(v->types[4], TokenType::control);
+}
+
+TEST(VocabularyFromGguf, PassesOverIdsOutsideTheVocabularyWithOneNote) {
+  std::vector<std::string> notes;
+  const auto v = read(
+      [](GgufWriter& w) {
+        tokens(w);
+        w.add<uint32_t>("tokenizer.ggml.bos_token_id", 0);
+        w.add<uint32_t>("tokenizer.ggml.eos_token_id", 4);
+        w.add<int32_t>("tokenizer.ggml.eot_token_id", -2);
+        w.add<uint64_t>("tokenizer.ggml.padding_token_id", uint64_t{1} << 40);
+        w.add<int32_t>("tokenizer.ggml.mask_token_id", -1);
+        array<int32_t>(w, "tokenizer.ggml.eos_token_ids", {3, 9, -1});
+      },
+      "llama", &notes);
+  ASSERT_TRUE(v) << to_string(v.error());
+  EXPECT_EQ(v->bos, 0);
+  EXPECT_EQ((std::vector<int32_t>{v->eos, v->padding, v->mask}),
+            (std::vector<int32_t>{-1, -1, -1}));
+  EXPECT_EQ(end_ids(*v), (std::vector<int32_t>{1, 3}));  // "</s>", and what the list names
+  EXPECT_EQ(notes, (std::vector<std::string>{
+                       "test.gguf: passed over, as the vocabulary has 4 tokens: eos_token_id 4, "
+                       "eot_token_id -2, padding_token_id 1099511627776, eos_token_ids 9"}));
+}
+
+TEST(VocabularyFromGguf, ReadsHowABertVocabularyNormalizes) {
+  const auto v = read([](GgufWriter& w) {
+    tokens(w, {"[UNK]", "a"}, "bert");
+    w.add<bool>("tokenizer.ggml.normalizer.lowercase", false);
+    w.add<bool>("tokenizer.ggml.normalizer.strip_accents", true);
+    w.add<bool>("tokenizer.ggml.normalizer.clean_text", false);
+    w.add<bool>("tokenizer.ggml.normalizer.handle_chinese_chars", false);
+  });
+  ASSERT_TRUE(v) << to_string(v.error());
+  EXPECT_EQ(
+      (std::vector<int>{v->lowercase, v->strip_accents, v->clean_text, v->handle_chinese_chars}),
+      (std::vector<int>{0, 1, 0, 0}));
 }
 
 TEST(VocabularyFromGguf, RefusesWhatContradictsItselfNamingTheKey) {
@@ -128,13 +170,9 @@ TEST(VocabularyFromGguf, RefusesWhatContradictsItselfNamingTheKey) {
     tokens(w);
     w.add("tokenizer.ggml.bos_token_id", "<s>");
   });
-  refused("eos_token_id is 4", Code::corrupt, [](GgufWriter& w) {
+  refused("eos_token_ids is of an unexpected type", Code::corrupt, [](GgufWriter& w) {
     tokens(w);
-    w.add<uint32_t>("tokenizer.ggml.eos_token_id", 4);
-  });
-  refused("eot_token_id is -2", Code::corrupt, [](GgufWriter& w) {
-    tokens(w);
-    w.add<int32_t>("tokenizer.ggml.eot_token_id", -2);
+    w.add<uint32_t>("tokenizer.ggml.eos_token_ids", 1);
   });
   refused("scores has 1 values for 4 tokens", Code::corrupt, [](GgufWriter& w) {
     tokens(w);

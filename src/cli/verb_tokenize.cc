@@ -6,6 +6,7 @@
 #include "api/load_text.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
 #include "cli/terminal.h"
@@ -56,7 +57,7 @@ Result<int> run_tokenize(int argc, const char* const* argv) {
   if (!go) return kDone;
 
   TRY(const std::string path, resolve_model(model));
-  TRY(const Tokenizer tokenizer, load_tokenizer(path));
+  TRY(const Tokenizer tokenizer, load_tokenizer(path, warn));
   TRY(const std::string input, read_text(text, file));
   std::vector<int32_t> ids;
   if (chat) {

@@ -18,6 +18,12 @@ enum class TokenType : int8_t {
   byte = 6
 };
 
+// A token that ends a turn, and why: the key that names it, or its text.
+struct EndToken {
+  int32_t id;
+  std::string why;
+};
+
 struct Vocabulary {
   std::string kind;  // tokenizer.ggml.model: "gpt2", "llama", "bert", "t5"
   std::string pre;   // tokenizer.ggml.pre: "smollm", "llama-bpe", ...; empty where absent
@@ -26,7 +32,7 @@ struct Vocabulary {
   std::vector<TokenType> types;  // empty or one per token
   std::vector<std::string> merges;
   int32_t bos = -1, eos = -1, unknown = -1, separator = -1, padding = -1, cls = -1, mask = -1;
-  std::vector<int32_t> end_of_turn;  // eot, eom: generation stops at these as well as at eos
+  std::vector<EndToken> ends;  // generation stops at these; each once, eos among them
   // -1 where the file does not say: the kind's own default then holds.
   int8_t add_bos = -1, add_eos = -1, add_space_prefix = -1, remove_extra_whitespaces = -1;
   // How a "bert" vocabulary normalizes text, under the names of `tokenizers`' BertNormalizer.
