@@ -22,8 +22,9 @@ struct ReasoningOptions {
 struct GenerateOptions {
   int max_tokens = -1;  // -1: until the model stops or the context is full
   SamplingOptions sampling;
-  std::vector<std::string> stop;  // generation ends before the first of these; they may span
-                                  // tokens and must be UTF-8
+  // Generation ends before the first of these; they may span tokens, must be UTF-8 and not empty.
+  // Where one spells control tokens, which have no text, it is found with these tokens as well.
+  std::vector<std::string> stop;
   std::vector<int32_t> stop_ids;  // end tokens beside the model's own
   bool ignore_eos = false;        // for benchmarks
   // Answers, each of its own, at most 128; they share the prompt's work and cache. Answer i draws

@@ -170,7 +170,8 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  * and any of
  *   "special"         true: control tokens typed in the prompt or its messages count as such
  *   "max_tokens"      -1: until the model stops or the context is full
- *   "stop"            texts; the answer ends before the first of them
+ *   "stop"            texts, none empty; the answer ends before the first of them, or at the
+ *                     control token it names
  *   "stop_ids"        end tokens beside the model's own
  *   "grammar"         what the answer must follow: {"kind", "text", "compact"}; "kind" is "none",
  *                     "json_object", "json_schema", "regex", "lark", "choice" or "tools"

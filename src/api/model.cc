@@ -13,6 +13,7 @@
 #include "api/packed_keeper.h"
 #include "api/reasoning.h"
 #include "api/same_tokens.h"
+#include "api/stop_tokens.h"
 #include "api/stream_state.h"
 #include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
@@ -172,6 +173,7 @@ struct Model::State {
         chat_template(vocabulary ? make_chat_template(source, *vocabulary) : vocabulary.error()),
         ends(vocabulary ? all_end_ids(*vocabulary, defaults) : std::vector<int32_t>()),
         grammars(tokenizer, ends),
+        stop_tokens(tokenizer),
         pooling(pooling_of(source)) {}
 
   struct Asked {
@@ -182,9 +184,12 @@ struct Model::State {
   Result<Asked> ask(std::span<const int32_t> prompt, const GenerateOptions& options) {
     TRY(Grammars::Made grammar, grammars.make(options.grammar));
     TRY(auto budget, reasoning_budget(tokenizer, options.reasoning, prompt));
-    return Asked{
-        {{prompt.begin(), prompt.end()}, options, std::move(grammar.constraint), std::move(budget)},
-        std::move(grammar.notes)};
+    return Asked{{{prompt.begin(), prompt.end()},
+                  options,
+                  std::move(grammar.constraint),
+                  std::move(budget),
+                  stop_tokens.of(options.stop)},
+                 std::move(grammar.notes)};
   }
 
   ModelInfo info;
@@ -193,6 +198,7 @@ struct Model::State {
   Result<ChatTemplate> chat_template;
   std::vector<int32_t> ends;
   Grammars grammars;
+  StopTokens stop_tokens;
   Result<Pooling> pooling;               // of embeddings, as the file says
   Compiled compiled, draft;              // an executor keeps its file; draft: perhaps none
   std::unique_ptr<EngineThread> engine;  // uses the executors

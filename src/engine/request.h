@@ -11,6 +11,7 @@
 #include "engine/constraint.h"
 #include "engine/sample/reasoning_budget.h"
 #include "quern/generation.h"
+#include "text/stop_strings.h"
 
 namespace quern {
 
@@ -23,6 +24,7 @@ struct Request {
   // only copies what was compiled before.
   std::function<std::unique_ptr<Constraint>()> constraint;
   std::optional<ReasoningBudget> reasoning;  // options.reasoning, in tokens
+  std::vector<StopSymbols> stop_tokens;      // of options.stop, see StopStrings; or fewer
 };
 
 // What a request has produced since it was last asked.

@@ -23,7 +23,7 @@ Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable
       n_prompt_(static_cast<int>(request_.prompt.size())),
       tokens_(std::move(request_.prompt)),
       pages_(std::move(pages)),
-      stops_(request_.options.stop) {
+      stops_(request_.options.stop, request_.stop_tokens) {
   for (const int32_t token : tokens_) keys_.push_back(key_of(token, Role::prompt));
   keys_.back() = key_of(tokens_.back(), Role::used);  // its logits give the first token
   if (request_.constraint) constraint = request_.constraint();
@@ -80,7 +80,9 @@ void Sequence::append(int32_t token, std::string_view bytes,
   keys_.push_back(key_of(token, Role::used));
   output_.ids.push_back(token);
   if (logprobs) output_.logprobs.push_back(std::move(*logprobs));
-  const StopStrings::Step step = stops_.push(characters_.push(bytes));
+  // Control tokens have no text.
+  const StopStrings::Step step =
+      bytes.empty() ? stops_.push_token(token) : stops_.push(characters_.push(bytes));
   if (reasoning) reasoning->accept(token, !characters_.pending());
   output_.text += step.text;
   if (!step.stop) return;
