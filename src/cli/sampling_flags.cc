@@ -136,7 +136,8 @@ void SamplingFlags::add_to(Arguments& args) {
                            "full [{}]",
                            kDefaultTokens));
   args.integer("-s,--seed", seed_, "The same seed gives the same text [random]");
-  args.texts("--stop", stop_, "Ends the answer before this text; may be repeated");
+  args.texts("--stop", stop_,
+             "Ends the answer before this text, or at this control token; may be repeated");
   size_t n_rows = 0;
   for (const Group& group : groups()) n_rows += group.rows.size();
   given_.resize(n_rows);
@@ -186,6 +187,8 @@ Result<GenerateOptions> SamplingFlags::options(const SamplingOptions& base) cons
   if (samplers_) options.sampling.samplers = split(*samplers_);
   options.sampling.seed = seed_ ? *seed_ : random_seed();
   options.max_tokens = max_tokens_.value_or(kDefaultTokens);
+  if (std::ranges::any_of(stop_, &std::string::empty))
+    return Error{Code::invalid_argument, "--stop is empty", {}, "give it a text, or leave it out"};
   options.stop = stop_;
   return options;
 }

@@ -40,10 +40,14 @@ constexpr Bound kBounds[] = {
      0, 1024},
 };
 
-// Text is whole characters. A stop of other bytes could only be found inside of one, and would end
-// the text there.
+// An empty stop would end every answer before it begins. Text is whole characters: a stop of other
+// bytes could only be found inside of one, and would end the text there.
 Result<> check_stops(std::span<const std::string> stops) {
   for (size_t i = 0; i < stops.size(); ++i) {
+    if (stops[i].empty()) {
+      return Error{Code::invalid_argument, "stop string " + std::to_string(i) + " is empty", "stop",
+                   "give a text, or leave it out"};
+    }
     if (is_utf8(stops[i])) continue;
     return Error{Code::invalid_argument, "stop string " + std::to_string(i) + " is not valid UTF-8",
                  "", ""};

@@ -126,6 +126,20 @@ TEST(Engine, StopStringsMaySpanTokensAndAreCutOff) {
   }
 }
 
+TEST(Engine, EmptyStopsAreRefusedNamingTheField) {
+  for (const std::vector<std::string>& stop : {std::vector<std::string>{""}, {"a", ""}}) {
+    FakeExecutor executor({});
+    Engine engine(executor, options());
+    Request r = request({9}, 4);
+    r.options.stop = stop;
+    const auto refused = engine.submit(std::move(r));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::invalid_argument);
+    EXPECT_EQ(refused.error().where, "stop");
+    EXPECT_NE(refused.error().what.find("is empty"), std::string::npos);
+  }
+}
+
 TEST(Engine, HoldsBackWhatMayBecomeAStopAndLetsItOutAtTheEnd) {
   const Done whole = alone(request({9, 9}, 10));
   Request r = request({9, 9}, 10);

@@ -137,8 +137,8 @@ Result<> read_stop(const Json& value, Request& request) {
   if (list.size() > kMostStops) return wrong(fmt::format("has more than {} texts", kMostStops));
   request.options.stop.clear();
   for (const Json& stop : list) {
-    if (!stop.is_string() || stop.get_ref<const std::string&>().empty() ||
-        stop.get_ref<const std::string&>().size() > kMostStopBytes)
+    if (stop == "") return wrong("has an empty text: give one of at least a byte, or leave it out");
+    if (!stop.is_string() || stop.get_ref<const std::string&>().size() > kMostStopBytes)
       return wrong(
           fmt::format("must be a text of 1 to {} bytes or a list of such", kMostStopBytes));
     request.options.stop.push_back(stop.get<std::string>());
