@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "api/end_tokens.h"
+#include "api/generation_defaults.h"
+#include "api/vocabulary_from_gguf.h"
 #include "models/config.h"
 #include "models/family.h"
 #include "quant/format.h"
@@ -105,6 +108,15 @@ void read_tokenizer(const Metadata& metadata, TokenizerSummary& tokenizer) {
       tokenizer.special[name] = *id;
 }
 
+void read_ends(const WeightSource& source, TokenizerSummary& tokenizer) {
+  const auto vocabulary = read_vocabulary(source);
+  if (!vocabulary) return;
+  std::vector<std::string> ignored;
+  const auto defaults = GenerationDefaults::read(source.metadata(), source.path(), ignored);
+  for (const EndToken& end : all_ends(*vocabulary, defaults))
+    tokenizer.ends.push_back({end.id, vocabulary->tokens[end.id], end.why});
+}
+
 std::string token_text(const Metadata& metadata, const TokenizerSummary& tokenizer,
                        const char* name) {
   const auto* tokens = metadata.get<std::vector<std::string>>("tokenizer.ggml.tokens");
@@ -155,6 +167,7 @@ ModelSummary summarize(const WeightSource& source) {
   read_dimensions(source, summary);
   count_types(source, summary);
   read_tokenizer(source.metadata(), summary.tokenizer);
+  read_ends(source, summary.tokenizer);
   read_template(source.metadata(), summary);
   summary.why_not = obstacle(source);
   summary.runs = summary.why_not.empty();

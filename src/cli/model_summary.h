@@ -18,10 +18,16 @@ struct TypeUse {
   int64_t tensors = 0, elements = 0, bytes = 0;
 };
 
+struct EndSummary {
+  int64_t id;
+  std::string text, why;
+};
+
 struct TokenizerSummary {
   std::string kind, pre;  // "gpt2", "smollm"; empty where the file does not say
   int64_t n_tokens = 0, n_merges = 0;
   std::map<std::string, int64_t> special;  // "bos" -> id
+  std::vector<EndSummary> ends;            // tokens that end a turn; none where it cannot be read
 };
 
 struct TemplateSummary {

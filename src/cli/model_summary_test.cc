@@ -90,6 +90,21 @@ TEST(ModelSummary, ListsSpecialTokens) {
   const TokenizerSummary tokenizer = summarize(model).tokenizer;
   EXPECT_EQ(tokenizer.n_tokens, 3);
   EXPECT_EQ(tokenizer.special, (std::map<std::string, int64_t>{{"bos", 2}, {"eos", 99}}));
+  EXPECT_TRUE(tokenizer.ends.empty());
+}
+
+TEST(ModelSummary, ListsWhatEndsATurnAndWhy) {
+  Described model("x");
+  model.key("tokenizer.ggml.model", std::string("gpt2"))
+      .key("tokenizer.ggml.tokens", std::vector<std::string>{"a", "<EOT>", "<s>", "<|im_end|>"})
+      .key("tokenizer.ggml.token_type", std::vector<int64_t>{1, 1, 3, 3})
+      .key("tokenizer.ggml.eos_token_id", int64_t{2});
+  std::vector<std::string> lines;
+  for (const EndSummary& end : summarize(model).tokenizer.ends)
+    lines.push_back(std::to_string(end.id) + " " + end.text + " " + end.why);
+  EXPECT_EQ(lines, (std::vector<std::string>{"1 <EOT> its text, in the file an ordinary token",
+                                             "2 <s> eos_token_id", "3 <|im_end|> its text"}));
+  EXPECT_TRUE(summarize(Described("x")).tokenizer.ends.empty());
 }
 
 }  // namespace

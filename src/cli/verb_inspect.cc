@@ -79,6 +79,13 @@ Json tensors_json(const WeightSource& source) {
   return list;
 }
 
+Json ends_json(const ModelSummary& model) {
+  Json list = Json::array();
+  for (const EndSummary& end : model.tokenizer.ends)
+    list.push_back({{"id", end.id}, {"text", end.text}, {"why", end.why}});
+  return list;
+}
+
 Json model_json(const ModelSummary& model, const Fit& fit) {
   Json chat{{"present", !model.chat_template.source.empty()}};
   if (!model.chat_template.source.empty()) {
@@ -109,7 +116,8 @@ Json model_json(const ModelSummary& model, const Fit& fit) {
             {"pre", model.tokenizer.pre},
             {"tokens", model.tokenizer.n_tokens},
             {"merges", model.tokenizer.n_merges},
-            {"special", model.tokenizer.special}}},
+            {"special", model.tokenizer.special},
+            {"ends", ends_json(model)}}},
           {"chat_template", std::move(chat)},
           {"memory",
            {{"context", fit.context},
@@ -132,6 +140,13 @@ void print_types(const ModelSummary& model) {
         fmt::format("{:<8} {:>5}  {:>10}  {:.2f} bits a weight", info(use.dtype).name, use.tensors,
                     bytes_text(use.bytes),
                     8.0 * static_cast<double>(use.bytes) / static_cast<double>(use.elements)));
+}
+
+void print_ends(const ModelSummary& model) {
+  if (model.tokenizer.ends.empty()) return row("ends a turn", "no token");
+  for (const EndSummary& end : model.tokenizer.ends)
+    row(&end == model.tokenizer.ends.data() ? "ends a turn" : "",
+        fmt::format("{} {}: {}", end.id, to_valid_utf8(end.text), end.why));
 }
 
 void print_template(const TemplateSummary& chat) {
@@ -178,6 +193,7 @@ void print_model(const ModelSummary& model, const Fit& fit) {
   for (const auto& [name, id] : model.tokenizer.special)
     special += fmt::format("{}{} {}", special.empty() ? "" : ", ", name, id);
   if (!special.empty()) row("", special);
+  print_ends(model);
   print_template(model.chat_template);
   print_memory(model, fit);
 }
