@@ -1,4 +1,4 @@
-// a * b + c in f32, rounded once, on every machine.
+// a * b + c, rounded once, on every machine.
 #pragma once
 #include <bit>
 #include <cmath>
@@ -23,6 +23,11 @@ namespace quern {
 #else
   return __builtin_fmaf(a, b, c);
 #endif
+}
+
+// The same in f64. The fma of wasi-libc computes on integers and rounds once.
+[[gnu::always_inline]] inline double fused_multiply_add(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
 }
 
 }  // namespace quern

@@ -99,6 +99,8 @@ struct Avx2 {
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
   }
+  static constexpr int kF64Lanes = 4;
+  QUERN_SIMD __m256d fma_f64(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
     return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
   }
@@ -239,6 +241,7 @@ struct Avx2 {
   static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 6;
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 6;
+  static constexpr int kWideStrips = 1, kWideRows = 6;
 
   QUERN_SIMD void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);

@@ -13,6 +13,7 @@ namespace quern::cpu {
 struct Avx512 {
   static constexpr int kLanes = 16;
   static constexpr int kAttentionStrips = 4;
+  static constexpr int kWideStrips = 4, kWideRows = 6;
   using F32x16 = __m512;
   using I32x16 = __m512i;
   using Mask = __mmask16;
@@ -64,6 +65,8 @@ struct Avx512 {
   QUERN_SIMD F32x16 mul(F32x16 a, F32x16 b) { return _mm512_mul_ps(a, b); }
   QUERN_SIMD F32x16 div(F32x16 a, F32x16 b) { return _mm512_div_ps(a, b); }
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+  static constexpr int kF64Lanes = 8;
+  QUERN_SIMD __m512d fma_f64(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) { return _mm512_max_ps(a, b); }
   QUERN_SIMD F32x16 min(F32x16 a, F32x16 b) { return _mm512_min_ps(a, b); }
   QUERN_SIMD F32x16 abs(F32x16 a) { return _mm512_abs_ps(a); }

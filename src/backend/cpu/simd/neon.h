@@ -79,6 +79,10 @@ struct Neon : FourRegisters<float32x4_t, int32x4_t, uint32x4_t> {
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
     return each<F32x16>(QUERN_PART(i) { return vfmaq_f32(c.q[i], a.q[i], b.q[i]); });
   }
+  static constexpr int kF64Lanes = 2;
+  QUERN_SIMD float64x2_t fma_f64(float64x2_t a, float64x2_t b, float64x2_t c) {
+    return vfmaq_f64(c, a, b);
+  }
   // FMAX and FMIN would give NaN where either is, and +0 for the larger zero.
   QUERN_OF_TWO(F32x16, max, F32x16, larger)
   QUERN_OF_TWO(F32x16, min, F32x16, smaller)
@@ -200,6 +204,7 @@ struct Neon : FourRegisters<float32x4_t, int32x4_t, uint32x4_t> {
   static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 6;
   static constexpr int kTileStrips = 1, kTileRows = 4, kFloatTileRows = 6;
+  static constexpr int kWideStrips = 1, kWideRows = 6;
 
  protected:
   QUERN_SIMD uint8x16_t bytes16(const void* p, int i) {

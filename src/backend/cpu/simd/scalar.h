@@ -86,6 +86,14 @@ struct Scalar {
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
     return each<F32x16>([&](int i) { return fused_multiply_add(a.lane[i], b.lane[i], c.lane[i]); });
   }
+  // The same of f64, in registers of kF64Lanes (simd/wide.h).
+  static constexpr int kF64Lanes = 2;
+  template <class F64>
+  QUERN_SIMD F64 fma_f64(F64 a, F64 b, F64 c) {
+    F64 v;
+    for (int i = 0; i < kF64Lanes; ++i) v[i] = fused_multiply_add(a[i], b[i], c[i]);
+    return v;
+  }
   // The second operand where either is NaN or both are zero, as x86 has it.
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
     return each<F32x16>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
@@ -243,6 +251,8 @@ struct Scalar {
   static constexpr int kProbeChains = 1;
   // Register tiles of the linear kernels: strips of 16 outputs x rows.
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 2;
+  // Of the exact product: vectors of 8 outputs x rows.
+  static constexpr int kWideStrips = 1, kWideRows = 2;
 
   QUERN_SIMD void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
   // For bytes that are read once.

@@ -98,6 +98,13 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
     });
   }
 
+  // The C library's, on integers: exact for all numbers, and slow.
+  static constexpr int kF64Lanes = 2;
+  template <class F64>
+  QUERN_SIMD F64 fma_f64(F64 a, F64 b, F64 c) {
+    return F64{fused_multiply_add(a[0], b[0], c[0]), fused_multiply_add(a[1], b[1], c[1])};
+  }
+
   QUERN_OF_TWO(I32x16, add, I32x16, wasm_i32x4_add)
   QUERN_OF_TWO(I32x16, sub, I32x16, wasm_i32x4_sub)
   QUERN_OF_TWO(I32x16, max, I32x16, wasm_i32x4_max)
@@ -222,6 +229,7 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
   static constexpr bool kMultipliesPairs = false;
   static constexpr int kProbeChains = 2;
   static constexpr int kTileStrips = 1, kTileRows = 2, kFloatTileRows = 2;
+  static constexpr int kWideStrips = 1, kWideRows = 2;
 
  private:
   QUERN_SIMD v128_t bytes16(const void* p, int i) {
