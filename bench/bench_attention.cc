@@ -2,7 +2,7 @@
 //
 //   attention/ISA/CACHE/SHAPE/rows:N/at:POSITION/threads:N
 //
-// CACHE: bf16, f16, int8, int4, or exact (f32 in plain order). 512 rows are a
+// CACHE: bf16, f16, int8, int4, or exact (f64 in plain order). 512 rows are a
 // prompt's, one row is generation, over enough layers that keys and values come
 // from memory. us_token: of one layer; GFLOP/s: 4 * dim operations per (row,
 // head, token seen); of_f32: over the fma peak measured around it by the same
@@ -16,6 +16,7 @@
 #include <ctime>
 #include <numeric>
 #include <random>
+#include <type_traits>
 
 namespace quern::cpu::bench {
 namespace {
@@ -39,9 +40,15 @@ struct Shape {
 constexpr Shape kShapes[] = {
     {"smollm2-135m", 9, 3, 64}, {"llama-3.2-1b", 32, 8, 64}, {"llama-3.1-8b", 32, 8, 128}};
 
+// T: of queries, keys and values; double on the exact path.
+template <class T>
+using KernelsOf =
+    std::conditional_t<std::is_same_v<T, double>, ExactAttentionKernels, AttentionKernels>;
+
+template <class T>
 struct Bench {
-  const AttentionKernels& kernels;
-  PromptAttention prompt;  // how rows of a prompt are computed
+  const KernelsOf<T>& kernels;
+  void (*attend_prompt)(const AttendCallOf<T>&);
   ThreadPool& pool;
   const ProbeKernels& probe;
 
@@ -57,14 +64,15 @@ struct Bench {
 };
 
 // Keys and values of n_layers layers (copies of one), pages in no order.
+template <class T>
 struct Cache {
-  Cache(const AttentionKernels& kernels, const AttentionShape& shape, int tokens, int layers)
+  Cache(const KernelsOf<T>& kernels, const AttentionShape& shape, int tokens, int layers)
       : n_pages((tokens + kPageTokens - 1) / kPageTokens),
         stride(kernels.page_bytes(shape)),
         memory(static_cast<std::byte*>(std::aligned_alloc(64, stride * n_pages * layers))) {
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
-    std::vector<float> k(shape.n_kv_heads * shape.head_dim), v(k.size());
+    std::vector<T> k(shape.n_kv_heads * shape.head_dim), v(k.size());
     for (auto& x : k) x = normal(random);
     for (int p = 0; p < n_pages; ++p) pages.push_back(p);
     std::shuffle(pages.begin(), pages.end(), random);
@@ -87,12 +95,13 @@ struct Cache {
 // One call over all layers: rows [position, position + rows) of one sequence,
 // items dealt out in turn, head by head, from the last rows (they see most) to
 // the first. Returns seconds.
-double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache, int layers,
-            int position, int rows, const std::vector<float>& q, std::vector<float>& out,
+template <class T>
+double pass(const Bench<T>& bench, const AttentionShape& shape, const Cache<T>& cache, int layers,
+            int position, int rows, const std::vector<T>& q, std::vector<T>& out,
             std::vector<std::vector<std::byte>>& scratch) {
   const int64_t width = int64_t{shape.n_heads} * shape.head_dim;
   const int block = attention_rows(shape), blocks = (rows + block - 1) / block;
-  const auto attend = rows > 1 ? bench.prompt.attend : bench.kernels.attend;
+  const auto attend = rows > 1 ? bench.attend_prompt : bench.kernels.attend;
   // Single rows: all heads of a page one after the other, as they stand.
   const int heads = rows > 1 ? 1 : shape.n_kv_heads;
   const int ranges = (shape.n_kv_heads + heads - 1) / heads, items = layers * blocks * ranges;
@@ -122,30 +131,38 @@ double pass(const Bench& bench, const AttentionShape& shape, const Cache& cache,
 }
 
 // What is measured: some rows of one sequence, over copies of the layer.
+template <class T>
 struct Case {
   const Kernels* kernels;
-  const AttentionKernels* attention;
+  const KernelsOf<T>* attention;
   bool prompt_kernels;
   Shape shape;
   int rows, position, layers, n_threads;
 };
 
-void measure(benchmark::State& state, const Case& c) {
+template <class T>
+void measure(benchmark::State& state, const Case<T>& c) {
   const Shape& s = c.shape;
-  PromptAttention prompt{c.attention->attend, c.attention->scratch_bytes};
-  if (c.prompt_kernels) prompt = *c.kernels->prompt_attention;
-  const Bench bench{*c.attention, prompt, *team(c.n_threads).pool, c.kernels->probe};
+  auto attend_prompt = c.attention->attend;
+  auto prompt_scratch_bytes = c.attention->scratch_bytes;
+  if constexpr (std::is_same_v<T, float>) {
+    if (c.prompt_kernels) {
+      attend_prompt = c.kernels->prompt_attention->attend;
+      prompt_scratch_bytes = c.kernels->prompt_attention->scratch_bytes;
+    }
+  }
+  const Bench<T> bench{*c.attention, attend_prompt, *team(c.n_threads).pool, c.kernels->probe};
   const AttentionShape shape{s.n_heads, s.n_kv_heads, s.head_dim,
                              1 / std::sqrt(static_cast<float>(s.head_dim))};
-  const Cache cache(bench.kernels, shape, c.position + c.rows, c.layers);
+  const Cache<T> cache(bench.kernels, shape, c.position + c.rows, c.layers);
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
-  std::vector<float> q(int64_t{c.rows} * s.n_heads * s.head_dim), out(q.size());
+  std::vector<T> q(int64_t{c.rows} * s.n_heads * s.head_dim), out(q.size());
   for (auto& x : q) x = normal(random);
   std::vector<std::vector<std::byte>> scratch(bench.pool.n_threads());
   for (auto& space : scratch)
     space.resize(std::max(bench.kernels.scratch_bytes(shape, c.rows, s.n_kv_heads),
-                          bench.prompt.scratch_bytes(shape, c.rows, s.n_kv_heads)) +
+                          prompt_scratch_bytes(shape, c.rows, s.n_kv_heads)) +
                  64);
 
   double flops = 0, seconds = 0, peak = bench.peak();
@@ -165,7 +182,8 @@ void measure(benchmark::State& state, const Case& c) {
   state.counters["GB/s"] = bytes / seconds / 1e9;
 }
 
-void add_cases(const Kernels& kernels, const AttentionKernels& attention, const std::string& name,
+template <class T>
+void add_cases(const Kernels& kernels, const KernelsOf<T>& attention, const std::string& name,
                bool prompt_kernels) {
   constexpr int kDeep = 131072;  // tokens of all layers together
   const struct {
@@ -174,8 +192,8 @@ void add_cases(const Kernels& kernels, const AttentionKernels& attention, const 
   for (const Shape& shape : kShapes)
     for (const auto& part : parts)
       for (const int n_threads : thread_counts()) {
-        const Case c{&kernels,  &attention,    prompt_kernels, shape,
-                     part.rows, part.position, part.layers,    n_threads};
+        const Case<T> c{&kernels,  &attention,    prompt_kernels, shape,
+                        part.rows, part.position, part.layers,    n_threads};
         add(
             name + "/" + shape.name + "/rows:" + std::to_string(part.rows) +
                 "/at:" + std::to_string(part.position) + "/threads:" + std::to_string(n_threads),
@@ -192,9 +210,9 @@ int main(int argc, char** argv) {
   for (const Kernels* kernels : bench::supported_kernels()) {
     const std::string name = "attention/" + std::string(kernels->isa) + "/";
     for (int kind = 0; kind < kKvKinds; ++kind)
-      bench::add_cases(*kernels, *kernels->attention[kind], name + kCaches[kind],
-                       kind == 0 && kernels->prompt_attention);
-    bench::add_cases(*kernels, kernels->exact_attention, name + "exact", false);
+      bench::add_cases<float>(*kernels, *kernels->attention[kind], name + kCaches[kind],
+                              kind == 0 && kernels->prompt_attention);
+    bench::add_cases<double>(*kernels, kernels->exact.attention, name + "exact", false);
   }
   const std::string isa(best_kernels(quern::detect_cpu_features()).isa);
   return bench::run(argc, argv, "^attention/" + isa + "/bf16/");

@@ -8,7 +8,7 @@ namespace quern {
 // company: rows whose logits are used (generated tokens, the last one of a prompt), and other rows
 // of a prompt.
 enum class Numerics : uint8_t {
-  exact,      // weights decoded to f32, activations and cache f32, plain order: slow, the oracle
+  exact,      // weights decoded to f32, all else f64, the cache too: slow, the oracle
   fine,       // int8 in two terms throughout: as good as f32 activations
   automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
   fast,       // one term throughout: the most throughput in a crowd

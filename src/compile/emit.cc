@@ -219,7 +219,7 @@ Result<KvKind> cache_kind(const Compilation& c) {
   if (asked == KvKind::automatic)
     return c.options.numerics == Numerics::fine ? KvKind::f16 : KvKind::bf16;
   if (c.options.numerics == Numerics::exact)
-    return Error{Code::invalid_argument, "exact numerics keep keys and values in f32", "",
+    return Error{Code::invalid_argument, "exact numerics keep keys and values in f64", "",
                  "leave the kind of cache to them"};
   const bool rotated = asked == KvKind::int8 || asked == KvKind::int4;
   if (rotated && c.config.head_dim > cpu::kMostDims)

@@ -11,6 +11,11 @@ namespace {
 constexpr int64_t kAlign = 64;
 int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+Element element_of(const Compilation& c, NodeId id) {
+  const Element element = c.graph.nodes[id].shape.element;
+  return c.options.numerics == Numerics::exact && element == Element::f32 ? Element::f64 : element;
+}
+
 int64_t row_bytes(const Compilation& c, NodeId id) {
   const Shape& shape = c.graph.nodes[id].shape;
   if (shape.element == Element::int8) {
@@ -19,7 +24,7 @@ int64_t row_bytes(const Compilation& c, NodeId id) {
     return terms * cpu::activation_bytes(shape.width);
   }
   // An odd number of lines apart, rows spread over the sets of a cache.
-  const int64_t bytes = padded(shape.width, cpu::kPanelRows) * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = padded(shape.width, cpu::kPanelRows) * cpu::bytes_of(element_of(c, id));
   return bytes / kAlign % 2 ? bytes : bytes + kAlign;
 }
 
@@ -93,7 +98,7 @@ class Planner {
     } else {
       view.buffer = static_cast<int>(c_.program.buffers.size());
       c_.program.buffers.push_back(
-          {node.shape.rows, node.shape.element, node.shape.width, row_bytes(c_, id)});
+          {node.shape.rows, element_of(c_, id), node.shape.width, row_bytes(c_, id)});
       lives_.push_back({step_of_[id] - 1, step_of_[id]});
     }
     c_.views.push_back(view);

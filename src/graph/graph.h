@@ -31,8 +31,9 @@ enum class Op : uint8_t {
 // whose logits are wanted.
 enum class Rows : uint8_t { tokens, used };
 
-// f32 numbers, or int8 codes with a scale per group (what integer products read).
-enum class Element : uint8_t { f32, int8 };
+// f32 numbers, or int8 codes with a scale per group (what integer products read). f64: what the
+// buffers of exact numerics hold where the graph says f32.
+enum class Element : uint8_t { f32, int8, f64 };
 
 struct Shape {
   Rows rows;
@@ -68,7 +69,8 @@ struct Rope {
 };
 struct Attention {
   int layer, n_heads, n_kv_heads, head_dim, window;
-  float scale, softcap;
+  double scale;
+  float softcap;
 };  // window 0: all; softcap 0: none
 struct Slice {
   int column;

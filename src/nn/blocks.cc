@@ -63,7 +63,7 @@ Value attend(Builder b, int layer, Value x, const AttentionSpec& spec) {
                       .n_kv_heads = spec.n_kv_heads,
                       .head_dim = spec.head_dim,
                       .window = spec.window,
-                      .scale = 1 / std::sqrt(static_cast<float>(spec.head_dim)),
+                      .scale = 1 / std::sqrt(static_cast<double>(spec.head_dim)),
                       .softcap = spec.softcap});
 }
 

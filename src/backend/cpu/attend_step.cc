@@ -63,8 +63,9 @@ class Cuts {
   int heads_;
 };
 
-AttendCall call_of(const Pass& pass, const Worker& worker, const AttendStep& step,
-                   const AttendRun& run) {
+template <class T>
+AttendCallOf<T> call_of(const Pass& pass, const Worker& worker, const AttendStep& step,
+                        const AttendRun& run) {
   return {.shape = pass.program.layers[step.layer],
           .cache = pass.caches[step.layer],
           .pages = run.pages,
@@ -72,27 +73,39 @@ AttendCall call_of(const Pass& pass, const Worker& worker, const AttendStep& ste
           .n_rows = run.n_rows,
           .kv_head = 0,
           .n_kv_heads = pass.program.layers[step.layer].n_kv_heads,
-          .q = row_floats(pass, worker, step.q, run.first_row),
-          .q_stride = stride_floats(pass, step.q),
-          .out = row_floats(pass, worker, step.out, run.first_row),
-          .out_stride = stride_floats(pass, step.out),
+          .q = row_numbers<T>(pass, worker, step.q, run.first_row),
+          .q_stride = stride_numbers<T>(pass, step.q),
+          .out = row_numbers<T>(pass, worker, step.out, run.first_row),
+          .out_stride = stride_numbers<T>(pass, step.out),
           .scratch = worker.scratch};
 }
 
 // Items of a run count ranges of heads, then splits, then blocks of rows.
-void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Cuts::Cut& cut,
-              int item, int index) {
-  const AttentionShape& shape = call.shape;
-  const AttendCall whole = call;
-  const int block = item % cut.n_blocks, split = item / cut.n_blocks % cut.n_splits;
-  const int head = item / cut.n_blocks / cut.n_splits * cut.heads;
-  call.kv_head = head;
-  call.n_kv_heads = std::min(cut.heads, shape.n_kv_heads - head);
-  const int row = block * cut.rows;
+struct Place {
+  int head, split, block;
+  Place(const Cuts::Cut& cut, int item)
+      : head(item / cut.n_blocks / cut.n_splits * cut.heads),
+        split(item / cut.n_blocks % cut.n_splits),
+        block(item % cut.n_blocks) {}
+};
+
+template <class T>
+AttendCallOf<T> part_of(AttendCallOf<T> call, const Cuts::Cut& cut, const Place& place) {
+  call.kv_head = place.head;
+  call.n_kv_heads = std::min(cut.heads, call.shape.n_kv_heads - place.head);
+  const int row = place.block * cut.rows;
   call.position += row;
-  call.n_rows = std::min(cut.rows, run.n_rows - row);
+  call.n_rows = std::min(cut.rows, call.n_rows - row);
   call.q += row * call.q_stride;
   call.out += row * call.out_stride;
+  return call;
+}
+
+void run_item(const Pass& pass, const AttendCall& whole, const AttendRun& run, const Cuts::Cut& cut,
+              int item, int index) {
+  const AttentionShape& shape = whole.shape;
+  const Place place(cut, item);
+  const AttendCall call = part_of(whole, cut, place);
   const AttentionKernels& attention = pass.attention();
   const PromptAttention* prompt = pass.prompt_attention();
   if (cut.n_splits == 1)
@@ -101,8 +114,9 @@ void run_item(const Pass& pass, AttendCall call, const AttendRun& run, const Cut
   const int64_t stride = int64_t{run.n_rows} * shape.n_heads * floats;
   float* states = pass.attend_states + run.first_state * shape.n_heads * floats;
   const int group = shape.n_heads / shape.n_kv_heads;
-  attention.attend_split(call, splits_of(shape, run.position, run.n_rows).first + split,
-                         states + split * stride + int64_t{head} * run.n_rows * group * floats);
+  attention.attend_split(
+      call, splits_of(shape, run.position, run.n_rows).first + place.split,
+      states + place.split * stride + int64_t{place.head} * run.n_rows * group * floats);
   std::atomic<int>& n_done = pass.attend_done[index];
   if (n_done.fetch_add(1, std::memory_order_acq_rel) + 1 < cut.n_items()) return;
   n_done.store(0, std::memory_order_relaxed);  // for the next layer
@@ -129,19 +143,26 @@ void run(const Pass& pass, const Worker& worker, const AttendStep& step, Items& 
       ++index;
     }
     const AttendRun& run = pass.attend_runs[index];
-    run_item(pass, call_of(pass, worker, step, run), run, cuts.cut(run),
-             static_cast<int>(taken.first - first), index);
+    const Cuts::Cut cut = cuts.cut(run);
+    const int item = static_cast<int>(taken.first - first);
+    if (pass.program.exact())  // never in splits
+      pass.kernels.exact.attention.attend(
+          part_of(call_of<double>(pass, worker, step, run), cut, Place(cut, item)));
+    else
+      run_item(pass, call_of<float>(pass, worker, step, run), run, cut, item, index);
   }
 }
 
 int64_t attend_scratch_bytes(const Program& program, const Kernels& kernels) {
-  const AttentionKernels& attention = cache_kernels(kernels, program.numerics, program.kv);
+  const AttentionKernels* attention = cache_kernels(kernels, program.numerics, program.kv);
+  const auto scratch_bytes =
+      attention ? attention->scratch_bytes : kernels.exact.attention.scratch_bytes;
   const PromptAttention* prompt = prompt_kernels(kernels, program.numerics, program.kv);
   int64_t bytes = 0;
   for (const AttentionShape& shape : program.layers) {
     const int rows = attention_rows(shape);
-    bytes = std::max({bytes, attention.scratch_bytes(shape, rows, 1),
-                      attention.scratch_bytes(shape, kShortRun, shape.n_kv_heads)});
+    bytes = std::max(
+        {bytes, scratch_bytes(shape, rows, 1), scratch_bytes(shape, kShortRun, shape.n_kv_heads)});
     if (prompt)
       bytes = std::max({bytes, prompt->scratch_bytes(shape, rows, 1),
                         prompt->scratch_bytes(shape, kShortRun, shape.n_kv_heads)});

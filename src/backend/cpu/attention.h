@@ -21,7 +21,7 @@ inline constexpr int kMostDims = 1024;  // of a head, for kinds of cache that ro
 
 struct AttentionShape {
   int n_heads, n_kv_heads, head_dim;
-  float scale;        // of q * k
+  double scale;       // of q * k
   int window = 0;     // tokens a row sees, itself included; 0: all
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
 };
@@ -43,19 +43,21 @@ static inline int attention_rows(const AttentionShape& shape) {
 }
 
 // Rows [0, n_rows) of one sequence at positions position + row, for the query heads of the kv heads
-// [kv_head, kv_head + n_kv_heads).
-struct AttendCall {
+// [kv_head, kv_head + n_kv_heads). T: of the rows, double on the exact path.
+template <class T>
+struct AttendCallOf {
   const AttentionShape& shape;
   LayerCache cache;
   std::span<const int32_t> pages;  // they cover position + n_rows tokens, all appended
   int position, n_rows, kv_head, n_kv_heads;
-  const float* q;  // (n_rows, q_stride) with head h at h * head_dim
+  const T* q;  // (n_rows, q_stride) with head h at h * head_dim
   int64_t q_stride;
-  float* out;  // likewise
+  T* out;  // likewise
   int64_t out_stride;
   // Of the calling thread: scratch_bytes(shape, n_rows, n_kv_heads), aligned to 64.
   std::byte* scratch;
 };
+using AttendCall = AttendCallOf<float>;
 
 // First and last split that any of these rows sees.
 struct Splits {
@@ -78,7 +80,7 @@ struct AttentionKernels {
   void (*attend)(const AttendCall& call);
   int64_t (*scratch_bytes)(const AttentionShape& shape, int n_rows, int n_kv_heads);
 
-  // The same in parts; null: not offered (exact). attend_split leaves the sums of one split in
+  // The same in parts. attend_split leaves the sums of one split in
   // `states`, (n_kv_heads, n_rows * group) of state_floats(shape) each, aligned to 64; at most
   // attention_rows(shape) rows. join_splits writes `out` from those of all splits in order, for the
   // same call, and changes them; stride: floats from one split's states to the next one's.

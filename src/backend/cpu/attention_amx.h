@@ -155,8 +155,8 @@ class TileAttention {
     const int64_t dim = call.shape.head_dim, dims = q_dims(call.shape),
                   padded = padded_dim(call.shape);
     const bool capped = call.shape.softcap > 0;
-    const auto factor = V::fill(capped ? call.shape.scale / call.shape.softcap
-                                       : call.shape.scale * kUnit * 1.44269504f);
+    const auto scale = static_cast<float>(call.shape.scale);
+    const auto factor = V::fill(capped ? scale / call.shape.softcap : scale * kUnit * 1.44269504f);
     for (int r = 0; r < kRows; ++r) {
       const bool real = r < t.n_rows;
       const float* q = call.q + offset(call, index, real ? r : 0, call.q_stride);

@@ -250,9 +250,9 @@ class FastAttention {
   static void take_queries(const AttendCall& call, int head, int index, const Tile& t) {
     const int dim = call.shape.head_dim;
     // With a soft cap the scores come out over the cap, to go through tanh.
-    const float scale = call.shape.softcap > 0 ? call.shape.scale / call.shape.softcap
-                                               : call.shape.scale * 1.44269504f;
-    const F32x16 factor = V::fill(scale);
+    const auto scale = static_cast<float>(call.shape.scale);
+    const F32x16 factor =
+        V::fill(call.shape.softcap > 0 ? scale / call.shape.softcap : scale * 1.44269504f);
     for (int r = 0; r < t.n_rows; ++r) {
       t.positions[r] = call.position + (index * kTileRows + r) / group_of(call.shape);
       const float* q = call.q + offset(call, head, index * kTileRows + r, call.q_stride);

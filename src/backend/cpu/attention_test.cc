@@ -36,9 +36,13 @@ enum class Form { exact, bf16, f16, int8, int4 };
 
 // One way to attend on one ISA.
 struct Kind {
-  const AttentionKernels* kernels;
+  const AttentionKernels* kernels;  // null: those of the exact path
   Form form;
   const PromptAttention* prompt = nullptr;  // instead of kernels->attend
+  const ExactAttentionKernels* exact = nullptr;
+  const void* id() const {  // ISAs share kernels
+    return exact ? static_cast<const void*>(exact) : kernels;
+  }
   bool rotated() const { return form == Form::int8 || form == Form::int4; }
   std::string name() const {
     constexpr const char* kNames[] = {"exact", "bf16", "f16", "int8", "int4"};
@@ -51,15 +55,33 @@ struct Kind {
     return prompt ? 6.2e-3 : form == Form::bf16 ? 0x1p-8 + 1e-5 : 1e-5;
   }
   // Of scores, in parts of the largest; rotated queries and keys have passed six more roundings.
-  double score_error() const { return rotated() ? 0x1p-18 : 0x1p-21; }
+  double score_error() const {
+    return form == Form::exact ? 0x1p-48 : rotated() ? 0x1p-18 : 0x1p-21;
+  }
+  // Of the sums: in parts of the mean |value|.
+  double sum_error() const { return form == Form::exact ? 1e-14 : 1e-6; }
   void attend(const AttendCall& call) const { (prompt ? prompt->attend : kernels->attend)(call); }
+  void attend(const AttendCallOf<double>& call) const { exact->attend(call); }
   int64_t scratch_bytes(const AttentionShape& shape, int n_rows, int n_heads) const {
-    return (prompt ? prompt->scratch_bytes : kernels->scratch_bytes)(shape, n_rows, n_heads);
+    const auto bytes = exact    ? exact->scratch_bytes
+                       : prompt ? prompt->scratch_bytes
+                                : kernels->scratch_bytes;
+    return bytes(shape, n_rows, n_heads);
+  }
+  int64_t page_bytes(const AttentionShape& shape) const {
+    return (exact ? exact->page_bytes : kernels->page_bytes)(shape);
+  }
+  void append(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
+              int slot) const {
+    if (!exact) return kernels->append(shape, k, v, page, slot);
+    const int64_t n = int64_t{shape.n_kv_heads} * shape.head_dim;
+    const std::vector<double> wide_k(k, k + n), wide_v(v, v + n);
+    exact->append(shape, wide_k.data(), wide_v.data(), page, slot);
   }
 };
 // All that an ISA has.
 std::vector<Kind> kinds(const Kernels& kernels) {
-  std::vector<Kind> all = {{&kernels.exact_attention, Form::exact}};
+  std::vector<Kind> all = {{nullptr, Form::exact, nullptr, &kernels.exact.attention}};
   for (int i = 0; i < kKvKinds; ++i)
     all.push_back({kernels.attention[i], static_cast<Form>(i + 1)});
   if (kernels.prompt_attention)
@@ -99,9 +121,9 @@ class Cache {
         kernels_(kind.kernels),
         text_(text),
         pages_((text.n_tokens + kPageTokens - 1) / kPageTokens),
-        stride_(kernels_->page_bytes(text.shape) + 128),
+        stride_(kind.page_bytes(text.shape) + 128),
         memory_(stride_ * (pages_.size() + 1)) {
-    EXPECT_EQ(kernels_->page_bytes(text.shape) % 64, 0);
+    EXPECT_EQ(kind.page_bytes(text.shape) % 64, 0);
     std::iota(pages_.rbegin(), pages_.rend(), 1);
     const std::vector<float> filler(text.kv_width(), rest);
     for (const int32_t page : pages_)
@@ -113,31 +135,24 @@ class Cache {
   }
 
   // All rows of the text in calls of `chunk` rows.
-  std::vector<float> attend(int chunk) {
-    std::vector<float> out(text_.q.size(), NAN);
+  std::vector<double> attend(int chunk) {
+    std::vector<double> out(text_.q.size(), NAN);
     for (int at = 0; at < text_.n_tokens; at += chunk)
       rows(at, std::min(chunk, text_.n_tokens - at), out);
     return out;
   }
   // `heads` kv heads at a time.
-  void rows(int at, int n, std::vector<float>& out, int heads = 1) {
-    const AttentionShape& shape = text_.shape;
-    const int64_t scratch_bytes = kind_.scratch_bytes(shape, n, heads);
-    AlignedBytes scratch(scratch_bytes);
-    for (int head = 0; head < shape.n_kv_heads; head += heads) {
-      std::memset(scratch.data(), 0xff, scratch_bytes);
-      AttendCall call = this->call(at, n, out);
-      call.kv_head = head;
-      call.n_kv_heads = std::min(heads, shape.n_kv_heads - head);
-      call.scratch = scratch.data();
-      kind_.attend(call);
-    }
+  void rows(int at, int n, std::vector<double>& out, int heads = 1) {
+    if (kind_.exact) return rows_of<double>(at, n, out, heads);
+    rows_of<float>(at, n, out, heads);
   }
   // The same, every split by itself, the last one first.
-  void rows_by_splits(int at, int n, std::vector<float>& out) {
+  void rows_by_splits(int at, int n, std::vector<double>& all) {
     const AttentionShape& shape = text_.shape;
     AlignedBytes scratch(kernels_->scratch_bytes(shape, n, shape.n_kv_heads));
-    AttendCall call = this->call(at, n, out);
+    const std::vector<float> q = queries<float>(at, n);
+    std::vector<float> out(q.size(), NAN);
+    AttendCall call = this->call<float>(at, n, q, out);
     call.scratch = scratch.data();
     const Splits splits = splits_of(shape, at, n);
     const int64_t stride = int64_t{n} * shape.n_heads * kernels_->state_floats(shape);
@@ -146,12 +161,13 @@ class Cache {
     for (int split = splits.last; split >= splits.first; --split)
       kernels_->attend_split(call, split, floats + (split - splits.first) * stride);
     kernels_->join_splits(call, splits.last - splits.first + 1, floats, stride);
+    std::copy(out.begin(), out.end(), all.begin() + at * text_.q_width());
   }
 
   // What the cache holds of a token's key or value, read by the layout that kv_<form>.h describes.
   std::vector<double> stored(bool key, int token, int head) const {
     const int dim = text_.shape.head_dim, slot = token % kPageTokens;
-    const int64_t page = kernels_->page_bytes(text_.shape) / text_.shape.n_kv_heads;
+    const int64_t page = kind_.page_bytes(text_.shape) / text_.shape.n_kv_heads;
     const std::byte* at = memory_.data() + pages_[token / kPageTokens] * stride_ + head * page;
     if (!key) at += page - values_bytes();
     std::vector<double> x(dim);
@@ -171,7 +187,7 @@ class Cache {
     const int64_t dim = text_.shape.head_dim, padded = up(dim, 16);
     switch (kind_.form) {
       case Form::exact:
-        return 64 * padded * 4;
+        return 64 * up(dim, 8) * 8;
       case Form::bf16:
       case Form::f16:
         return 64 * padded * 2;
@@ -187,7 +203,7 @@ class Cache {
     const int64_t plain = key ? d * 64 + slot : slot * padded + d;
     switch (kind_.form) {
       case Form::exact:
-        return read<float>(at, plain);
+        return read<double>(at, key ? plain : slot * up(dim, 8) + d);
       case Form::bf16:
         return bf16_to_f32(read<uint16_t>(
             at, key ? d / 2 * 128 + slot * 2 + d % 2 : slot / 2 * 2 * padded + d * 2 + slot % 2));
@@ -209,7 +225,29 @@ class Cache {
     }
     return 0;
   }
-  AttendCall call(int at, int n, std::vector<float>& out) {
+  template <class T>
+  std::vector<T> queries(int at, int n) const {
+    return {text_.q.begin() + at * text_.q_width(), text_.q.begin() + (at + n) * text_.q_width()};
+  }
+  template <class T>
+  void rows_of(int at, int n, std::vector<double>& all, int heads) {
+    const AttentionShape& shape = text_.shape;
+    const int64_t scratch_bytes = kind_.scratch_bytes(shape, n, heads);
+    AlignedBytes scratch(scratch_bytes);
+    const std::vector<T> q = queries<T>(at, n);
+    std::vector<T> out(q.size(), NAN);
+    for (int head = 0; head < shape.n_kv_heads; head += heads) {
+      std::memset(scratch.data(), 0xff, scratch_bytes);
+      AttendCallOf<T> call = this->call<T>(at, n, q, out);
+      call.kv_head = head;
+      call.n_kv_heads = std::min(heads, shape.n_kv_heads - head);
+      call.scratch = scratch.data();
+      kind_.attend(call);
+    }
+    std::copy(out.begin(), out.end(), all.begin() + at * text_.q_width());
+  }
+  template <class T>
+  AttendCallOf<T> call(int at, int n, const std::vector<T>& q, std::vector<T>& out) {
     return {.shape = text_.shape,
             .cache = {memory_.data(), stride_},
             .pages = std::span(pages_).first((at + n + kPageTokens - 1) / kPageTokens),
@@ -217,14 +255,14 @@ class Cache {
             .n_rows = n,
             .kv_head = 0,
             .n_kv_heads = text_.shape.n_kv_heads,
-            .q = &text_.q[at * text_.q_width()],
+            .q = q.data(),
             .q_stride = text_.q_width(),
-            .out = &out[at * text_.q_width()],
+            .out = out.data(),
             .out_stride = text_.q_width(),
             .scratch = nullptr};
   }
   void append(const float* k, const float* v, int32_t page, int slot) {
-    kernels_->append(text_.shape, k, v, memory_.data() + page * stride_, slot);
+    kind_.append(text_.shape, k, v, memory_.data() + page * stride_, slot);
   }
   Kind kind_;
   const AttentionKernels* kernels_;
@@ -269,7 +307,8 @@ struct Stored {
 Reference reference(const Text& text, const Kind& kind, const Stored& stored, int row, int head) {
   const AttentionShape& s = text.shape;
   const int64_t dim = s.head_dim, kv = head / (s.n_heads / s.n_kv_heads);
-  const float factor = s.softcap > 0 ? s.scale / s.softcap : s.scale * float(kLog2E);
+  const auto scale = static_cast<float>(s.scale);
+  const float factor = s.softcap > 0 ? scale / s.softcap : scale * float(kLog2E);
   std::vector<double> q(dim);
   for (int64_t d = 0; d < dim; ++d) {
     const float x = text.q[row * text.q_width() + head * dim + d];
@@ -301,9 +340,10 @@ Reference reference(const Text& text, const Kind& kind, const Stored& stored, in
   return r;
 }
 
-// In parts of the mean |value|: 1e-6, what f32 scores allow, and the error of the weights.
+// In parts of the mean |value|: that of sums, what the scores' type allows, and the error of the
+// weights.
 void expect_close(const Text& text, const Kind& kind, Cache& cache) {
-  const std::vector<float> out = cache.attend(text.n_tokens);
+  const std::vector<double> out = cache.attend(text.n_tokens);
   const Stored stored(cache, text);
   const int64_t dim = text.shape.head_dim;
   for (int row = 0; row < text.n_tokens; row += row < 70 ? 3 : 29)
@@ -311,15 +351,16 @@ void expect_close(const Text& text, const Kind& kind, Cache& cache) {
       const Reference r = reference(text, kind, stored, row, head);
       // tanh is computed with the shorter polynomial too, and its error then times the cap.
       const double cap = kind.form == Form::exact ? 0 : 2e-6 * text.shape.softcap;
-      const double bound = 1e-6 + kind.score_error() * r.largest_score + cap + kind.weight_error();
+      const double bound =
+          kind.sum_error() + kind.score_error() * r.largest_score + cap + kind.weight_error();
       for (int64_t d = 0; d < dim; ++d)
         ASSERT_NEAR(out[row * text.q_width() + head * dim + d], r.out[d], bound * r.mean[d])
             << "row " << row << ", head " << head << ", dim " << d;
     }
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 struct Shape {
@@ -372,12 +413,12 @@ class AttentionTest : public testing::Test {
   }
   template <class F>  // f(Kind, Text)
   void for_each_case(F f) {
-    std::set<std::pair<const Shape*, const AttentionKernels*>> seen;  // ISAs share kernels
+    std::set<std::pair<const Shape*, const void*>> seen;
     for_each_isa([&](const Kernels& kernels) {
       for (const Shape& shape : shapes()) {
         const Text text(shape.attention(), kTokens);
         for (const Kind& kind : kinds(kernels)) {
-          if (!kind.prompt && !seen.insert({&shape, kind.kernels}).second) continue;
+          if (!kind.prompt && !seen.insert({&shape, kind.id()}).second) continue;
           SCOPED_TRACE(testing::Message()
                        << kind.name() << ", heads " << shape.n_heads << "/" << shape.n_kv_heads
                        << ", dim " << shape.head_dim << ", window " << shape.window << ", cap "
@@ -399,17 +440,17 @@ TEST_F(AttentionTest, AgreesWithDoubles) {
 
 TEST_F(AttentionTest, BitsDependOnTheRowAlone) {
   for_each_case([](const Kind& kind, const Text& text) {
-    const std::vector<float> whole = Cache(kind, text).attend(text.n_tokens);
+    const std::vector<double> whole = Cache(kind, text).attend(text.n_tokens);
     // Also with something else behind the last token, large but finite.
     Cache littered(kind, text, 1e30f);
     EXPECT_TRUE(same_bits(littered.attend(33), whole));
-    std::vector<float> single(whole.size());
+    std::vector<double> single(whole.size());
     for (int row = 0; row < text.n_tokens; ++row) {
       if (runs_emulated() && (row + 1) % kPageTokens > 2 && row % 9)
         continue;  // edges of pages, a few
       littered.rows(row, 1, single);
       const int64_t at = row * text.q_width();
-      EXPECT_EQ(std::memcmp(&single[at], &whole[at], text.q_width() * sizeof(float)), 0) << row;
+      EXPECT_EQ(std::memcmp(&single[at], &whole[at], text.q_width() * sizeof(double)), 0) << row;
     }
   });
 }
@@ -422,16 +463,16 @@ TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
   if (runs_emulated()) all = {kShapes[11], {.n_heads = 2, .n_kv_heads = 2, .head_dim = 24}};
   for (const Shape& shape : all) {
     const Text text(shape.attention(), kTo);
-    std::set<const AttentionKernels*> seen;  // ISAs share kernels
+    std::set<const void*> seen;
     for_each_isa([&](const Kernels& kernels) {
       for (const Kind& kind : kinds(kernels)) {
-        if (!kind.prompt && !seen.insert(kind.kernels).second) continue;
+        if (!kind.prompt && !seen.insert(kind.id()).second) continue;
         Cache cache(kind, text);
-        std::vector<float> whole(text.q.size()), parts(text.q.size());
+        std::vector<double> whole(text.q.size()), parts(text.q.size());
         cache.rows(kFrom, kTo - kFrom, whole);
         for (int at = kFrom, n; at < kTo; at += n) {
           n = std::min<int>(kTo - at, 1 + random() % 40);
-          if (!kind.prompt && kind.kernels->attend_split && random() % 2) {
+          if (!kind.prompt && !kind.exact && random() % 2) {
             n = std::min(n, 4);
             cache.rows_by_splits(at, n, parts);
           } else {
@@ -440,7 +481,7 @@ TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
         }
         for (int row = kFrom; row < kTo; ++row)
           ASSERT_EQ(std::memcmp(&whole[row * text.q_width()], &parts[row * text.q_width()],
-                                text.q_width() * sizeof(float)),
+                                text.q_width() * sizeof(double)),
                     0)
               << kind.name() << ", dim " << shape.head_dim << ", window " << shape.window
               << ", row " << row;
@@ -454,14 +495,14 @@ TEST_F(AttentionTest, EveryIsaComputesWhatTheScalarOneDoes) {
     GTEST_SKIP() << "would hold the scalar kernels to themselves";
   for (const Shape& shape : shapes()) {
     const Text text(shape.attention(), kTokens);
-    std::vector<std::vector<float>> scalar;
+    std::vector<std::vector<double>> scalar;
     for (const Kind& kind : kinds(*all_kernels().front()))
       scalar.push_back(Cache(kind, text).attend(kTokens));
-    std::set<const AttentionKernels*> seen;  // ISAs share kernels
+    std::set<const void*> seen;
     for_each_isa([&](const Kernels& kernels) {
       const std::vector<Kind> all = kinds(kernels);
       for (size_t i = 0; i < scalar.size(); ++i) {
-        if (!seen.insert(all[i].kernels).second) continue;
+        if (!seen.insert(all[i].id()).second) continue;
         const auto mine = Cache(all[i], text).attend(kTokens);
         if (kernels.isa != "avx512bf16" || all[i].form != Form::bf16) {
           EXPECT_TRUE(same_bits(mine, scalar[i])) << all[i].name();
@@ -534,7 +575,7 @@ TEST_F(AttentionTest, StaysExactOverLongTexts) {
   for (const Kind& kind : kinds(best)) {
     Cache cache(kind, text);
     const Stored stored(cache, text);
-    std::vector<float> out(text.q.size());
+    std::vector<double> out(text.q.size());
     if (runs_emulated()) {
       for (const int row : {2900, 2950, 2999}) cache.rows(row, 1, out);
     } else {
@@ -548,7 +589,7 @@ TEST_F(AttentionTest, StaysExactOverLongTexts) {
         size = std::max(size, std::abs(r.out[d]));
       }
     }
-    EXPECT_LE(error, (5e-6 + kind.weight_error()) * size);
+    EXPECT_LE(error, (5 * kind.sum_error() + kind.weight_error()) * size);
   }
 }
 

@@ -81,6 +81,7 @@ class CpuExecutor final : public Executor {
   std::vector<RowPlace> places_;
   std::vector<RowRun> runs_;
   std::vector<std::vector<float>> rope_angles_;
+  std::vector<std::vector<double>> exact_angles_;
   std::vector<AttendRun> attend_runs_;
   std::vector<std::atomic<int>> attend_done_;  // zero between passes
   SplitRoles may_split_;
@@ -93,7 +94,9 @@ class CpuExecutor final : public Executor {
 };
 
 int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
-  return cache_kernels(kernels, program.numerics, program.kv).page_bytes(program.layers[layer]);
+  const AttentionKernels* attention = cache_kernels(kernels, program.numerics, program.kv);
+  return (attention ? attention->page_bytes
+                    : kernels.exact.attention.page_bytes)(program.layers[layer]);
 }
 
 int64_t CpuExecutor::page_bytes() const {
@@ -117,22 +120,27 @@ Result<> CpuExecutor::allocate() {
   }
   TRY_OK(allocate_states());
   places_.resize(program_.max_rows);
-  for (const RopeTable& table : program_.rope_tables)
-    rope_angles_.emplace_back(static_cast<size_t>(program_.max_rows) * table.rotated);
+  for (const RopeTable& table : program_.rope_tables) {
+    const size_t n = static_cast<size_t>(program_.max_rows) * table.rotated;
+    if (program_.exact())
+      exact_angles_.emplace_back(n);
+    else
+      rope_angles_.emplace_back(n);
+  }
   return Ok{};
 }
 
 // Where the threads leave the sums of splits. Rows of prompts with numerics of their own are not
 // split.
 Result<> CpuExecutor::allocate_states() {
-  const AttentionKernels& attention = cache_kernels(kernels_, program_.numerics, program_.kv);
-  const bool splits = attention.attend_split && pool_->n_threads() > 1;
+  const AttentionKernels* attention = cache_kernels(kernels_, program_.numerics, program_.kv);
+  const bool splits = attention && pool_->n_threads() > 1;
   may_split_ = {splits && !prompt_kernels(kernels_, program_.numerics, program_.kv), splits};
   if (!splits) return Ok{};
   most_states_ = most_attend_states(program_.max_rows, options_.n_pages);
   int64_t bytes = 0;
   for (const AttentionShape& shape : program_.layers)
-    bytes = std::max<int64_t>(bytes, shape.n_heads * attention.state_floats(shape) * 4);
+    bytes = std::max<int64_t>(bytes, shape.n_heads * attention->state_floats(shape) * 4);
   TRY(states_, WeightMemory::allocate(bytes * most_states_));
   return Ok{};
 }
@@ -180,9 +188,16 @@ void CpuExecutor::place_rows(const Batch& batch) {
 
 void CpuExecutor::copy_rows(const View& view, int width, std::span<float> out) const {
   const Buffer& buffer = program_.buffers[view.buffer];
-  const std::byte* row = arena_.data() + buffer.offset + view.column * sizeof(float);
-  for (; !out.empty(); out = out.subspan(width), row += buffer.row_bytes)
-    std::memcpy(out.data(), row, width * sizeof(float));
+  const std::byte* row = arena_.data() + buffer.offset + view.column * buffer.column_bytes();
+  for (; !out.empty(); out = out.subspan(width), row += buffer.row_bytes) {
+    if (buffer.element == Element::f64) {
+      const auto* numbers = reinterpret_cast<const double*>(row);
+      std::transform(numbers, numbers + width, out.begin(),
+                     [](double x) { return static_cast<float>(x); });
+    } else {
+      std::memcpy(out.data(), row, width * sizeof(float));
+    }
+  }
 }
 
 Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
@@ -211,6 +226,7 @@ void CpuExecutor::run_steps(const Batch& batch, int n) {
                      .arena = arena_.data(),
                      .caches = caches_,
                      .rope_angles = rope_angles_,
+                     .exact_angles = exact_angles_,
                      .queues = queues_,
                      .first_turn = turn_,
                      .n_threads = pool_->n_threads(),
@@ -265,7 +281,7 @@ std::string CpuExecutor::page_layout() const {
   std::string text = "cpu " + std::to_string(kKernelVersion) + "." + std::to_string(kPageVersion) +
                      " " + std::string(kernels_.isa) + ", " +
                      kNumerics[static_cast<size_t>(program_.numerics)] + ", ";
-  text += program_.numerics == Numerics::exact ? "f32" : kKinds[static_cast<size_t>(program_.kv)];
+  text += program_.exact() ? "f64" : kKinds[static_cast<size_t>(program_.kv)];
   text += ", " + std::to_string(kPageTokens) + " tokens, layers";
   for (const AttentionShape& layer : program_.layers) {
     text += " " + std::to_string(layer.n_kv_heads) + "x" + std::to_string(layer.head_dim);

@@ -110,21 +110,4 @@ void multiply_float(const PackedMatrix& w, const float* x, int64_t x_stride, int
   }
 }
 
-// scratch: 32 decoded rows (n_in), then the panel (n_in, 32).
-template <class V>
-void multiply_exact(const QuantMatrix& w, const float* x, int64_t x_stride, int n_rows,
-                    int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
-                    std::byte* scratch) {
-  auto* decoded = reinterpret_cast<float*>(scratch);
-  float* panel = decoded + kPanelRows * w.n_cols;
-  for (int64_t p = first_panel; p < last_panel; ++p) {
-    const int64_t first = kPanelRows * p;
-    const int64_t n = w.n_rows - first < kPanelRows ? w.n_rows - first : kPanelRows;
-    decode_rows(w, first, n, decoded);
-    transpose_panel(decoded, n, w.n_cols, panel);
-    multiply_float_panel<V, Layout::f32>(reinterpret_cast<const std::byte*>(panel), p, w.n_cols, x,
-                                         x_stride, n_rows, epilogue);
-  }
-}
-
 }  // namespace quern::cpu

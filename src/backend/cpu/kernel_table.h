@@ -1,9 +1,10 @@
 // Fills the tables of one instruction set with the kernels over its vocabulary V. Included by the
 // isa_*.cc files alone.
 #pragma once
-#include "backend/cpu/attention_exact.h"
 #include "backend/cpu/attention_fast.h"
-#include "backend/cpu/decode_panel.h"
+#include "backend/cpu/exact_attention.h"
+#include "backend/cpu/exact_product.h"
+#include "backend/cpu/exact_rows.h"
 #include "backend/cpu/float_kernel.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/kv_bf16.h"
@@ -19,7 +20,7 @@ namespace quern::cpu {
 
 template <class V>
 constexpr LinearKernels linear_kernels() {
-  return {quantize_row<V>, multiply_quantized<V>, multiply_float<V>, multiply_exact<V>};
+  return {quantize_row<V>, multiply_quantized<V>, multiply_float<V>};
 }
 
 template <class V>
@@ -30,7 +31,7 @@ constexpr ProbeKernels probe_kernels() {
 // What does not depend on the dot product of bytes: sets that differ in it alone share one.
 struct FloatKernels {
   RowKernels rows;
-  AttentionKernels exact_attention;
+  ExactKernels exact;
   AttentionKernels attention[kKvKinds];
 };
 
@@ -38,7 +39,7 @@ template <class V>
 constexpr FloatKernels float_kernels() {
   return {
       {rms_norm<V>, swiglu<V>, relu2glu<V>, scale<V>, round_int8<V>, add<V>, rope<V>},
-      ExactAttention<V>::kernels(),
+      {exact_row_kernels<V>(), multiply_exact<V>, ExactAttention<V>::kernels()},
       {FastAttention<V, Bf16Kv<V>>::kernels(), FastAttention<V, F16Kv<V>>::kernels(),
        FastAttention<V, Int8Kv<V>>::kernels(), FastAttention<V, Int4Kv<V>>::kernels()},
   };
@@ -54,7 +55,7 @@ constexpr Kernels kernels_of(std::string_view isa, bool (*supported)(const CpuFe
       .linear = linear,
       .rows = floats.rows,
       .probe = probe,
-      .exact_attention = floats.exact_attention,
+      .exact = floats.exact,
       .attention = {&floats.attention[0], &floats.attention[1], &floats.attention[2],
                     &floats.attention[3]},
   };
@@ -80,8 +81,7 @@ struct FromVnni<V, kKernel> {
 template <class V>
 constexpr LinearKernels vnni_linear_but(decltype(LinearKernels::multiply_quantized) multiply) {
   return {FromVnni<V, &LinearKernels::quantize_row>::call, multiply,
-          FromVnni<V, &LinearKernels::multiply_float>::call,
-          FromVnni<V, &LinearKernels::multiply_exact>::call};
+          FromVnni<V, &LinearKernels::multiply_float>::call};
 }
 
 // Panels of a few records with ternary weights, in a file compiled for AVX-512 VBMI, whose look-up

@@ -40,9 +40,9 @@ const Kernels& best_kernels(const CpuFeatures& features) {
   return *best;
 }
 
-const AttentionKernels& cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {
-  if (numerics == Numerics::exact) return kernels.exact_attention;
-  return *kernels.attention[static_cast<int>(kind) - static_cast<int>(KvKind::bf16)];
+const AttentionKernels* cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {
+  if (numerics == Numerics::exact) return nullptr;
+  return kernels.attention[static_cast<int>(kind) - static_cast<int>(KvKind::bf16)];
 }
 
 const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/exact.h"
 #include "backend/cpu/linear.h"
 #include "backend/cpu/probe.h"
 #include "backend/cpu/rows.h"
@@ -24,7 +25,7 @@ struct Kernels {
   const LinearKernels& linear;
   const RowKernels& rows;
   const ProbeKernels& probe;
-  const AttentionKernels& exact_attention;
+  const ExactKernels& exact;
   const AttentionKernels* attention[kKvKinds];  // bf16, f16, int8, int4
   // Of rows of prompts over the bf16 cache; null: as other rows.
   const PromptAttention* prompt_attention = nullptr;
@@ -32,8 +33,9 @@ struct Kernels {
   const Bf16Kernels* bf16_linear = nullptr;
 };
 
-// Over the cache of this kind (not automatic); exact numerics have a cache of their own.
-const AttentionKernels& cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
+// Over the cache of this kind (not automatic); null: numerics are exact, which have a cache of
+// their own.
+const AttentionKernels* cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
 // For rows of Role::prompt, where there is a faster way; null: as other rows. Fine numerics do
 // without: its weights are a little coarser.
 const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);

@@ -69,13 +69,15 @@ enum class RowForm : uint8_t { none, one_term, two_terms, int8_already, rounded,
 constexpr bool is_for_tiles(RowForm form) { return form >= RowForm::rounded; }
 constexpr int n_terms(RowForm form) { return form == RowForm::two_terms ? 2 : 1; }
 
-// What happens to a product before it is stored.
-struct Epilogue {
-  float* out = nullptr;    // (n_rows, out_stride); room for n_out padded to kPanelRows in every row
-  int64_t out_stride = 0;  // floats
+// What happens to a product before it is stored. T: of the activations, double on the exact path.
+template <class T>
+struct EpilogueOf {
+  T* out = nullptr;        // (n_rows, out_stride); room for n_out padded to kPanelRows in every row
+  int64_t out_stride = 0;  // numbers
   const float* bias = nullptr;  // (n_out padded), added to the product
   bool add = false;             // out += product instead of out = product (the residual stream)
 };
+using Epilogue = EpilogueOf<float>;
 
 // One table per ISA. Every function is pure: no state, no allocation, safe on any number of
 // threads.
@@ -92,13 +94,9 @@ struct LinearKernels {
   // in f32 with fma.
   void (*multiply_float)(const PackedMatrix& w, const float* x, int64_t x_stride, int n_rows,
                          int64_t first_panel, int64_t last_panel, const Epilogue& epilogue);
-  // The exact path: panels of any format are decoded to f32 into `scratch`
-  // (exact_scratch_bytes(n_in) per thread), then multiplied as above. One chain per output over
-  // ascending k.
-  void (*multiply_exact)(const QuantMatrix& w, const float* x, int64_t x_stride, int n_rows,
-                         int64_t first_panel, int64_t last_panel, const Epilogue& epilogue,
-                         std::byte* scratch);
 };
+// f32 weights of a panel, decoded row by row, then in the order in which the exact product reads
+// them (exact.h).
 int64_t exact_scratch_bytes(int64_t n_in);
 
 // Products of bf16 activations with weights rounded to bf16, sums in f32: for prompt rows, on ISAs

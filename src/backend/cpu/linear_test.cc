@@ -489,30 +489,40 @@ TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
   }
 }
 
-TEST(MultiplyExact, IsOneChainOfFmaOverDecodedWeights) {
+TEST(MultiplyExact, IsOneChainOfFmaInF64OverDecodedWeights) {
   for (const Format* format : formats()) {
     if (shapes(*format).empty()) continue;
     const int64_t n_in = at_most_if_emulated(512, 256), n_out = 40;
     const int most = at_most_if_emulated(15, 7);
     const Weights w = random_matrix(format->dtype, n_out, n_in, 5);
-    const std::vector<float> x = random_rows(most, n_in, 6);
-    std::vector<float> want(most * 64, 0.0f);
+    const std::vector<float> coarse = random_rows(most, n_in, 6);
+    std::vector<double> x(coarse.begin(), coarse.end()), want(most * 64, 0.0);
+    for (double& number : x) number /= 3;  // that no f32 holds
     for (int64_t i = 0; i < most * n_out; ++i) {
-      float sum = 0;
+      double sum = 0;
       for (int64_t k = 0; k < n_in; ++k) {
-        sum = fused_multiply_add(w.decoded[i % n_out * n_in + k], x[i / n_out * n_in + k], sum);
+        sum = fused_multiply_add(double{w.decoded[i % n_out * n_in + k]}, x[i / n_out * n_in + k],
+                                 sum);
       }
       want[i / n_out * 64 + i % n_out] = sum;
     }
     for (const Kernels* kernels : tested_kernels()) {
       for (const int n_rows : {1, 4, most}) {
         Aligned<std::byte> scratch(exact_scratch_bytes(n_in));
-        std::vector<float> got(n_rows * 64, NAN);
-        Epilogue epilogue{.out = got.data(), .out_stride = 64};
-        kernels->linear.multiply_exact(w.matrix, x.data(), n_in, n_rows, 0, 2, epilogue,
-                                       scratch.data());
-        EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * 4), 0)
+        std::vector<double> got(n_rows * 64, NAN);
+        EpilogueOf<double> epilogue{.out = got.data(), .out_stride = 64};
+        const auto multiply = [&] {
+          kernels->exact.multiply(w.matrix, x.data(), n_in, n_rows, 0, 2, epilogue, scratch.data());
+        };
+        multiply();
+        EXPECT_EQ(std::memcmp(got.data(), want.data(), got.size() * sizeof(double)), 0)
             << info(format->dtype).name << " " << kernels->isa;
+        std::vector<float> bias(64);
+        for (int i = 0; i < 64; ++i) bias[i] = 0.1f * static_cast<float>(i);
+        epilogue.bias = bias.data(), epilogue.add = true;
+        multiply();
+        for (size_t i = 0; i < got.size(); ++i)
+          ASSERT_EQ(got[i], want[i] + (want[i] + double{bias[i % 64]})) << kernels->isa;
       }
     }
   }

@@ -42,8 +42,10 @@ struct Pass {
   std::span<const RowRun> runs;      // all rows, in order
   std::byte* arena;
   std::span<const LayerCache> caches;  // (n_layers)
-  std::span<std::vector<float>>
-      rope_angles;  // per table: (max_rows, 2, rotated / 2), cosines then sines
+  // Per table: (max_rows, 2, rotated / 2), cosines then sines. Numerics that are exact have their
+  // own, and no others.
+  std::span<std::vector<float>> rope_angles;
+  std::span<std::vector<double>> exact_angles;
   WorkQueues& queues;
   uint16_t first_turn;  // of the queues: that of the angles; step i has the one i + 1 later
   int n_threads;
@@ -55,7 +57,7 @@ struct Pass {
     return static_cast<int>(rows == Rows::tokens ? batch.tokens.size() : batch.used.size());
   }
   const AttentionKernels& attention() const {
-    return cache_kernels(kernels, program.numerics, program.kv);
+    return *cache_kernels(kernels, program.numerics, program.kv);
   }
   const PromptAttention* prompt_attention() const {
     return prompt_kernels(kernels, program.numerics, program.kv);
@@ -98,10 +100,17 @@ class Items {
   int64_t n_taken_ = 0;
 };
 
-// Where row `row` of a view stands, and how far apart rows are.
+// Where row `row` of a view stands, and how far apart rows are in numbers. T: double where numerics
+// are exact, else float.
 std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, int row);
-float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row);
-int64_t stride_floats(const Pass& pass, const View& view);
+template <class T>
+T* row_numbers(const Pass& pass, const Worker& worker, const View& view, int row) {
+  return reinterpret_cast<T*>(row_bytes(pass, worker, view, row));
+}
+template <class T>
+int64_t stride_numbers(const Pass& pass, const View& view) {
+  return pass.program.buffers[view.buffer].row_bytes / static_cast<int64_t>(sizeof(T));
+}
 
 // attend_step.cc: how the rows of a batch attend.
 struct SplitRoles {

@@ -68,25 +68,32 @@ void multiply_quantized(const Pass& pass, const Worker& worker, const ProductSte
   });
 }
 
+template <class T>
+EpilogueOf<T> epilogue_of(const Pass& pass, const Worker& worker, const ProductStep& step,
+                          const ProductPart& part) {
+  return {.out = row_numbers<T>(pass, worker, part.out, 0),
+          .out_stride = stride_numbers<T>(pass, part.out),
+          .bias = part.bias,
+          .add = step.add};
+}
+
 void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
               const ProductPart& part, Range panels) {
   const int n_rows = pass.n_rows(step.rows);
-  const Epilogue epilogue = {.out = row_floats(pass, worker, part.out, 0),
-                             .out_stride = stride_floats(pass, part.out),
-                             .bias = part.bias,
-                             .add = step.add};
-  const LinearKernels& linear = pass.kernels.linear;
   switch (step.kind) {
     case ProductKind::quantized:
-      return multiply_quantized(pass, worker, step, part, panels, epilogue);
+      return multiply_quantized(pass, worker, step, part, panels,
+                                epilogue_of<float>(pass, worker, step, part));
     case ProductKind::floating:
-      return linear.multiply_float(part.packed, row_floats(pass, worker, step.in, 0),
-                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
-                                   epilogue);
+      return pass.kernels.linear.multiply_float(
+          part.packed, row_numbers<float>(pass, worker, step.in, 0),
+          stride_numbers<float>(pass, step.in), n_rows, panels.first, panels.last,
+          epilogue_of<float>(pass, worker, step, part));
     case ProductKind::exact:
-      return linear.multiply_exact(part.source, row_floats(pass, worker, step.in, 0),
-                                   stride_floats(pass, step.in), n_rows, panels.first, panels.last,
-                                   epilogue, worker.scratch);
+      return pass.kernels.exact.multiply(
+          part.source, row_numbers<double>(pass, worker, step.in, 0),
+          stride_numbers<double>(pass, step.in), n_rows, panels.first, panels.last,
+          epilogue_of<double>(pass, worker, step, part), worker.scratch);
   }
 }
 

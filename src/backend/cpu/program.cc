@@ -12,6 +12,7 @@ constexpr const char* kRowNames[] = {"embed",    "pick_used", "rms_norm", "swigl
 constexpr const char* kProductNames[] = {"quantized", "floating", "exact"};
 constexpr const char* kLayoutNames[] = {"int2",   "int3",    "int4", "int5", "int6", "int8",
                                         "table4", "ternary", "f32",  "f16",  "bf16"};
+constexpr const char* kElementNames[] = {"", " int8", " f64"};
 // Every name has its place in the enum that it is of.
 static_assert(std::size(kRowNames) == static_cast<size_t>(RowKind::copy) + 1);
 static_assert(std::size(kProductNames) == static_cast<size_t>(ProductKind::exact) + 1);
@@ -85,7 +86,7 @@ std::string print(const Program& program) {
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer& b = program.buffers[i];
     all += "b" + std::to_string(i) + ": " + (b.rows == Rows::tokens ? "tokens x " : "used x ") +
-           std::to_string(b.width) + (b.element == Element::int8 ? " int8" : "") + ", " +
+           std::to_string(b.width) + kElementNames[static_cast<int>(b.element)] + ", " +
            std::to_string(b.row_bytes) + " bytes a row at " + std::to_string(b.offset) +
            (b.local ? " of each thread\n" : "\n");
   }

@@ -39,6 +39,10 @@ class WeightMemory {
   int64_t bytes_ = 0;
 };
 
+constexpr int64_t bytes_of(Element element) {
+  return element == Element::int8 ? 1 : element == Element::f64 ? 8 : 4;
+}
+
 // Rows of activations. Local buffers live within one row of one row step: every thread has its own
 // single row of them.
 struct Buffer {
@@ -48,6 +52,7 @@ struct Buffer {
   int64_t row_bytes = 0;  // distance of rows, a multiple of 64; columns are padded to kPanelRows
   bool local = false;
   int64_t offset = 0;  // in the arena, for max_rows rows; in a thread's scratch if local
+  int64_t column_bytes() const { return bytes_of(element); }
 };
 
 // Columns of a buffer from `column` on. Of int8 buffers only whole rows are viewed.
@@ -104,7 +109,7 @@ struct RowStep {
   std::vector<RowOp> ops;
 };
 
-// How a product is computed: integers on quantized rows, f32 on packed floats, or f32 on weights
+// How a product is computed: integers on quantized rows, f32 on packed floats, or f64 on weights
 // decoded on the way.
 enum class ProductKind : uint8_t { quantized, floating, exact };
 struct ProductPart {
@@ -135,6 +140,7 @@ using Step = std::variant<RowStep, ProductStep, AttendStep>;
 struct Program {
   KvKind kv = KvKind::bf16;  // of the cache, unless numerics are exact
   Numerics numerics = Numerics::fast;
+  bool exact() const { return numerics == Numerics::exact; }
   int n_vocab = 0, width = 0, max_rows = 0;
   std::vector<Buffer> buffers;
   int64_t arena_bytes = 0;  // for max_rows rows

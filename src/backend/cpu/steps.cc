@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "backend/cpu/pass.h"
 #include "base/check.h"
@@ -9,96 +10,143 @@
 namespace quern::cpu {
 namespace {
 
-// Everything a row op may need to know about its row.
+// Everything a row op may need to know about its row. T: of its numbers, double where numerics are
+// exact.
+template <class T>
 struct RowContext {
   const Pass& pass;
   const Worker& worker;
   Rows rows;
   int row;
-  float* floats(const View& view) const { return row_floats(pass, worker, view, row); }
+  T* numbers(const View& view) const { return row_numbers<T>(pass, worker, view, row); }
+  const RowKernelsOf<T>& kernels() const {
+    if constexpr (std::is_same_v<T, double>)
+      return pass.kernels.exact.rows;
+    else
+      return pass.kernels.rows;
+  }
 };
 
-void run_embed(const RowContext& c, const RowOp& op) {
-  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, c.floats(op.out));
+void run_embed(const RowContext<float>& c, const RowOp& op) {
+  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, c.numbers(op.out));
 }
 
-void run_pick(const RowContext& c, const RowOp& op) {
-  std::memcpy(c.floats(op.out), row_floats(c.pass, c.worker, op.in, c.pass.batch.used[c.row]),
-              op.width * sizeof(float));
+// Weights are f32: decoded to the row's upper half, from where each goes to its place.
+void run_embed(const RowContext<double>& c, const RowOp& op) {
+  double* row = c.numbers(op.out);
+  float* upper = reinterpret_cast<float*>(row) + op.width;
+  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, upper);
+  for (int64_t i = 0; i < op.width; ++i) {
+    float weight;
+    std::memcpy(&weight, reinterpret_cast<const std::byte*>(upper + i), sizeof weight);
+    const double number = weight;
+    std::memcpy(reinterpret_cast<std::byte*>(row + i), &number, sizeof number);
+  }
 }
 
-void run_norm(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.rows.rms_norm(c.floats(op.in), op.weight, op.epsilon, op.width, c.floats(op.out));
+template <class T>
+void run_pick(const RowContext<T>& c, const RowOp& op) {
+  const T* from = row_numbers<T>(c.pass, c.worker, op.in, c.pass.batch.used[c.row]);
+  std::memcpy(c.numbers(op.out), from, op.width * sizeof(T));
 }
 
-void run_swiglu(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.rows.swiglu(c.floats(op.in), c.floats(op.in2), op.width, c.floats(op.out));
+template <class T>
+void run_norm(const RowContext<T>& c, const RowOp& op) {
+  c.kernels().rms_norm(c.numbers(op.in), op.weight, op.epsilon, op.width, c.numbers(op.out));
 }
 
-void run_relu2glu(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.rows.relu2glu(c.floats(op.in), c.floats(op.in2), op.width, c.floats(op.out));
+template <class T>
+void run_swiglu(const RowContext<T>& c, const RowOp& op) {
+  c.kernels().swiglu(c.numbers(op.in), c.numbers(op.in2), op.width, c.numbers(op.out));
 }
 
-void run_scale(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.rows.scale(c.floats(op.in), *op.weight, op.width, c.floats(op.out));
+template <class T>
+void run_relu2glu(const RowContext<T>& c, const RowOp& op) {
+  c.kernels().relu2glu(c.numbers(op.in), c.numbers(op.in2), op.width, c.numbers(op.out));
 }
 
-void run_round(const RowContext& c, const RowOp& op) {
-  c.pass.kernels.rows.round_int8(c.floats(op.in), op.width, c.floats(op.out));
+template <class T>
+void run_scale(const RowContext<T>& c, const RowOp& op) {
+  c.kernels().scale(c.numbers(op.in), *op.weight, op.width, c.numbers(op.out));
 }
 
-void run_add(const RowContext& c, const RowOp& op) {
-  if (!(op.in == op.out)) std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
-  c.pass.kernels.rows.add(c.floats(op.in2), op.width, c.floats(op.out));
+template <class T>
+void run_round(const RowContext<T>& c, const RowOp& op) {
+  c.kernels().round_int8(c.numbers(op.in), op.width, c.numbers(op.out));
 }
 
-void run_rope(const RowContext& c, const RowOp& op) {
-  if (!(op.in == op.out)) std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
+template <class T>
+void run_copy(const RowContext<T>& c, const RowOp& op) {
+  std::memcpy(c.numbers(op.out), c.numbers(op.in), op.width * sizeof(T));
+}
+
+template <class T>
+void run_add(const RowContext<T>& c, const RowOp& op) {
+  if (!(op.in == op.out)) run_copy(c, op);
+  c.kernels().add(c.numbers(op.in2), op.width, c.numbers(op.out));
+}
+
+std::vector<float>& angles(const RowContext<float>& c, int t) { return c.pass.rope_angles[t]; }
+std::vector<double>& angles(const RowContext<double>& c, int t) { return c.pass.exact_angles[t]; }
+
+template <class T>
+void run_rope(const RowContext<T>& c, const RowOp& op) {
+  if (!(op.in == op.out)) run_copy(c, op);
   const int rotated = c.pass.program.rope_tables[op.rope_table].rotated;
-  const float* cos =
-      c.pass.rope_angles[op.rope_table].data() + static_cast<int64_t>(c.row) * rotated;
-  c.pass.kernels.rows.rope(c.floats(op.out), op.n_heads, op.head_dim, rotated, op.interleaved, cos,
-                           cos + rotated / 2);
+  const T* cos = angles(c, op.rope_table).data() + static_cast<int64_t>(c.row) * rotated;
+  c.kernels().rope(c.numbers(op.out), op.n_heads, op.head_dim, rotated, op.interleaved, cos,
+                   cos + rotated / 2);
 }
 
-void run_append(const RowContext& c, const RowOp& op) {
+template <class T>
+void run_append(const RowContext<T>& c, const RowOp& op) {
   const RowPlace& place = c.pass.places[c.row];
   const LayerCache& cache = c.pass.caches[op.layer];
-  c.pass.attention().append(c.pass.program.layers[op.layer], c.floats(op.in), c.floats(op.in2),
-                            cache.base + place.page * cache.stride, place.slot);
+  const AttentionShape& shape = c.pass.program.layers[op.layer];
+  std::byte* page = cache.base + place.page * cache.stride;
+  if constexpr (std::is_same_v<T, double>)
+    c.pass.kernels.exact.attention.append(shape, c.numbers(op.in), c.numbers(op.in2), page,
+                                          place.slot);
+  else
+    c.pass.attention().append(shape, c.numbers(op.in), c.numbers(op.in2), page, place.slot);
 }
 
-void run_quantize(const RowContext& c, const RowOp& op) {
+void run_quantize(const RowContext<float>& c, const RowOp& op) {
   // Rows of a step over used rows are numbered by themselves.
   const Role role = c.rows == Rows::used ? Role::used : c.pass.places[c.row].role;
   const RowForm form = op.forms[role];
   std::byte* out = row_bytes(c.pass, c.worker, op.out, c.row);
   if (form == RowForm::rounded)
-    return c.pass.kernels.bf16_linear->round_row(c.floats(op.in), op.width, out);
+    return c.pass.kernels.bf16_linear->round_row(c.numbers(op.in), op.width, out);
   if (form == RowForm::int8_for_tiles)
-    return c.pass.kernels.bf16_linear->take_int8_row(c.floats(op.in), op.width, out);
-  c.pass.kernels.linear.quantize_row(c.floats(op.in), op.width, form, out);
+    return c.pass.kernels.bf16_linear->take_int8_row(c.numbers(op.in), op.width, out);
+  c.pass.kernels.linear.quantize_row(c.numbers(op.in), op.width, form, out);
 }
-
-void run_copy(const RowContext& c, const RowOp& op) {
-  std::memcpy(c.floats(op.out), c.floats(op.in), op.width * sizeof(float));
+void run_quantize(const RowContext<double>&, const RowOp&) {
+  CHECK(false, "exact products read rows as they are");
 }
 
 // In the order of RowKind.
-constexpr void (*kRowOps[])(const RowContext&, const RowOp&) = {
-    run_embed, run_pick,  run_norm, run_swiglu, run_relu2glu, run_add,
-    run_scale, run_round, run_rope, run_append, run_quantize, run_copy};
+template <class T>
+constexpr void (*kRowOps[])(const RowContext<T>&, const RowOp&) = {
+    run_embed,    run_pick<T>,  run_norm<T>, run_swiglu<T>, run_relu2glu<T>, run_add<T>,
+    run_scale<T>, run_round<T>, run_rope<T>, run_append<T>, run_quantize,    run_copy<T>};
 
 constexpr int64_t kRowsAtOnce = 8;
 
-void run(const Pass& pass, const Worker& worker, const RowStep& step, Items& items) {
+template <class T>
+void run_rows(const Pass& pass, const Worker& worker, const RowStep& step, Items& items) {
   for (;;) {
     const Range rows = items.take(kRowsAtOnce);
     if (rows.empty()) return;
     for (int64_t row = rows.first; row < rows.last; ++row)
       for (const RowOp& op : step.ops)
-        kRowOps[static_cast<int>(op.kind)]({pass, worker, step.rows, static_cast<int>(row)}, op);
+        kRowOps<T>[static_cast<int>(op.kind)]({pass, worker, step.rows, static_cast<int>(row)}, op);
   }
+}
+
+void run(const Pass& pass, const Worker& worker, const RowStep& step, Items& items) {
+  (pass.program.exact() ? run_rows<double> : run_rows<float>)(pass, worker, step, items);
 }
 
 // What the threads share in a step.
@@ -111,22 +159,25 @@ struct CountItems {
   int64_t operator()(const AttendStep& step) const { return count_items(pass, step); }
 };
 
-// Angles as the reference computes them: frequency and product rounded to f32, then cosine and
-// sine.
-void compute_angles(const Pass& pass, Range rows) {
-  for (size_t t = 0; t < pass.rope_angles.size(); ++t) {
+// Angles are part of what a model is: those that transformers trains and runs it with, which are
+// f32 whatever the type of the rest; frequency and product are rounded to f32. On the exact path
+// what follows, cosine and sine, is f64.
+template <class T>
+void compute_angles(const Pass& pass, Range rows, std::span<std::vector<T>> angles) {
+  for (size_t t = 0; t < angles.size(); ++t) {
     const RopeTable& table = pass.program.rope_tables[t];
     const int half = table.rotated / 2;
     for (int i = 0; i < half; ++i) {
-      float frequency = 1.0f / std::pow(table.theta, static_cast<float>(2 * i) /
-                                                         static_cast<float>(table.rotated));
+      const float exponent = static_cast<float>(2 * i) / static_cast<float>(table.rotated);
+      // By way of f64, so that no C library's powf decides about the last bit.
+      float frequency = 1.0f / static_cast<float>(std::pow(double{table.theta}, double{exponent}));
       if (!table.factors.empty()) frequency /= table.factors[i];
       frequency /= table.scale;
       for (int64_t row = rows.first; row < rows.last; ++row) {
         const float angle = static_cast<float>(pass.places[row].position) * frequency;
-        float* out = pass.rope_angles[t].data() + row * table.rotated;
-        out[i] = std::cos(angle);
-        out[half + i] = std::sin(angle);
+        T* out = angles[t].data() + row * table.rotated;
+        out[i] = std::cos(static_cast<T>(angle));
+        out[half + i] = std::sin(static_cast<T>(angle));
       }
     }
   }
@@ -135,7 +186,10 @@ void compute_angles(const Pass& pass, Range rows) {
 void compute_angles(const Pass& pass, Items& items) {
   constexpr int64_t kAtOnce = 128;  // rows: the powers are taken anew for each piece
   for (Range rows = items.take(kAtOnce); !rows.empty(); rows = items.take(kAtOnce))
-    compute_angles(pass, rows);
+    if (pass.program.exact())
+      compute_angles(pass, rows, pass.exact_angles);
+    else
+      compute_angles(pass, rows, pass.rope_angles);
 }
 
 }  // namespace
@@ -144,15 +198,7 @@ std::byte* row_bytes(const Pass& pass, const Worker& worker, const View& view, i
   const Buffer& buffer = pass.program.buffers[view.buffer];
   std::byte* base = buffer.local ? worker.scratch + buffer.offset
                                  : pass.arena + buffer.offset + row * buffer.row_bytes;
-  return base + view.column * static_cast<int64_t>(sizeof(float));
-}
-
-float* row_floats(const Pass& pass, const Worker& worker, const View& view, int row) {
-  return reinterpret_cast<float*>(row_bytes(pass, worker, view, row));
-}
-
-int64_t stride_floats(const Pass& pass, const View& view) {
-  return pass.program.buffers[view.buffer].row_bytes / static_cast<int64_t>(sizeof(float));
+  return base + view.column * buffer.column_bytes();
 }
 
 int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
@@ -165,7 +211,7 @@ int64_t scratch_bytes(const Program& program, const Kernels& kernels) {
 }
 
 int64_t count_items(const Pass& pass, int turn) {
-  if (turn == 0) return pass.rope_angles.empty() ? 0 : pass.n_rows(Rows::tokens);
+  if (turn == 0) return pass.program.rope_tables.empty() ? 0 : pass.n_rows(Rows::tokens);
   return std::visit(CountItems{pass}, pass.program.steps[turn - 1]);
 }
 
