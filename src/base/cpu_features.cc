@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "base/cpu_list.h"
@@ -234,15 +235,71 @@ int usable_cpus() {
   return std::max(1, n);
 }
 
+// "48K", "32768K", "4M"; 0: neither.
+int64_t parse_size(std::string_view text) {
+  const size_t end = text.find_first_not_of("0123456789");
+  const auto number = parse(text.substr(0, end));
+  if (!number || *number < 0 || *number > int64_t{1} << 40) return 0;
+  constexpr std::string_view kUnits = "KMG";
+  const size_t unit = end == text.npos ? text.npos : kUnits.find(text[end]);
+  return unit == text.npos ? *number : *number << 10 * (unit + 1);
+}
+
+// AMD's legacy leaf, which C libraries of 2022 and kernels read where a virtual machine hides the
+// newer one, counts all third caches of a package as one. None of AMD's is larger than this, but
+// for those with a second layer, whose guests are told of the newer leaf.
+[[maybe_unused]] constexpr int64_t kLargestLegacyL3 = int64_t{32} << 20;
+
+bool hides_single_l3() {
+#if defined(__x86_64__)
+  if (cpuid(0, 0).value[ebx] != 0x68747541) return false;  // "Auth"enticAMD
+  constexpr uint32_t kCacheProperties = 0x8000001d, kTypes = 31;
+  return cpuid(0x80000000, 0).value[eax] < kCacheProperties ||
+         !(cpuid(kCacheProperties, 3).value[eax] & kTypes);
+#else
+  return false;
+#endif
+}
+
 void detect_caches([[maybe_unused]] CpuFeatures& features) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
   features.l1d_bytes = std::max(0L, sysconf(_SC_LEVEL1_DCACHE_SIZE));
   features.l2_bytes = std::max(0L, sysconf(_SC_LEVEL2_CACHE_SIZE));
   features.l3_bytes = std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE));
 #endif
+#if defined(__linux__)
+  const CacheSizes caches = described_caches(allowed_cpus(), kCpuRoot);
+  if (caches.l1d > 0) features.l1d_bytes = caches.l1d;
+  if (caches.l2 > 0) features.l2_bytes = caches.l2;
+  if (caches.l3 > 0) features.l3_bytes = caches.l3;
+  features.n_l3 = std::max(1, caches.n_l3);
+#endif
+  if (hides_single_l3()) features.l3_bytes = std::min(features.l3_bytes, kLargestLegacyL3);
 }
 
 }  // namespace
+
+CacheSizes described_caches(const std::vector<int>& cpus, const std::string& root) {
+  CacheSizes sizes;
+  std::set<std::string> third;  // by the CPUs that share them
+  for (const int cpu : cpus)
+    for (int index = 0;; ++index) {
+      const std::string folder =
+          root + "/cpu" + std::to_string(cpu) + "/cache/index" + std::to_string(index);
+      const std::string type = read_text(folder + "/type");
+      if (type.empty()) break;
+      if (type.rfind("Instruction", 0) == 0) continue;
+      const auto level = parse(read_text(folder + "/level"));
+      int64_t* const size = level == 1   ? &sizes.l1d
+                            : level == 2 ? &sizes.l2
+                            : level == 3 ? &sizes.l3
+                                         : nullptr;
+      if (size && *size == 0) *size = parse_size(read_text(folder + "/size"));
+      if (level == 3) third.insert(read_text(folder + "/shared_cpu_list"));
+    }
+  sizes.n_l3 = static_cast<int>(third.size());
+  return sizes;
+}
 
 int cgroup_cpu_limit(std::string_view cgroups, const std::string& root) {
   int limit = 0;

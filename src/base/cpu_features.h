@@ -22,7 +22,10 @@ struct CpuFeatures {
   // Cores this process may keep busy: by affinity mask and cgroup quota. Not their hyperthreads,
   // which share the core's vector units and its way to memory.
   int n_cpus = 1;
-  int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0: not known
+  // Of the caches one CPU reads data through, each as a whole, whoever shares it; 0: not known. In
+  // a virtual machine it is what the host tells: an l3 may be used by guests beside this one.
+  int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;
+  int n_l3 = 1;  // third caches among the CPUs this process may run on
 };
 
 // Asks the machine. Takes microseconds, allocates only the name; callers keep the answer.
@@ -30,6 +33,14 @@ CpuFeatures detect_cpu_features();
 
 // The features that are true, in the order above: "avx2", "fma", ...
 std::vector<std::string_view> feature_names(const CpuFeatures& features);
+
+// Caches as the system describes them under `root` (/sys/devices/system/cpu): those of the first of
+// `cpus`, and the third caches of all. Nothing where it does not.
+struct CacheSizes {
+  int64_t l1d = 0, l2 = 0, l3 = 0;
+  int n_l3 = 0;
+};
+CacheSizes described_caches(const std::vector<int>& cpus, const std::string& root);
 
 // CPUs a cgroup allows, rounded down but at least 1; 0: no limit. `cgroups` is the text of
 // /proc/self/cgroup, `root` the place where the hierarchies are mounted (/sys/fs/cgroup). The

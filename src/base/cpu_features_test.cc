@@ -59,6 +59,59 @@ TEST_F(CgroupLimit, OddTextLimitsNothing) {
   EXPECT_EQ(limit(""), 0);
 }
 
+// What a machine's folder of CPUs says, and what that means.
+struct CacheCase {
+  const char* name;
+  std::vector<std::vector<const char*>> cpus;  // per CPU: "level type size shared_cpu_list"
+  CacheSizes want;
+};
+const CacheCase kCacheCases[] = {
+    {"a desktop",
+     {{"1 Data 48K 0", "1 Instruction 32K 0", "2 Unified 2048K 0", "3 Unified 32768K 0-1"},
+      {"1 Data 48K 1", "1 Instruction 32K 1", "2 Unified 2048K 1", "3 Unified 32768K 0-1"}},
+     {48 << 10, 2 << 20, 32 << 20, 1}},
+    {"two core complexes",
+     {{"1 Data 32K 0", "2 Unified 1024K 0", "3 Unified 32768K 0"},
+      {"1 Data 32K 1", "2 Unified 1024K 1", "3 Unified 32768K 1"}},
+     {32 << 10, 1 << 20, 32 << 20, 2}},
+    {"no third cache", {{"1 Data 32K 0", "2 Unified 512K 0"}}, {32 << 10, 512 << 10, 0, 0}},
+    {"cores of two kinds: the first counts",
+     {{"1 Data 48K 0", "2 Unified 2M 0"}, {"1 Data 32K 1", "2 Unified 4M 1-4"}},
+     {48 << 10, 2 << 20, 0, 0}},
+    {"a fourth cache",
+     {{"1 Data 32K 0", "2 Unified 256K 0", "3 Unified 6144K 0", "4 Unified 128M 0"}},
+     {32 << 10, 256 << 10, 6 << 20, 1}},
+    {"odd text", {{"1 Data ?K 0", "2 Unified -3K 0", "three Unified 8M 0"}}, {0, 0, 0, 0}},
+    {"nothing described", {{}, {}}, {0, 0, 0, 0}},
+};
+
+TEST(Caches, AreReadAsTheSystemDescribesThem) {
+  for (const CacheCase& c : kCacheCases) {
+    SCOPED_TRACE(c.name);
+    const TemporaryFolder folder("caches");
+    std::vector<int> cpus;
+    for (const auto& caches : c.cpus) {
+      const fs::path cpu = folder.path() / ("cpu" + std::to_string(cpus.size())) / "cache";
+      for (size_t i = 0; i < caches.size(); ++i) {
+        std::istringstream words(caches[i]);
+        const fs::path index = cpu / ("index" + std::to_string(i));
+        fs::create_directories(index);
+        for (const char* file : {"level", "type", "size", "shared_cpu_list"}) {
+          std::string word;
+          words >> word;
+          std::ofstream(index / file) << word << "\n";
+        }
+      }
+      cpus.push_back(static_cast<int>(cpus.size()));
+    }
+    const CacheSizes got = described_caches(cpus, folder.path().string());
+    EXPECT_EQ(got.l1d, c.want.l1d);
+    EXPECT_EQ(got.l2, c.want.l2);
+    EXPECT_EQ(got.l3, c.want.l3);
+    EXPECT_EQ(got.n_l3, c.want.n_l3);
+  }
+}
+
 TEST(CpuFeatures, CountsAndNamesAreSane) {
   const CpuFeatures features = detect_cpu_features();
   EXPECT_GE(features.n_cpus, 1);
