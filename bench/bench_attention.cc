@@ -56,7 +56,7 @@ struct Bench {
     std::vector<double> each(pool.n_threads());
     pool.run([&](int thread, int) {
       const double start = Clock::now();
-      const auto operations = static_cast<double>(probe.f32_fmas(20000));
+      const auto operations = static_cast<double>(probe.f32.run(20000));
       each[thread] = operations / seconds_since(start);
     });
     return std::accumulate(each.begin(), each.end(), 0.0);

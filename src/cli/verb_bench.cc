@@ -43,7 +43,7 @@ constexpr const char* kSummary =
     "  GOP/s = 2 * W * tokens per second / 1e9      of int8 = GOP/s over the measured int8 dot "
     "products\n"
     "(the head is computed for the last token of a prompt alone, so pp leaves it out where it is "
-    "not). The limits are measured\non as many threads for 15 ms each before and after every run, "
+    "not). The limits are measured\non as many threads for 60 ms each before and after every run, "
     "since shared machines change by the second; a share is the\nmedian of the runs' shares. "
     "`quern bench limits` measures the limits alone.";
 
@@ -59,7 +59,7 @@ constexpr const char* kExamples =
     "  quern bench limits";
 
 // Of each probe of a limit; two of them between runs.
-constexpr double kProbeSeconds = 0.015;
+constexpr double kProbeSeconds = 0.06;
 
 struct Flags {
   SourceFlags source;

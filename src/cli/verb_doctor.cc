@@ -119,7 +119,9 @@ Json findings_json(const Findings& found) {
       {"missing", found.missing}};
   if (found.limits.dram_gbps > 0)
     value["limits"] = {{"dram_gbps", found.limits.dram_gbps},
-                       {"int8_gops", found.limits.int8_gops}};
+                       {"dram_by", found.limits.dram_by},
+                       {"int8_gops", found.limits.int8_gops},
+                       {"int8_by", found.limits.int8_by}};
   return value;
 }
 
@@ -147,8 +149,9 @@ void print_findings(const Findings& found) {
           : kLargePages[static_cast<int>(found.large_pages)]);
   if (found.limits.dram_gbps > 0)
     row("limits",
-        fmt::format("{:.1f} GB/s from memory, {:.0f} GOP/s int8 dot products, on {} threads",
-                    found.limits.dram_gbps, found.limits.int8_gops, found.cpu.n_cpus));
+        fmt::format("{:.1f} GB/s from memory, {:.0f} GOP/s int8 dot products ({}), on {} threads",
+                    found.limits.dram_gbps, found.limits.int8_gops, found.limits.int8_by,
+                    found.cpu.n_cpus));
   row("model", fmt::format("{} ({})", found.model_path,
                            !found.model_there    ? "not there"
                            : found.model_checked ? "there, checksum verified when fetched"
@@ -163,7 +166,7 @@ void print_findings(const Findings& found) {
 Result<int> run_doctor(int argc, const char* const* argv) {
   bool json = false, skip = false;
   Arguments args("doctor", kSummary, kExamples);
-  args.flag("--no-measure", skip, "Leave out the limits, which take a second or two to measure");
+  args.flag("--no-measure", skip, "Leave out the limits, which take some seconds to measure");
   args.flag("--json", json, "Print one JSON object");
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;

@@ -92,6 +92,11 @@ def test_bench_limits(quern, quern_json):
     for row in (one, two):
         for key in ("dram_gbps", "int8_gops", "f32_gflops"):
             assert row[key] > 0 and math.isfinite(row[key]), key
+        assert row["int4_gops"] >= row["int8_gops"] and row["dram_pages"] in ("large", "small")
+        assert all(row[key] for key in ("dram_by", "int8_by", "int4_by"))
+    (scalar,) = quern_json("bench", "limits", "--threads", "1", "--isa", "scalar")
+    assert scalar["isa"] == "scalar" and scalar["int8_gops"] < one["int8_gops"]
+    assert b"quern doctor" in quern("bench", "limits", "--isa", "vax", expect=1).stderr
     lines = quern("bench", "limits", "--threads", 1).stdout.decode().splitlines()
     assert len(lines) == 7 and lines[0].split() == ["threads", "1"]
 

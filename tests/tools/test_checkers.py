@@ -91,3 +91,46 @@ def test_long_functions_are_noted(tmp_path):
     result = run("check_sizes.py", make_tree(tmp_path, {"src/a.cc": text}))
     assert result.returncode == 0
     assert "long_one has 92 lines" in result.stdout and "short_one" not in result.stdout
+
+
+def listing(*bodies):
+    """objdump's text of a function with a loop of each body (lists of instructions) after another."""
+    lines, address = ["0000000000000000 <_ZN5quern3cpu15probe_int8_dotsINS0_7AvxVnniEEEll>:"], 0
+    for body in bodies:
+        first = address
+        for instruction in [*body, f"jne {first:x} <_ZN5quern3cpu15probe>"]:
+            lines.append(f"  {address:x}:\t{instruction}")
+            address += 6
+    lines.append("0000000000000100 <_ZN5quern3cpu14probe_f32_fmasINS0_7AvxVnniEEEll>:")
+    lines += [f"  {0x100 + 6 * i:x}:\tvfmadd231ps %ymm0,%ymm0,%ymm{i}" for i in range(12)]
+    return "\n".join([*lines, "  148:\tjg 100 <x>"])
+
+
+DOT, MOVE, ADD = "{vex} vpdpbusd %ymm1,%ymm0,%ymm2", "vmovdqa %ymm1,%ymm2", "sub $0x1,%rdi"
+
+
+@pytest.mark.parametrize("bodies, wrong", [
+    ([[*[DOT] * 12, ADD]], None),
+    ([[*[DOT] * 24, ADD]], None),  # two rounds a turn
+    ([[*[DOT] * 24, ADD], [*[DOT] * 12, ADD]], None),  # and the rest
+    ([[MOVE] * 3, [*[DOT] * 12, ADD]], None),  # a loop of another kind before it
+    ([[DOT, ADD]], "a round has {'vpdpbusd': 1}"),  # eleven chains were merged
+    ([[*[DOT] * 2, ADD]], "a round has {'vpdpbusd': 2}"),
+    ([[*[DOT] * 11, ADD]], "a round has {'vpdpbusd': 11}"),
+    ([[*[DOT] * 13, ADD]], "a round has {'vpdpbusd': 13}"),
+    ([[*[DOT, MOVE] * 12, ADD]], "other instructions beside"),
+    ([[MOVE, ADD]], "no loop with vpdpbusd"),
+])
+def test_probe_loops_are_counted(tmp_path, bodies, wrong):
+    make_tree(tmp_path, {"src/isa_avxvnni.cc.o": "", "listing": listing(*bodies)})
+    objdump = tmp_path / "objdump"
+    objdump.write_text(f"#!/bin/sh\ncat '{tmp_path}/listing'\n")
+    objdump.chmod(0o755)
+    done = subprocess.run([sys.executable, ROOT / "tools" / "check_probe_loops.py", tmp_path, objdump],
+                          capture_output=True, text=True)
+    assert done.returncode == (1 if wrong else 0), done.stdout
+    assert (wrong or "2 loops, 0 with") in done.stdout
+
+
+def test_probe_loops_need_a_build(tmp_path):
+    assert run("check_probe_loops.py", tmp_path).returncode == 1

@@ -17,6 +17,7 @@ part_lint() { "$QUERN_ROOT/dev" lint; }
 part_unit() {
   compile build all
   python3 "$QUERN_ROOT/tools/check_isa_symbols.py" "$QUERN_ROOT/build"
+  python3 "$QUERN_ROOT/tools/check_probe_loops.py" "$QUERN_ROOT/build"
   run_ctest build
 }
 

@@ -42,13 +42,15 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
 constexpr LinearKernels kLinear = vnni_linear_but<SignedBytes>(multiply_quantized);
 constexpr PromptAttention kPromptAttention = {attend_prompt, prompt_scratch_bytes};
 constexpr ProbeKernels with_tiles(ProbeKernels probe) {
-  probe.bf16_dots = probe_tile_products;
+  probe.bf16 = {probe_tile_products<false>, "tdpbf16ps"};
+  probe.int8_tiles = {probe_tile_products<true>, "tdpbssd"};
   return probe;
 }
 // A name of its own: instances that isa_avx512vnni.cc has too, compiled for this set, could be
 // taken for those on processors without it.
 struct AmxProbe : Avx512Vnni {};
-constexpr ProbeKernels kProbe = with_tiles(probe_kernels<AmxProbe>());
+constexpr ProbeKernels kProbe = with_tiles(probe_kernels<AmxProbe>(
+    {probe_int8_dots<AmxProbe>, "vpdpbusd of 512 bits"}, "vfmadd of 512 bits"));
 constexpr Bf16Kernels kBf16Linear = {TileLinear::round_row, TileLinear::multiply<false>,
                                      TileLinear::scratch_bytes, TileLinear::take_int8_row,
                                      TileLinear::multiply<true>};

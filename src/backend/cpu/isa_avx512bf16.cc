@@ -7,10 +7,11 @@ namespace quern::cpu {
 
 namespace {
 constexpr ProbeKernels with_bf16(ProbeKernels probe) {
-  probe.bf16_dots = probe_bf16_dots<Avx512Bf16>;
+  probe.bf16 = {probe_bf16_dots<Avx512Bf16>, "vdpbf16ps of 512 bits"};
   return probe;
 }
-constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>());
+constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>(
+    {probe_int8_dots<Avx512Bf16>, "vpdpbusd of 512 bits"}, "vfmadd of 512 bits"));
 void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
                         int n_rows, int terms, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {

@@ -5,7 +5,8 @@
 namespace quern::cpu {
 
 namespace {
-constexpr ProbeKernels kProbe = probe_kernels<Avx512Vnni>();
+constexpr ProbeKernels kProbe = probe_kernels<Avx512Vnni>(
+    {probe_int8_dots<Avx512Vnni>, "vpdpbusd of 512 bits"}, "vfmadd of 512 bits");
 }  // namespace
 
 constexpr LinearKernels kAvx512VnniLinear = linear_kernels<Avx512Vnni>();

@@ -6,7 +6,8 @@ namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<AvxVnni>();
-constexpr ProbeKernels kProbe = probe_kernels<AvxVnni>();
+constexpr ProbeKernels kProbe = probe_kernels<AvxVnni>(
+    {probe_int8_dots<AvxVnni>, "vpdpbusd of 256 bits"}, "vfmadd of 256 bits");
 }  // namespace
 
 extern const Kernels kAvxVnniKernels;

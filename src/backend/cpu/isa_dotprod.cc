@@ -6,7 +6,8 @@ namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<NeonDotprod>();
-constexpr ProbeKernels kProbe = probe_kernels<NeonDotprod>();
+constexpr ProbeKernels kProbe =
+    probe_kernels<NeonDotprod>({probe_int8_dots<NeonDotprod>, "sdot"}, "fmla");
 }  // namespace
 
 extern const Kernels kNeonDotprodKernels;

@@ -1,12 +1,13 @@
 // NEON with the dot product of unsigned by signed bytes. All but integer products is as in neon.
 #include "backend/cpu/kernel_table.h"
+#include "backend/cpu/probe_neon.h"
 #include "backend/cpu/simd/i8mm.h"
 
 namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<NeonI8mm>();
-constexpr ProbeKernels kProbe = probe_kernels<NeonI8mm>();
+constexpr ProbeKernels kProbe = probe_kernels<NeonI8mm>({probe_usmmla, "usmmla"}, "fmla");
 }  // namespace
 
 extern const Kernels kNeonI8mmKernels;

@@ -6,7 +6,7 @@ namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<Scalar>();
-constexpr ProbeKernels kProbe = probe_kernels<Scalar>();
+constexpr ProbeKernels kProbe = probe_kernels<Scalar>({probe_int8_dots<Scalar>, "C++"}, "C++");
 constexpr FloatKernels kFloats = float_kernels<Scalar>();
 }  // namespace
 

@@ -6,7 +6,8 @@ namespace quern::cpu {
 
 namespace {
 constexpr LinearKernels kLinear = linear_kernels<Wasm128>();
-constexpr ProbeKernels kProbe = probe_kernels<Wasm128>();
+constexpr ProbeKernels kProbe =
+    probe_kernels<Wasm128>({probe_int8_dots<Wasm128>, "i32x4.dot_i16x8_s"}, "f64x2 operations");
 constexpr FloatKernels kFloats = float_kernels<Wasm128>();
 }  // namespace
 

@@ -24,8 +24,13 @@ constexpr LinearKernels linear_kernels() {
 }
 
 template <class V>
-constexpr ProbeKernels probe_kernels() {
-  return {probe_int8_dots<V>, probe_f32_fmas<V>, probe_read<V, true>, probe_read<V, false>};
+constexpr ProbeKernels probe_kernels(OperationProbe int8, const char* fma) {
+  return {.int8 = int8,
+          .f32 = {probe_f32_fmas<V>, fma},
+          .reads = {{probe_read<V, Ahead::nothing, 1>, "plain loads"},
+                    {probe_read<V, Ahead::once, 1>, "loads and prefetches that pass the caches"},
+                    {probe_read<V, Ahead::near, 1>, "loads and prefetches"},
+                    {probe_read<V, Ahead::nothing, 4>, "loads from four places"}}};
 }
 
 // What does not depend on the dot product of bytes: sets that differ in it alone share one.

@@ -1,12 +1,13 @@
 #include "backend/cpu/limits.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
-#include <numeric>
+#include <utility>
 
-#include "backend/cpu/kernels.h"
 #include "base/cpu_features.h"
+#include "base/threads.h"
 
 namespace quern::cpu {
 namespace {
@@ -20,96 +21,152 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+void let_others_run() {
+#if QUERN_THREADS
+  std::this_thread::yield();
+#endif
+}
+
+// The best of n: a neighbour on the machine only slows.
+template <class F>
+double best_of(int n, F measure) {
+  double most = 0;
+  for (int run = 0; run < n; ++run) most = std::max(most, measure());
+  return most;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Probe>> Probe::start(int n_threads) {
-  std::unique_ptr<Probe> probe(new Probe(best_kernels(detect_cpu_features()).probe));
-  TRY(probe->pool_, ThreadPool::start(n_threads));
-  const int64_t wanted = std::clamp(4 * detect_cpu_features().l3_bytes, kLeast, kMost);
-  probe->share_ = std::max(wanted / n_threads / kSlice, int64_t{1}) * kSlice;
-  TRY(probe->memory_, WeightMemory::allocate(probe->share_ * n_threads));
-  probe->cursors_.assign(static_cast<size_t>(n_threads), 0);
-  std::byte* data = probe->memory_.data();
-  const int64_t share = probe->share_;
-  // Each thread its own, so that on machines of several memories it lies near; and not zeros, which
-  // may all be one page.
-  probe->pool_->run([&](int thread, int) { std::memset(data + thread * share, 1, share); });
+Result<std::unique_ptr<Probe>> Probe::start(int n_threads, const Kernels* kernels) {
+  const CpuFeatures features = detect_cpu_features();
+  TRY(auto pool, ThreadPool::start(n_threads));
+  const int64_t wanted = std::clamp(4 * features.l3_bytes * features.n_l3, kLeast, kMost);
+  const int64_t share = std::max(wanted / n_threads / kSlice, int64_t{1}) * kSlice;
+  std::unique_ptr<Probe> probe(new Probe(kernels ? *kernels : best_kernels(features), share));
+  probe->pool_ = std::move(pool);
+  TRY_OK(probe->take_memory(true));
+  probe->choose_read();
   return probe;
 }
 
-// work(thread) does a little and says how much.
+Result<> Probe::take_memory(bool large_pages) {
+  memory_ = {};  // given back before more is taken
+  // A prefetch may reach a little beyond what is read.
+  TRY(memory_, WeightMemory::allocate(share_ * pool_->n_threads() + kSlice, large_pages));
+  cursors_.assign(static_cast<size_t>(pool_->n_threads()), 0);
+  std::byte* data = memory_.data();
+  // Each thread its own, so that on machines of several memories it lies near; and not zeros, which
+  // may all be one page.
+  pool_->run([&](int thread, int) { std::memset(data + thread * share_, 1, share_); });
+  return Ok{};
+}
+
+// Which way is fastest differs by processor, and by as much as a third.
+void Probe::choose_read() {
+  double most = 0;
+  for (int turn = 0; turn < 2; ++turn)
+    for (const ReadProbe& read : kernels_.probe.reads) {
+      const ReadProbe* before = std::exchange(read_, &read);
+      const double found = dram_gbps(0.02);
+      if (found <= most) read_ = before;
+      most = std::max(most, found);
+    }
+}
+
+// work(thread) does a little and says how much. The threads begin when all are there, and end when
+// the first of them sees that time is up, so that none is measured while others rest.
 template <class F>
 double Probe::rate(double seconds, F work) {
-  std::vector<double> rates(static_cast<size_t>(pool_->n_threads()));
-  pool_->run([&](int thread, int) {
-    const auto start = Clock::now();
+  struct alignas(64) Part {
     double done = 0;
-    while (seconds_since(start) < seconds) done += static_cast<double>(work(thread));
-    rates[thread] = done / seconds_since(start);
+    Clock::time_point begin, end;
+  };
+  std::vector<Part> parts(static_cast<size_t>(pool_->n_threads()));
+  std::atomic<int> n_there{0};
+  std::atomic<bool> is_over{false};
+  pool_->run([&](int thread, int n_threads) {
+    n_there.fetch_add(1);
+    while (n_there.load() < n_threads) let_others_run();
+    Part mine{.done = 0, .begin = Clock::now(), .end = {}};
+    do {
+      mine.done += static_cast<double>(work(thread));
+      if (seconds_since(mine.begin) >= seconds) is_over.store(true, std::memory_order_relaxed);
+    } while (!is_over.load(std::memory_order_relaxed));
+    mine.end = Clock::now();
+    parts[thread] = mine;
   });
-  return std::accumulate(rates.begin(), rates.end(), 0.0) / 1e9;
+  Part all = parts[0];
+  for (size_t i = 1; i < parts.size(); ++i) {
+    all.done += parts[i].done;
+    all.begin = std::min(all.begin, parts[i].begin);
+    all.end = std::max(all.end, parts[i].end);
+  }
+  return all.done / std::chrono::duration<double>(all.end - all.begin).count() / 1e9;
+}
+
+double Probe::rate_of(const OperationProbe& probe, double seconds) {
+  return rate(seconds, [&](int) { return probe.run(kRounds); });
 }
 
 double Probe::dram_gbps(double seconds) {
   return rate(seconds, [&](int thread) {
     [[maybe_unused]] volatile int32_t kept;  // or the compiler might drop the reads
     int64_t& cursor = cursors_[thread];
-    kept = kernels_.read(memory_.data() + thread * share_ + cursor, kSlice);
+    kept = read_->run(memory_.data() + thread * share_ + cursor, kSlice);
     cursor = (cursor + kSlice) % share_;
     return kSlice;
   });
 }
 
 double Probe::cache_gbps(int64_t bytes_per_thread, double seconds) {
-  const int64_t bytes = std::clamp(bytes_per_thread / 1024 * 1024, int64_t{1024}, share_);
+  const int64_t bytes = std::clamp(bytes_per_thread / 4096 * 4096, int64_t{4096}, share_);
   return rate(seconds, [&](int thread) {
     [[maybe_unused]] volatile int32_t kept;
-    kept = kernels_.read_cached(memory_.data() + thread * share_, bytes);
+    kept = kernels_.probe.reads[0].run(memory_.data() + thread * share_, bytes);
     return bytes;
   });
 }
 
-double Probe::int8_gops(double seconds) {
-  return rate(seconds, [&](int) { return kernels_.int8_dots(kRounds); });
-}
-
-double Probe::f32_gflops(double seconds) {
-  return rate(seconds, [&](int) { return kernels_.f32_fmas(kRounds); });
-}
-
-double Probe::bf16_gflops(double seconds) {
-  const CpuFeatures features = detect_cpu_features();
-  double best = 0;
-  for (const Kernels* kernels : all_kernels())
-    if (auto* const kernel = kernels->probe.bf16_dots; kernel && kernels->supported(features))
-      best = std::max(best, rate(seconds, [&](int) { return kernel(kRounds); }));
-  return best;
-}
-
-MachineLimits Probe::limits() {
-  constexpr double kSeconds = 0.025;
-  const auto best = [](auto measure) {
-    double most = 0;
-    for (int run = 0; run < 5; ++run) most = std::max(most, measure());
-    return most;
-  };
+Result<MachineLimits> Probe::limits() {
+  constexpr double kSeconds = 0.03, kMemorySeconds = 0.1;
+  constexpr int kRuns = 5;
   MachineLimits limits;
-  limits.dram_gbps = best([&] { return dram_gbps(kSeconds); });
-  limits.int8_gops = best([&] { return int8_gops(kSeconds); });
-  limits.f32_gflops = best([&] { return f32_gflops(kSeconds); });
-  limits.bf16_gflops = best([&] { return bf16_gflops(kSeconds); });
+  for (const bool large_pages : {true, false}) {
+    if (!large_pages) TRY_OK(take_memory(false));
+    choose_read();
+    const double found = best_of(kRuns, [&] { return dram_gbps(kMemorySeconds); });
+    if (found <= limits.dram_gbps) continue;
+    limits.dram_gbps = found;
+    limits.dram_by = read_->name;
+    limits.dram_large_pages = large_pages;
+  }
+  const auto best_rate = [&](const OperationProbe& probe) {
+    return probe.run ? best_of(kRuns, [&] { return rate_of(probe, kSeconds); }) : 0;
+  };
+  const ProbeKernels& probe = kernels_.probe;
+  const OperationProbe& int4 = probe.int4.run ? probe.int4 : probe.int8;
+  limits.int8_gops = best_rate(probe.int8);
+  limits.int8_by = probe.int8.instructions;
+  limits.int4_gops = probe.int4.run ? best_rate(int4) : limits.int8_gops;
+  limits.int4_by = int4.instructions;
+  limits.int8_tiles_gops = best_rate(probe.int8_tiles);
+  limits.f32_gflops = best_rate(probe.f32);
+  limits.bf16_gflops = best_rate(probe.bf16);
+  TRY_OK(take_memory(true));
   const CpuFeatures features = detect_cpu_features();
   if (features.l2_bytes > 0)
-    limits.l2_gbps = best([&] { return cache_gbps(features.l2_bytes / 2, kSeconds); });
+    limits.l2_gbps = best_of(kRuns, [&] { return cache_gbps(features.l2_bytes / 2, kSeconds); });
   // An eighth of the third cache, which others on the machine may share as well, but more than the
   // second holds.
-  const int64_t third = std::max(features.l3_bytes / 8 / pool_->n_threads(), 2 * features.l2_bytes);
-  if (features.l3_bytes > 0) limits.l3_gbps = best([&] { return cache_gbps(third, kSeconds); });
+  const int64_t third =
+      std::max(features.l3_bytes * features.n_l3 / 8 / pool_->n_threads(), 2 * features.l2_bytes);
+  if (features.l3_bytes > 0)
+    limits.l3_gbps = best_of(kRuns, [&] { return cache_gbps(third, kSeconds); });
   return limits;
 }
 
-Result<MachineLimits> measure_limits(int n_threads) {
-  TRY(const auto probe, Probe::start(n_threads));
+Result<MachineLimits> measure_limits(int n_threads, const Kernels* kernels) {
+  TRY(const auto probe, Probe::start(n_threads, kernels));
   return probe->limits();
 }
 

@@ -5,19 +5,35 @@
 
 namespace quern::cpu {
 
-// One table per ISA.
+// Operations on registers, all independent of each other; returns how many were done, two per
+// product. instructions: what it runs, for people; null: none of the kind.
+struct OperationProbe {
+  int64_t (*run)(int64_t rounds) = nullptr;
+  const char* instructions = nullptr;
+};
+
+// Reads n bytes (a multiple of 4096, aligned to 64) once; returns a sum of them.
+struct ReadProbe {
+  int32_t (*run)(const std::byte* data, int64_t n) = nullptr;
+  const char* name = nullptr;
+};
+inline constexpr int kReadProbes = 4;
+
+// One table per ISA: of each kind the instructions that do most in a cycle, whether or not a kernel
+// here has use for them.
 struct ProbeKernels {
-  // Independent dot products of bytes, or fused multiply-adds, on registers; both return the
-  // operations done, two per product.
-  int64_t (*int8_dots)(int64_t rounds);
-  int64_t (*f32_fmas)(int64_t rounds);
-  // Reads n bytes (a multiple of 1024, aligned to 64) once, in order; returns a sum of them. The
-  // first is for bytes that come from memory and need not stay in the caches, the second for bytes
-  // that lie in one.
-  int32_t (*read)(const std::byte* data, int64_t n);
-  int32_t (*read_cached)(const std::byte* data, int64_t n);
-  // Dot products of bf16 pairs, as above; null where that takes several instructions.
-  int64_t (*bf16_dots)(int64_t rounds) = nullptr;
+  // Exact dot products of bytes: codes of 7 bits (8, where the instruction has room for them) by
+  // signed ones, sums in int32.
+  OperationProbe int8;
+  // Of codes up to 15, where fewer instructions do for them; null: as int8.
+  OperationProbe int4;
+  OperationProbe f32;  // fused multiply-adds
+  // Dot products of bf16 pairs, and of bytes by tiles; null where there is no instruction.
+  OperationProbe bf16;
+  OperationProbe int8_tiles;
+  // What reads fastest differs by processor, so all are tried. The first one fetches nothing ahead:
+  // it is for bytes that lie in a cache.
+  ReadProbe reads[kReadProbes];
 };
 
 }  // namespace quern::cpu

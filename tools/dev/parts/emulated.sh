@@ -27,6 +27,7 @@ part_arm() {
     -DCMAKE_TOOLCHAIN_FILE="$QUERN_ROOT/cmake/aarch64-linux.cmake" -DQUERN_TEXT=OFF \
     -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" -DQUERN_KERNEL_OPTIONS=-O3
   python3 "$QUERN_ROOT/tools/check_isa_symbols.py" "$QUERN_ROOT/build-arm" aarch64-linux-gnu-nm
+  python3 "$QUERN_ROOT/tools/check_probe_loops.py" "$QUERN_ROOT/build-arm" aarch64-linux-gnu-objdump
   run_emulated i8mm build-arm "${ARM_TESTS[@]}" -- qemu-aarch64-static -cpu max
   # Of dotprod only what differs from the others.
   run_emulated dotprod build-arm "test_cpu:MultiplyQuantized.*:Kernels.*:Vocabulary.*" -- \
