@@ -175,10 +175,13 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  *   "stop_ids"        end tokens beside the model's own
  *   "grammar"         what the answer must follow: {"kind", "text", "compact"}; "kind" is "none",
  *                     "json_object", "json_schema", "regex", "lark", "choice" or "tools"
- * (grammar.h) "reasoning"       how long it may reason: {"budget", "start", "end", "message"}
- * (generation.h) "ignore_eos"      true: end tokens do not end it "n"               answers, 1 to
- * 128 (quern_submit) "speculate"       true: guesses are checked where that is faster; no answer
- * changes "priority"        larger first "client"          clients of one priority are served alike
+ *                     (grammar.h)
+ *   "reasoning"       how long it may reason: {"budget", "start", "end", "message"} (generation.h)
+ *   "ignore_eos"      true: end tokens do not end it
+ *   "n"               answers, 1 to 128 (quern_submit)
+ *   "speculate"       true: guesses are checked where that is faster; no answer changes
+ *   "priority"        larger first
+ *   "client"          clients of one priority are served alike
  *   "deadline_ms"     from submission: what is there then is the answer; 0: none
  *   "cache_salt"      requests share cached prompts only with those of the same salt
  * and any of quern/sampling.h by the names there: "temperature", "top_k", "top_p", "min_p", "seed",

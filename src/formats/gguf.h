@@ -2,9 +2,8 @@
 //
 //   "GGUF" | u32 version | u64 n_tensors | u64 n_keys
 //   n_keys times:    string key | u32 value type | value
-//   n_tensors times: string name | u32 n_dims | u64 dims[n_dims], innermost first | u32 tensor type
-//   |
-//                    u64 offset into the data
+//   n_tensors times: string name | u32 n_dims | u64 dims[n_dims], innermost first |
+//                    u32 tensor type | u64 offset into the data
 //   padding to general.alignment (32 where absent) | data, every tensor at a multiple of it
 //
 // A string is a u64 length and its bytes; an array is a u32 element type, a u64 count and the

@@ -15,10 +15,9 @@
 //   A  indices of triplets: tile | block | 32 rows | 6 columns | 32 bytes, one per row
 //      high half: |v| of columns 0..2, low half: of columns 3..5, with v = 9 w0 + 3 w1 + w2
 //   B  signs of triplets: tile | block | 32 rows | 24 columns | 16 little-endian words, l for rows
-//   l and
-//      l + 16: bit 15 - 2 z is the sign of triplet z of row l, the bit below it of row l + 16
-//   C  pairs, as in tl1 with blocks of 32 and 4 columns: tile | block | 32 rows | 4 columns | 32
-//   bytes
+//      l and l + 16: bit 15 - 2 z is the sign of triplet z of row l, the bit below it of row l + 16
+//   C  pairs, as in tl1 with blocks of 32 and 4 columns:
+//      tile | block | 32 rows | 4 columns | 32 bytes
 // In A and C, rows 8..15 and 16..23 of each 32 have changed places in memory.
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 // GGUF's formats of 1.6 and 1.75 bits: iq1_s, iq1_m. Super-blocks of 256 weights. A table entry
-// gives 8 values of -1, 0, 1, to which one delta of +1/8 or -1/8 is added: weight = scale * (value
-// + delta). In integer form the codes are 8 * (value + delta), so the scale is an eighth of the
-// format's own; both steps are exact in f32.
+// gives 8 values of -1, 0, 1, to which one delta of +1/8 or -1/8 is added:
+// weight = scale * (value + delta). In integer form the codes are 8 * (value + delta), so the scale
+// is an eighth of the format's own; both steps are exact in f32.
 #include "quant/blocked.h"
 #include "quant/iq_tables.h"
 

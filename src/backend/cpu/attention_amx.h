@@ -8,8 +8,9 @@
 // - Scores come out times 512 log2 e, plus a start value that the sums begin with (57088 - 512 m
 //   for a running maximum m), and are rounded to unsigned integers y.
 // - y reads as 7 bits of exponent and 9 of fraction g: the weight 2^(y / 512 - 127.5). 2^g differs
-//   from 1 + g, which the same bits mean in a float, by a cubic in g. So bf16 = (y + cubic(g))
-//   >> 2. Relative error 5.4e-3, RMS 1.74e-3; rounding an exact weight to bf16 has 3.9e-3, 1.66e-3.
+//   from 1 + g, which the same bits mean in a float, by a cubic in g. So
+//   bf16 = (y + cubic(g)) >> 2. Relative error 5.4e-3, RMS 1.74e-3; rounding an exact weight to
+//   bf16 has 3.9e-3, 1.66e-3.
 // - Weights below 2^-111 of 2^m become 0.
 // - The sum of the weights is one more tile product, with ones, so it is of the weights as rounded.
 //

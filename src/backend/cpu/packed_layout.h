@@ -8,10 +8,9 @@
 //   scales   (k / group, 32 rows), each f16, f32 or a byte
 //   offsets  the same, if the format has them; with 4-bit steps they are the high halves of the
 //            scales' bytes
-//   codes    lines of 64 bytes, in pairs: line 2l + s has 16 rows from 16 s on, dword r is row 16s
-//   +
-//            r. The four bytes of a dword hold four inputs, a quad. Where the codes of the
-//            unit's quad q are:
+//   codes    lines of 64 bytes, in pairs: line 2l + s has 16 rows from 16 s on, dword r of it is
+//            row 16 s + r. The four bytes of a dword hold four inputs, a quad. Where the codes of
+//            the unit's quad q are:
 //     int8     pair q, the code + 128
 //     int4     pair q % 8, low nibble of quads 0..7, high nibble of quads 8..15
 //     table4   as int4, an index into the format's 16 values

@@ -1,8 +1,8 @@
 // Five weights of -1, 0, 1 in a byte. Codes t = weight + 1 are 0..2; v = t0 + 3 t1 + 9 t2 + 27 t3
-// is 0..80. A byte below 192 is 64 t4 + v; the 17 larger v take the bytes from 192 on, 192 + 3 (v -
-// 64)
-// + t4. So two tables of 64 entries give four codes as fields of two bits each, t0 lowest, and the
-// fifth is the top two bits or a third table: cheaper than dividing by 3, and a code lost to none.
+// is 0..80. A byte below 192 is 64 t4 + v; the 17 larger v take the bytes from 192 on, as
+// 192 + 3 (v - 64) + t4. So two tables of 64 entries give four codes as fields of two bits each, t0
+// lowest, and the fifth is the top two bits or a third table: cheaper than dividing by 3, and a
+// code lost to none.
 #pragma once
 #include <array>
 #include <cstdint>
