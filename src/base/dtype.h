@@ -41,6 +41,8 @@ enum class Dtype : uint8_t {
   i2_s,
   tl1,
   tl2,  // bitnet.cpp: whole-tensor layouts
+  f8_e4m3,
+  f8_e5m2,  // 8-bit floats, as in safetensors
   count
 };
 
@@ -65,7 +67,7 @@ inline constexpr DtypeInfo kDtypes[] = {
     {"iq3_xxs", 256, 98, 18}, {"iq3_s", 256, 110, 21}, {"iq4_nl", 32, 18, 20},
     {"iq4_xs", 256, 136, 23}, {"mxfp4", 32, 17, 39},   {"tq1_0", 256, 54, 34},
     {"tq2_0", 256, 66, 35},   {"i2_s", 128, 0, 36},    {"tl1", 4, 0, 38},
-    {"tl2", 3, 0, 42},
+    {"tl2", 3, 0, 42},        {"f8_e4m3", 1, 1, -1},   {"f8_e5m2", 1, 1, -1},
 };
 static_assert(sizeof kDtypes / sizeof kDtypes[0] == static_cast<int>(Dtype::count));
 

@@ -94,6 +94,10 @@ std::vector<Case> cases() {
     all.push_back({isa + "_exact_f32", {}, Numerics::exact, isa});
     all.push_back(
         {isa + "_fast_f16", {.biases = true, .linears = Dtype::f16}, Numerics::fast, isa});
+    all.push_back({isa + "_fast_fp8",
+                   {.linears = Dtype::f8_e4m3, .embedding = Dtype::f8_e5m2},
+                   Numerics::fast,
+                   isa});
     all.push_back({isa + "_exact_q4_1",
                    {.linears = Dtype::q4_1, .embedding = Dtype::q8_0},
                    Numerics::exact,

@@ -70,6 +70,10 @@ struct Format {
   // Of ScaleKind::steps, otherwise null: the scales that `split` gives, as they are made, (n,
   // n_cols / 256).
   void (*split_steps)(const QuantMatrix& m, int64_t first, int64_t n, SuperScale* out) = nullptr;
+
+  // Of formats without integer form: the type that f32 kernels read the weights in, f32, f16 or
+  // bf16. It must hold every weight of the format exactly.
+  Dtype plain = Dtype::f32;
 };
 
 // Null for types that hold no weights (i8..i64, f64).

@@ -9,13 +9,15 @@ extern const Format kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0;
 extern const Format kQ2K, kQ3K, kQ4K, kQ5K, kQ6K, kQ8K;
 extern const Format kIq1S, kIq1M, kIq2Xxs, kIq2Xs, kIq2S, kIq3Xxs, kIq3S, kIq4Nl, kIq4Xs;
 extern const Format kMxfp4, kTq1, kTq2, kI2S, kTl1, kTl2;
+extern const Format kF8E4m3, kF8E5m2;
 
 namespace {
 
 constexpr const Format* kFormats[] = {
-    &kF32,  &kF16,   &kBf16,  &kQ4_0,  &kQ4_1, &kQ5_0, &kQ5_1,   &kQ8_0,  &kQ2K,  &kQ3K,
-    &kQ4K,  &kQ5K,   &kQ6K,   &kQ8K,   &kIq1S, &kIq1M, &kIq2Xxs, &kIq2Xs, &kIq2S, &kIq3Xxs,
-    &kIq3S, &kIq4Nl, &kIq4Xs, &kMxfp4, &kTq1,  &kTq2,  &kI2S,    &kTl1,   &kTl2,
+    &kF32,    &kF16,   &kBf16, &kQ4_0,   &kQ4_1, &kQ5_0,   &kQ5_1,   &kQ8_0,
+    &kQ2K,    &kQ3K,   &kQ4K,  &kQ5K,    &kQ6K,  &kQ8K,    &kIq1S,   &kIq1M,
+    &kIq2Xxs, &kIq2Xs, &kIq2S, &kIq3Xxs, &kIq3S, &kIq4Nl,  &kIq4Xs,  &kMxfp4,
+    &kTq1,    &kTq2,   &kI2S,  &kTl1,    &kTl2,  &kF8E4m3, &kF8E5m2,
 };
 
 }  // namespace

@@ -134,3 +134,11 @@ def test_probe_loops_are_counted(tmp_path, bodies, wrong):
 
 def test_probe_loops_need_a_build(tmp_path):
     assert run("check_probe_loops.py", tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("line, code", [("// " + "x" * 97, 0), ("// " + "x" * 98, 1), ("  // " + "x" * 96, 1), (" * " + "x" * 98, 1),
+                                        ('auto s = "' + "x" * 98 + '";', 0)])
+def test_wide_comments(tmp_path, line, code):
+    result = run("check_sizes.py", make_tree(tmp_path, {"src/a.cc": f"int x;\n{line}\n"}))
+    assert result.returncode == code
+    assert ("src/a.cc:2" in result.stdout) == (code == 1)

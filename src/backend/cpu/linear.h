@@ -49,7 +49,7 @@ struct PackedMatrix {
 };
 
 // Which layout a format is packed into for the fast path, and the bytes it takes: about those of
-// the file. The plain formats keep their type.
+// the file. The plain formats keep their type; others without integer form take Format::plain.
 Layout layout_of(const Format& format);
 int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in);
 // Packs panels [first, last) of `m` into `out`, the start of the whole packed matrix; ranges may be

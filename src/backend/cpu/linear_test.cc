@@ -452,9 +452,11 @@ TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
   }
 }
 
-// Plain matrices take the float road.
+// Formats without integer form take the float road.
 TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
-  for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
+  for (const Format* format : formats()) {
+    if (format->integer.group) continue;
+    const Dtype dtype = format->dtype;
     for (const Shape shape : {Shape{32, 1}, {40, 33}, {96, at_most_if_emulated(576, 80)}}) {
       const Weights w = random_matrix(dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);

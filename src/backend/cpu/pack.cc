@@ -257,9 +257,61 @@ class PlainPacker {
   std::vector<T> rows_, panel_;  // aligned, which neither file nor output need be
 };
 
+// Panels of numbers that hold the format's weights exactly, from its decoder.
+template <class T, T (*from_f32)(float)>
+class DecodingPacker {
+ public:
+  explicit DecodingPacker(const QuantMatrix& m)
+      : m_(m), rows_(kPanelRows * m.n_cols), numbers_(rows_.size()), panel_(rows_.size()) {}
+
+  void pack(int64_t p, std::byte* out) {
+    const int64_t first = kPanelRows * p, n = std::min<int64_t>(kPanelRows, m_.n_rows - first);
+    decode_rows(m_, first, n, rows_.data());
+    for (int64_t i = 0; i < n * m_.n_cols; ++i) numbers_[i] = from_f32(rows_[i]);
+    transpose(numbers_.data(), n, m_.n_cols, panel_.data());
+    std::memcpy(out, panel_.data(), panel_.size() * sizeof(T));
+  }
+
+ private:
+  const QuantMatrix& m_;
+  std::vector<float> rows_;
+  std::vector<T> numbers_, panel_;
+};
+
 template <class Packer>
 void pack_panels(Packer packer, int64_t first, int64_t last, int64_t bytes, std::byte* out) {
   for (int64_t p = first; p < last; ++p) packer.pack(p, out + p * bytes);
+}
+
+using PackPlain = void(const QuantMatrix& m, int64_t first, int64_t last, int64_t bytes,
+                       std::byte* out);
+
+template <class Packer>
+void pack_plain(const QuantMatrix& m, int64_t first, int64_t last, int64_t bytes, std::byte* out) {
+  pack_panels(Packer(m), first, last, bytes, out);
+}
+
+// The types that f32 kernels read, and how a matrix gets there: copied if it is of the type,
+// decoded if it is of another format.
+struct PlainLayout {
+  Dtype dtype;
+  Layout layout;
+  PackPlain *copy, *decode;
+};
+uint32_t f32_bits(float x) { return std::bit_cast<uint32_t>(x); }
+constexpr PlainLayout kPlainLayouts[] = {
+    {Dtype::f32, Layout::f32, pack_plain<PlainPacker<uint32_t>>,
+     pack_plain<DecodingPacker<uint32_t, f32_bits>>},
+    {Dtype::f16, Layout::f16, pack_plain<PlainPacker<uint16_t>>,
+     pack_plain<DecodingPacker<uint16_t, f32_to_f16>>},
+    {Dtype::bf16, Layout::bf16, pack_plain<PlainPacker<uint16_t>>,
+     pack_plain<DecodingPacker<uint16_t, f32_to_bf16>>},
+};
+
+const PlainLayout& plain_row(Dtype plain) {
+  const auto* row = std::ranges::find(kPlainLayouts, plain, &PlainLayout::dtype);
+  CHECK(row != std::end(kPlainLayouts), "a format's plain type is f32, f16 or bf16");
+  return *row;
 }
 
 int64_t panel_bytes(const Format& format, int64_t n_in) {
@@ -292,9 +344,7 @@ Layout layout_of(const Format& format) {
           "a zero point that no kernel knows");
     return layout;
   }
-  if (format.dtype == Dtype::f16) return Layout::f16;
-  if (format.dtype == Dtype::bf16) return Layout::bf16;
-  return Layout::f32;
+  return plain_row(format.plain).layout;
 }
 
 int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in) {
@@ -306,11 +356,9 @@ void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::by
   const int64_t bytes = panel_bytes(format, m.n_cols);
   if (format.integer.group) {
     pack_panels(IntegerPacker(m, format), first_panel, last_panel, bytes, out);
-  } else if (layout_of(format) == Layout::f32) {
-    CHECK(m.dtype == Dtype::f32, "a format without integer form is plain numbers");
-    pack_panels(PlainPacker<uint32_t>(m), first_panel, last_panel, bytes, out);
   } else {
-    pack_panels(PlainPacker<uint16_t>(m), first_panel, last_panel, bytes, out);
+    const PlainLayout& plain = plain_row(format.plain);
+    (m.dtype == format.plain ? plain.copy : plain.decode)(m, first_panel, last_panel, bytes, out);
   }
 }
 
