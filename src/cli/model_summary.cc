@@ -145,8 +145,10 @@ std::string obstacle(const WeightSource& source) {
   for (const Weight& weight : source.weights())
     if (!find_format(weight.dtype))
       return fmt::format("{} is of type {}", weight.name, info(weight.dtype).name);
-  if (const auto config = read_config(source); !config) return to_string(config.error());
-  return {};
+  const auto config = read_config(source);
+  if (!config) return to_string(config.error());
+  const auto graph = build_graph(source, *config);
+  return graph ? std::string() : to_string(graph.error());
 }
 
 }  // namespace

@@ -1,6 +1,35 @@
 #include "formats/metadata.h"
 
+#include <cstdio>
+
+#include "base/utf8.h"
+
 namespace quern {
+namespace {
+
+std::string one(bool value) { return value ? "true" : "false"; }
+std::string one(int64_t value) { return std::to_string(value); }
+std::string one(const std::string& value) { return printable(value, 40); }
+std::string one(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.7g", value);
+  return text;
+}
+
+template <class T>
+std::string one(const std::vector<T>& values) {
+  constexpr size_t kMost = 8;
+  std::string text;
+  for (size_t i = 0; i < values.size() && i < kMost; ++i)
+    text += (i == 0 ? "" : ", ") + one(values[i]);
+  return "[" + text + (values.size() > kMost ? ", ..." : "") + "]";
+}
+
+}  // namespace
+
+std::string to_text(const MetaValue& value) {
+  return std::visit([](const auto& v) { return one(v); }, value);
+}
 
 std::optional<int64_t> Metadata::integer(std::string_view key) const {
   if (const auto* value = get<int64_t>(key)) return *value;

@@ -16,6 +16,9 @@ namespace quern {
 using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>>;
 
+// For an error message: numbers briefly, text in quotes, of a long array its beginning.
+std::string to_text(const MetaValue& value);
+
 class Metadata {
  public:
   std::map<std::string, MetaValue, std::less<>> entries;

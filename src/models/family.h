@@ -5,6 +5,7 @@
 
 #include "formats/weight_source.h"
 #include "models/config.h"
+#include "models/key_rules.h"
 #include "nn/blocks.h"
 
 namespace quern {
@@ -18,6 +19,8 @@ struct Outputs {
 struct Family {
   const char* gguf;  // general.architecture
   Outputs (*build)(const Config&, Builder);
+  // What keys mean to this family alone, before the rows for all (models/key_rules.h).
+  std::span<const KeyRule> keys = {};
 };
 
 // The usual end: picks the used rows of x, output_norm, and the head (that of the embedding where
@@ -26,11 +29,11 @@ Outputs outputs(const Config& config, Builder b, Value x);
 
 std::span<const Family* const> families();
 
-// What the dimensions say about attention; rope by halves, the order of most families.
-AttentionSpec attention_spec(const Config& config);
+// What the dimensions say about attention in a layer; rope by halves, the order of most families.
+AttentionSpec attention_spec(const Config& config, int layer);
 
-// The graph of a model's forward pass. Errors: unsupported (architecture, with the known ones),
-// corrupt (config).
+// The graph of a model's forward pass. Errors: unsupported (architecture, with the known ones; a
+// key or a tensor that would change results and has no part in the graph), corrupt (config).
 Result<Graph> build_graph(const WeightSource& source, const Config& config);
 
 }  // namespace quern

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "models/family.h"
+#include "models/tensor_rules.h"
 
 namespace quern {
 
@@ -13,9 +14,9 @@ const Family* const kFamilies[] = {&kLlama, &kQwen2, &kBitnet, &kBitnet25, &kBit
 
 std::span<const Family* const> families() { return kFamilies; }
 
-AttentionSpec attention_spec(const Config& c) {
-  return {.n_heads = c.n_heads,
-          .n_kv_heads = c.n_kv_heads,
+AttentionSpec attention_spec(const Config& c, int layer) {
+  return {.n_heads = c.layers[layer].n_heads,
+          .n_kv_heads = c.layers[layer].n_kv_heads,
           .head_dim = c.head_dim,
           .width = c.width,
           .window = c.window,
@@ -36,11 +37,13 @@ Result<Graph> build_graph(const WeightSource& source, const Config& config) {
   std::string known;
   for (const Family* family : families()) {
     if (source.architecture() == family->gguf) {
+      TRY_OK(check_keys(source, config, family->keys));
       Graph graph;
       const Outputs outputs = family->build(config, Builder(graph, source));
       graph.hidden = outputs.hidden.id;
       graph.logits = outputs.logits.id;
       TRY_OK(verify(graph));
+      TRY_OK(check_tensors(source, graph));
       return graph;
     }
     known += (known.empty() ? "" : ", ") + std::string(family->gguf);
