@@ -214,7 +214,7 @@ struct Model::State {
 
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   TRY_OK(check_drafts(options));
-  TRY(std::shared_ptr<const WeightSource> source, open_model(path));
+  TRY(std::shared_ptr<const WeightSource> source, open_model(path, options.note));
   TRY(const std::shared_ptr<const WeightSource> draft, open_draft(options));
   TRY(const Config config, read_config(*source));
   TRY(CompileOptions for_compiler, compile_options(options, config));

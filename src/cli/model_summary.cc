@@ -137,11 +137,7 @@ void read_template(const Metadata& metadata, ModelSummary& summary) {
 
 // What keeps this build from running the model; empty: nothing that the file's head would show.
 std::string obstacle(const WeightSource& source) {
-  const auto known = families();
-  const bool family = std::any_of(known.begin(), known.end(), [&](const Family* f) {
-    return source.architecture() == f->gguf;
-  });
-  if (!family) return fmt::format("no model family for architecture '{}'", source.architecture());
+  if (const auto family = find_family(source); !family) return to_string(family.error());
   for (const Weight& weight : source.weights())
     if (!find_format(weight.dtype))
       return fmt::format("{} is of type {}", weight.name, info(weight.dtype).name);

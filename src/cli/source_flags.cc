@@ -4,6 +4,7 @@
 
 #include "api/known_models.h"
 #include "api/random_model.h"
+#include "cli/failure.h"
 #include "cli/progress.h"
 
 namespace quern::cli {
@@ -39,7 +40,7 @@ Result<std::shared_ptr<const WeightSource>> open_source(const SourceFlags& flags
     return std::shared_ptr<const WeightSource>(std::move(random));
   }
   TRY(const std::string path, resolve_model(flags.model.model));
-  TRY(auto file, open_model(path));
+  TRY(auto file, open_model(path, warn));
   return std::shared_ptr<const WeightSource>(std::move(file));
 }
 

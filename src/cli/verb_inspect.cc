@@ -7,6 +7,7 @@
 #include "api/known_models.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/memory.h"
 #include "cli/model_flags.h"
@@ -221,7 +222,7 @@ Result<int> run_inspect(int argc, const char* const* argv) {
   if (!go) return kDone;
 
   TRY(const std::string path, resolve_model(model));
-  TRY(const auto source, open_model(path));
+  TRY(const auto source, open_model(path, warn));
   const ModelSummary summary = summarize(*source);
   const Fit fit = fit_of(summary, context);
   if (json) {

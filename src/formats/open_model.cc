@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/mapped_file.h"
+#include "formats/companion.h"
 #include "formats/gguf.h"
 #include "formats/gguf_shards.h"
 #include "formats/weight_source.h"
@@ -73,17 +74,42 @@ Result<Folder> scan(const std::string& path) {
   return found;
 }
 
-Result<std::unique_ptr<WeightSource>> open_folder(const std::string& path) {
+std::string file_name(const std::string& path) { return fs::path(path).filename().string(); }
+
+// Of several files the one that is a model. What cannot be read counts as one: the error then names
+// it.
+Result<std::unique_ptr<WeightSource>> pick_model(const std::string& folder,
+                                                 const std::vector<std::string>& files,
+                                                 const OpenNote& note) {
+  std::vector<std::string> models, others;
+  for (const std::string& file : files) {
+    const auto source = open_gguf(file);
+    const Companion* other = source ? find_companion((*source)->metadata()) : nullptr;
+    if (other)
+      others.push_back(file_name(file) + " is " + other->what);
+    else
+      models.push_back(file);
+  }
+  std::string list;
+  for (const std::string& file : models) list += (list.empty() ? "" : ", ") + file_name(file);
+  for (const std::string& other : others)
+    if (models.empty()) list += (list.empty() ? "" : "; ") + other;
+  if (models.empty())
+    return Error{Code::not_found, "no model in this folder: " + list, folder,
+                 "give the path of a model's .gguf file"};
+  if (models.size() > 1)
+    return Error{Code::invalid_argument,
+                 "the folder holds " + std::to_string(models.size()) + " models: " + list, folder,
+                 "give the path of one of them"};
+  for (const std::string& other : others)
+    if (note) note("not used: " + other);
+  return open_gguf(models[0]);
+}
+
+Result<std::unique_ptr<WeightSource>> open_folder(const std::string& path, const OpenNote& note) {
   TRY(const Folder found, scan(path));
   if (found.ggufs.size() == 1) return open_gguf(found.ggufs[0]);
-  if (found.ggufs.size() > 1) {
-    std::string list;
-    for (const std::string& file : found.ggufs)
-      list += (list.empty() ? "" : ", ") + fs::path(file).filename().string();
-    return Error{Code::invalid_argument,
-                 "the folder holds " + std::to_string(found.ggufs.size()) + " models: " + list,
-                 path, "give the path of one of them"};
-  }
+  if (found.ggufs.size() > 1) return pick_model(path, found.ggufs, note);
   if (!found.later_shard.empty()) {
     const auto shard = parse_shard_name(found.later_shard);
     return Error{Code::not_found, "the first file of a sharded model is missing",
@@ -101,9 +127,9 @@ Result<std::unique_ptr<WeightSource>> open_folder(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<WeightSource>> open_model(const std::string& path) {
+Result<std::unique_ptr<WeightSource>> open_model(const std::string& path, const OpenNote& note) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return open_folder(path);
+  if (fs::is_directory(path, ignored)) return open_folder(path, note);
   {
     TRY(const MappedFile file, MappedFile::open(path));
     TRY_OK(check_lookalikes(file));

@@ -92,6 +92,66 @@ TEST_F(OpenModel, AFolderWithSeveralModelsListsThem) {
   expect_error(folder_, Code::invalid_argument, "3 models: a.gguf, b.gguf, m-00001-of-00002.gguf");
 }
 
+// What lies beside a model: by general.type, or by what older converters wrote.
+struct Beside {
+  const char* name;
+  std::vector<std::pair<const char*, const char*>> keys;
+  const char* says;
+};
+const Beside kBeside[] = {
+    {"mmproj-model-f16.gguf",
+     {{"general.architecture", "clip"}, {"general.type", "mmproj"}},
+     "mmproj"},
+    {"mmproj-old.gguf", {{"general.architecture", "clip"}}, "mmproj"},
+    {"a-projector.gguf",
+     {{"general.architecture", "clip"}, {"clip.projector_type", "mlp"}},
+     "mmproj"},
+    {"lora.gguf",
+     {{"general.architecture", "llama"}, {"general.type", "adapter"}, {"adapter.type", "lora"}},
+     "LoRA"},
+    {"old-lora.gguf", {{"general.architecture", "llama"}, {"adapter.type", "lora"}}, "LoRA"},
+    {"imatrix.gguf", {{"general.type", "imatrix"}}, "importance"},
+    {"vector.gguf", {{"general.architecture", "controlvector"}}, "control vector"},
+};
+
+TEST_F(OpenModel, WhatLiesBesideAModelIsNotUsedAndSaid) {
+  const auto write = [&](const Beside& beside) {
+    GgufWriter writer;
+    for (const auto& [key, value] : beside.keys) writer.add(key, value);
+    writer.add_tensor("w", Dtype::f32, {4}, std::span(data_).first(16));
+    ASSERT_TRUE(writer.write(at(beside.name)));
+  };
+  std::vector<std::string> notes;
+  const auto open = [&] {
+    notes.clear();
+    return open_model(folder_, [&](const std::string& text) { notes.push_back(text); });
+  };
+  for (const Beside& beside : kBeside) {
+    write(beside);
+    write_model("model.gguf");
+    const auto source = open();
+    ASSERT_TRUE(source) << beside.name << ": " << to_string(source.error());
+    EXPECT_EQ((*source)->find("w")->n_cols(), 8);
+    EXPECT_EQ((*source)->path(), at("model.gguf"));
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_NE(notes[0].find(beside.name), std::string::npos) << notes[0];
+    EXPECT_NE(notes[0].find(beside.says), std::string::npos) << notes[0];
+    EXPECT_TRUE(open_model(folder_));  // nobody need listen
+    fs::remove(at("model.gguf"));
+    fs::remove(at(beside.name));
+  }
+  for (const Beside& beside : kBeside) write(beside);
+  expect_error(folder_, Code::not_found, "no model in this folder: a-projector.gguf is");
+  write_set(2);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(notes.size(), std::size(kBeside));
+  write_model("other.gguf");
+  expect_error(folder_, Code::invalid_argument, "2 models: m-00001-of-00002.gguf, other.gguf");
+  fs::remove(at("other.gguf"));
+  write_text("damaged.gguf", "GGUF");
+  expect_error(folder_, Code::invalid_argument, "2 models: damaged.gguf, m-00001-of-00002.gguf");
+}
+
 TEST_F(OpenModel, FoldersOfOtherKinds) {
   expect_error(folder_, Code::not_found, "no model in this folder");
   write_text("config.json", "{}");

@@ -3,6 +3,7 @@
 // bytes.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,8 +55,11 @@ class WeightSource {
 };
 
 // Picks the reader by content, not by file name. `path` is a file, the first shard of a set, or a
-// folder that holds one GGUF model. Errors: not_found, corrupt (with the byte), unsupported (with
-// what is).
-Result<std::unique_ptr<WeightSource>> open_model(const std::string& path);
+// folder that holds one GGUF model; what else lies there and is not used (an mmproj file, an
+// adapter) is told to `note`. Errors: not_found, corrupt (with the byte), unsupported (with what
+// is).
+using OpenNote = std::function<void(const std::string& text)>;
+Result<std::unique_ptr<WeightSource>> open_model(const std::string& path,
+                                                 const OpenNote& note = nullptr);
 
 }  // namespace quern

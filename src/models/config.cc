@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "models/family.h"
+
 namespace quern {
 namespace {
 
@@ -205,7 +207,7 @@ std::vector<std::string> config_keys() {
 }
 
 Result<Config> read_config(const WeightSource& source) {
-  if (source.architecture().empty()) return bad(source, "key general.architecture is missing");
+  TRY_OK(find_family(source));  // other keys are those of families that are known
   const std::string arch = source.architecture() + ".";
   Config c;
   TRY_OK(read_integers(source, arch, c));

@@ -29,6 +29,10 @@ Outputs outputs(const Config& config, Builder b, Value x);
 
 std::span<const Family* const> families();
 
+// Errors: unsupported (the architecture, with the known ones; a file that is no model but stands
+// beside one), corrupt (no architecture).
+Result<const Family*> find_family(const WeightSource& source);
+
 // What the dimensions say about attention in a layer; rope by halves, the order of most families.
 AttentionSpec attention_spec(const Config& config, int layer);
 

@@ -361,6 +361,34 @@ TEST(KeyRules, OtherNamespacesAreNotTheReaders) {
   }
 }
 
+// Files of no known architecture, or that are no models: said before any key is missed.
+TEST(KeyRules, WhatIsNoModelSaysSo) {
+  const struct {
+    const char *architecture, *type;
+    Code code;
+    const char* says;
+  } cases[] = {
+      {"clip", "mmproj", Code::unsupported, "projector"},
+      {"clip", "", Code::unsupported, "projector"},
+      {"llama", "adapter", Code::unsupported, "LoRA adapter"},
+      {"", "imatrix", Code::unsupported, "importance matrix"},
+      {"controlvector", "", Code::unsupported, "control vector"},
+      {"mamba9", "model", Code::unsupported, "no model family for architecture 'mamba9'"},
+      {"", "model", Code::corrupt, "general.architecture is missing"},
+      {"llama", "model", Code::corrupt, "llama.block_count is missing"},
+  };
+  for (const auto& c : cases) {
+    MemorySource source("file", c.architecture);
+    auto& keys = source.metadata().entries;
+    if (*c.architecture) keys["general.architecture"] = std::string(c.architecture);
+    if (*c.type) keys["general.type"] = std::string(c.type);
+    const Outcome o = outcome(source);
+    EXPECT_EQ(o.error.code, c.code) << c.says;
+    EXPECT_NE(o.error.what.find(c.says), std::string::npos) << o.error.what;
+    EXPECT_FALSE(o.error.fix.empty()) << c.says;
+  }
+}
+
 // The same model under another architecture, whose graph needs nothing more.
 std::shared_ptr<MemorySource> as_qwen2(const Case& c) {
   const auto llama = make_tiny_llama({});

@@ -1,6 +1,7 @@
 // Every family, one row each.
 #include <string>
 
+#include "formats/companion.h"
 #include "models/family.h"
 #include "models/tensor_rules.h"
 
@@ -33,24 +34,32 @@ Outputs outputs(const Config& c, Builder b, Value x) {
   return {hidden, b.linear(hidden, c.tied_head ? "token_embd" : "output", c.n_vocab)};
 }
 
-Result<Graph> build_graph(const WeightSource& source, const Config& config) {
+Result<const Family*> find_family(const WeightSource& source) {
+  if (const Companion* other = find_companion(source.metadata()))
+    return Error{Code::unsupported, other->what, source.path(), other->fix};
   std::string known;
   for (const Family* family : families()) {
-    if (source.architecture() == family->gguf) {
-      TRY_OK(check_keys(source, config, family->keys));
-      Graph graph;
-      const Outputs outputs = family->build(config, Builder(graph, source));
-      graph.hidden = outputs.hidden.id;
-      graph.logits = outputs.logits.id;
-      TRY_OK(verify(graph));
-      TRY_OK(check_tensors(source, graph));
-      return graph;
-    }
+    if (source.architecture() == family->gguf) return family;
     known += (known.empty() ? "" : ", ") + std::string(family->gguf);
   }
+  if (source.architecture().empty())
+    return Error{Code::corrupt, "key general.architecture is missing", source.path(),
+                 "the file is damaged or was made by a broken converter"};
   return Error{Code::unsupported,
                "no model family for architecture '" + source.architecture() + "'", source.path(),
                "this build runs: " + known};
+}
+
+Result<Graph> build_graph(const WeightSource& source, const Config& config) {
+  TRY(const Family* family, find_family(source));
+  TRY_OK(check_keys(source, config, family->keys));
+  Graph graph;
+  const Outputs outputs = family->build(config, Builder(graph, source));
+  graph.hidden = outputs.hidden.id;
+  graph.logits = outputs.logits.id;
+  TRY_OK(verify(graph));
+  TRY_OK(check_tensors(source, graph));
+  return graph;
 }
 
 }  // namespace quern
