@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "engine/sample/check_options.h"
 
 namespace quern {
@@ -144,7 +145,7 @@ struct GenerationDefaults::Reader {
     std::ifstream in(path, std::ios::binary);
     const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     if (!in) return pass_over("all of it", "it cannot be read");
-    const Json config = Json::parse(text, nullptr, false);
+    const Json config = Json::parse(without_mark(text), nullptr, false);
     if (!config.is_object()) return pass_over("all of it", "it is no JSON object");
     read_json(config);
   }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace quern {
 namespace {
 
@@ -42,7 +44,9 @@ Result<const GrammarEngine*> Grammars::engine() {
 Result<Grammars::Made> Grammars::make(const GrammarSpec& spec) {
   if (spec.kind == GrammarKind::none) return Made();
   TRY(const GrammarEngine* const compiler, engine());
-  TRY(Grammar grammar, compiler->compile(spec));
+  GrammarSpec plain = spec;
+  if (spec.kind != GrammarKind::regex) plain.text = without_mark(spec.text);  // as files have it
+  TRY(Grammar grammar, compiler->compile(plain));
   std::vector<std::string> notes = grammar.notes();
   return Made{[grammar = std::move(grammar)] {
                 return std::make_unique<GrammarConstraint>(GrammarMatcher::make(grammar));

@@ -9,6 +9,7 @@
 
 #include "api/vocabulary_from_gguf.h"
 #include "base/mapped_file.h"
+#include "base/utf8.h"
 #include "text/utf8_stream.h"
 
 namespace quern {
@@ -29,7 +30,9 @@ Result<std::string> read_text_file(const fs::path& path) {
   TRY(const MappedFile file, MappedFile::open(path.string()));
   if (file.bytes().size() > kMostBytes)
     return Error{Code::corrupt, "larger than any tokenizer", path.string(), ""};
-  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size());
+  return std::string(without_mark(text));
 }
 
 Error no_template(const std::string& path) {

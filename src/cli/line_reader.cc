@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/utf8.h"
 #include "cli/signals.h"
 
 namespace quern::cli {
@@ -27,6 +28,7 @@ InputLine LineReader::take(size_t length, bool whole) {
   InputLine line{.number = ++number_, .begin = position_, .whole = whole};
   line.too_long = skipping_ || length > most_;
   if (!line.too_long) line.text = buffer_.substr(0, length);
+  if (number_ == 1) line.text = without_mark(line.text);
   const size_t gone = length + (whole ? 1 : 0);
   buffer_.erase(0, gone);
   position_ += skipped_ + static_cast<int64_t>(gone);
@@ -78,8 +80,10 @@ std::optional<int64_t> count_lines(int fd) {
   while (true) {
     const ssize_t got = pread(fd, bytes.data(), bytes.size(), at);
     if (got <= 0) break;
+    const std::string_view head(bytes.data(), static_cast<size_t>(got));
+    ssize_t i = at == 0 ? got - std::ssize(without_mark(head)) : 0;
     at += got;
-    for (ssize_t i = 0; i < got; ++i) {
+    for (; i < got; ++i) {
       const char c = bytes[static_cast<size_t>(i)];
       if (c == '\n') {
         lines += !blank;

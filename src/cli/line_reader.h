@@ -10,7 +10,8 @@
 namespace quern::cli {
 
 struct InputLine {
-  std::string text;    // without its newline; empty where it is too long
+  std::string text;    // without its newline, and the first without a byte order mark; empty where
+                       // it is too long
   int64_t number = 0;  // from 1
   int64_t begin = 0;   // byte in the file
   bool whole = true;   // a newline ends it

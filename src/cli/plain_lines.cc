@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "base/utf8.h"
 #include "cli/line_source.h"
 #include "cli/signals.h"
 
@@ -30,12 +31,14 @@ class PlainLines : public LineSource {
  private:
   Line take(size_t length, size_t drop) {
     Line line{LineKind::typed, buffer_.substr(0, length)};
+    if (first_) line.text = without_mark(line.text);
+    first_ = false;
     buffer_.erase(0, drop);
     return line;
   }
 
   std::string buffer_;
-  bool ended_ = false;
+  bool ended_ = false, first_ = true;
 };
 
 }  // namespace

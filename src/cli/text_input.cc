@@ -11,6 +11,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/utf8.h"
 #include "cli/failure.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -36,7 +37,7 @@ Result<std::string> read_all(int fd, const std::string& name) {
     }
     const ssize_t got = read(fd, text.data() + size, kStep);
     text.resize(size + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got == 0) return text;
+    if (got == 0) return std::string(without_mark(text));
     if (got > 0) continue;
     if (errno != EINTR)
       return Error{Code::not_found, std::string("cannot read: ") + std::strerror(errno), name, {}};

@@ -1,4 +1,5 @@
-// Text and token ids as they come in: by argument, file or standard input, byte for byte.
+// Text and token ids as they come in: by argument, file or standard input, byte for byte but for
+// the UTF-8 byte order mark that some editors and shells put before a text.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -30,6 +30,30 @@ TEST(ReadFile, SaysWhyItCannot) {
   EXPECT_FALSE(read_file("/"));  // a folder
 }
 
+// Some editors and shells put a byte order mark before UTF-8.
+TEST(ReadFile, LeavesAByteOrderMarkOut) {
+  const struct {
+    std::string bytes, text;
+  } cases[] = {
+      {"\xef\xbb\xbf{}", "{}"},
+      {"\xef\xbb\xbf", ""},
+      {"\xef\xbb\xbf\xef\xbb\xbfx", "\xef\xbb\xbfx"},  // one: the second is text
+      {"x\xef\xbb\xbf", "x\xef\xbb\xbf"},
+      {"\xef\xbb", "\xef\xbb"},
+      {"\xff\xfe{", "\xff\xfe{"},
+      {"", ""},
+  };
+  const std::string path = testing::TempDir() + "/mark_" + std::to_string(::getpid());
+  for (const auto& c : cases) {
+    std::FILE* file = std::fopen(path.c_str(), "wb");
+    std::fwrite(c.bytes.data(), 1, c.bytes.size(), file);
+    std::fclose(file);
+    EXPECT_EQ(*read_file(path), c.text);
+    EXPECT_EQ(*read_text(std::nullopt, path), c.text);
+  }
+  std::remove(path.c_str());
+}
+
 TEST(ReadFile, TakesEveryByte) {
   const std::string path = testing::TempDir() + "/bytes_" + std::to_string(::getpid());
   const std::string bytes("a\0\r\n\xff tail\n", 11);
