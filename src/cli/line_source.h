@@ -7,11 +7,11 @@
 
 namespace quern::cli {
 
-enum class LineKind { typed, interrupted, end };
+enum class LineKind { typed, interrupted, end, failed };
 
 struct Line {
   LineKind kind = LineKind::end;
-  std::string text;  // without its newline
+  std::string text;  // without its newline; of `failed`: why the input cannot be read
 };
 
 // Not thread-safe.

@@ -1,14 +1,17 @@
 // quern: the program. Finds the verb, runs it, prints its error.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include "cli/exit_code.h"
 #include "cli/failure.h"
+#include "cli/standard_streams.h"
 #include "cli/verbs.h"
 
 namespace quern::cli {
@@ -74,19 +77,41 @@ int run(int argc, const char* const* argv) {
   return code ? *code : report(code.error());
 }
 
+// fmt throws where standard output cannot be written: `output_error` is why.
+int run_to_the_end(int argc, const char* const* argv, int& output_error) {
+  try {
+    return run(argc, argv);
+  } catch (const std::system_error& error) {
+    if (!std::ferror(stdout)) return report({Code::unavailable, error.what(), {}, {}});
+    output_error = error.code().value();
+    return kDone;
+  }
+}
+
+// A full disk or a closed output may show only when the buffer is written. Where writing failed
+// before, nobody has kept why; that the descriptor takes no bytes at all can still be asked.
+int finish_output(int code, int error) {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (!flushed) error = errno;
+  if ((flushed && !std::ferror(stdout)) || code != kDone) return code;
+  if (error == 0 && write(STDOUT_FILENO, "", 0) < 0) error = errno;
+  return report({Code::unavailable,
+                 fmt::format("cannot write the result{}{}", error ? ": " : "",
+                             error ? std::strerror(error) : ""),
+                 "standard output",
+                 {}});
+}
+
 }  // namespace
 }  // namespace quern::cli
 
 int main(int argc, char** argv) {
+  quern::cli::open_standard_streams();
   // A file that would grow beyond the user's limit (ulimit -f) is a write that fails, as on a full
   // disk: whoever writes says so and goes on.
   std::signal(SIGXFSZ, SIG_IGN);
-  int code = quern::cli::run(argc, argv);
-  // A full disk shows only when the buffer is written.
-  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && code == quern::cli::kDone)
-    code = quern::cli::report({quern::Code::unavailable,
-                               std::string("cannot write the result: ") + std::strerror(errno),
-                               "standard output",
-                               {}});
-  return code;
+  int output_error = 0;
+  const int code = quern::cli::run_to_the_end(argc, argv, output_error);
+  return quern::cli::finish_output(code, output_error);
 }

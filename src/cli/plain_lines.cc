@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/utf8.h"
 #include "cli/line_source.h"
@@ -24,7 +25,8 @@ class PlainLines : public LineSource {
       char block[4096];
       const ssize_t got = ::read(STDIN_FILENO, block, sizeof block);
       if (got > 0) buffer_.append(block, static_cast<size_t>(got));
-      if (got == 0 || (got < 0 && errno != EINTR)) ended_ = true;
+      if (got == 0) ended_ = true;
+      if (got < 0 && errno != EINTR) return {LineKind::failed, std::strerror(errno)};
     }
   }
 

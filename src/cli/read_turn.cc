@@ -16,7 +16,7 @@ Line read_quoted(LineSource& lines, std::string rest, const std::string& continu
     if (end != std::string::npos) return {LineKind::typed, text + rest.substr(0, end)};
     text += rest;
     Line next = lines.read(continuation);
-    if (next.kind == LineKind::interrupted) return next;
+    if (next.kind == LineKind::interrupted || next.kind == LineKind::failed) return next;
     if (next.kind == LineKind::end) return {LineKind::typed, std::move(text)};
     text += '\n';
     rest = std::move(next.text);
@@ -33,7 +33,7 @@ Line read_turn(LineSource& lines, const std::string& prompt, const std::string& 
   while (line.text.ends_with('\\')) {
     line.text.back() = '\n';
     const Line next = lines.read(continuation);
-    if (next.kind == LineKind::interrupted) return next;
+    if (next.kind == LineKind::interrupted || next.kind == LineKind::failed) return next;
     if (next.kind == LineKind::end) break;
     line.text += next.text;
   }

@@ -12,6 +12,7 @@
 #include "cli/chat_commands.h"
 #include "cli/conversation.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
 #include "cli/line_source.h"
 #include "cli/model_flags.h"
 #include "cli/readable.h"
@@ -106,6 +107,8 @@ int converse(Chat& chat, LineSource& lines) {
   while (true) {
     const Line turn = read_turn(lines, interactive ? "> " : "", interactive ? ". " : "");
     if (turn.kind == LineKind::end) return chat.exit_code();
+    if (turn.kind == LineKind::failed)
+      return report({Code::not_found, "cannot read: " + turn.text, "standard input", {}});
     if (turn.kind == LineKind::interrupted) {
       if (once || !interactive) return interactive ? kDone : kInterrupted;
       once = true;
