@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "cli/exit_code.h"
+#include "cli/prompt_terminal.h"
 
 namespace quern::cli {
 
@@ -30,7 +31,9 @@ void wake() {
 
 void on_interrupt(int) {
   wake();
-  if (interrupts.fetch_add(1) + 1 >= kPatience) _exit(kInterrupted);
+  if (interrupts.fetch_add(1) + 1 < kPatience) return;
+  restore_terminal();
+  _exit(kInterrupted);
 }
 
 void on_resize(int) {
@@ -60,14 +63,18 @@ bool interrupted() { return interrupts.load() > 0; }
 bool take_interrupt() { return interrupts.exchange(0) > 0; }
 bool take_resize() { return resized.exchange(false); }
 
-bool wait_readable(int fd) {
+bool wait_readable(int fd) { return wait_readable_for(fd, -1) == Wait::readable; }
+
+Wait wait_readable_for(int fd, int milliseconds) {
   pollfd ready[2] = {{fd, POLLIN, 0}, {wake_pipe[0], POLLIN, 0}};
-  if (poll(ready, 2, -1) < 0) return false;  // EINTR
-  if (ready[1].revents == 0) return true;
+  const int n = poll(ready, 2, milliseconds);
+  if (n < 0) return Wait::signal;  // EINTR
+  if (n == 0) return Wait::silence;
+  if (ready[1].revents == 0) return Wait::readable;
   char bytes[64];
   while (read(wake_pipe[0], bytes, sizeof bytes) > 0) {
   }
-  return false;
+  return Wait::signal;
 }
 
 }  // namespace quern::cli

@@ -16,4 +16,8 @@ bool take_resize();     // the terminal changed its size, or the program was res
 // call; ask the flags above.
 bool wait_readable(int fd);
 
+enum class Wait { readable, signal, silence };
+// The same, for so long at most.
+Wait wait_readable_for(int fd, int milliseconds);
+
 }  // namespace quern::cli
