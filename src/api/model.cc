@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <future>
+#include <new>
+#include <system_error>
 
 #include "api/end_tokens.h"
 #include "api/generation_defaults.h"
@@ -17,6 +19,7 @@
 #include "api/stream_state.h"
 #include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
+#include "base/threads.h"
 #include "compile/compile.h"
 #include "compile/packed_cache.h"
 #include "engine/engine_thread.h"
@@ -176,6 +179,8 @@ struct Model::State {
         stop_tokens(tokenizer),
         pooling(pooling_of(source)) {}
 
+  static Result<Model> load(const std::string& path, const LoadOptions& options);
+
   struct Asked {
     Request request;
     std::vector<std::string> notes;  // of its answers
@@ -212,7 +217,32 @@ struct Model::State {
   }
 };
 
+namespace {
+
+// What a load throws, as an error.
+Error refused_load(const std::string& path) {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return {Code::out_of_memory, "memory ran out while the model was loaded", path,
+            "use a smaller model or context, or close other programs"};
+  } catch (const std::system_error& error) {
+    return {Code::unavailable, std::string("cannot start a thread: ") + error.what(), path,
+            "raise the limit on processes"};
+  }
+}
+
+}  // namespace
+
 Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
+  try {
+    return State::load(path, options);
+  } catch (...) {
+    return refused_load(path);
+  }
+}
+
+Result<Model> Model::State::load(const std::string& path, const LoadOptions& options) {
   TRY_OK(check_drafts(options));
   TRY(std::shared_ptr<const WeightSource> source, open_model(path, options.note));
   TRY(const std::shared_ptr<const WeightSource> draft, open_draft(options));
@@ -223,13 +253,14 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   std::vector<std::string> notes;
   auto defaults = GenerationDefaults::read(source->metadata(), source->path(), notes);
   // A large vocabulary takes as long as packing the weights: both at once.
-  auto text = std::async(std::launch::async, [&]() -> Result<std::shared_ptr<State>> {
+  const auto read_text = [&]() -> Result<std::shared_ptr<State>> {
     const Result<Vocabulary> vocabulary = read_vocabulary(*source, &notes);
     if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
     if (draft) TRY_OK(check_same_tokens(*source, vocabulary, *draft));
     return std::make_shared<State>(describe(*source, config), *source, vocabulary,
                                    std::move(defaults), notes);
-  });
+  };
+  auto text = start_thread([&] { return std::async(std::launch::async, read_text); });
   if (draft) {
     TRY(for_compiler.pool, start_pool(for_compiler));  // one of the two works at a time
   }

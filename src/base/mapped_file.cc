@@ -25,6 +25,9 @@ constexpr int64_t kMargin = 1 << 16;  // sizes round up to pages
 Error system_error(const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR)
     return {Code::not_found, "no such file or folder", path, "check the path"};
+  if (error == ENOMEM)
+    return {Code::out_of_memory, "there is no memory for the file", path,
+            "use a smaller model, close other programs, or raise the limit (ulimit -v)"};
   return {Code::unavailable, std::string("cannot read the file: ") + std::strerror(error), path,
           error == EACCES ? "give yourself permission to read it" : ""};
 }

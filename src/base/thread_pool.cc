@@ -1,5 +1,6 @@
 #include "base/thread_pool.h"
 
+#include <new>
 #include <system_error>
 
 #if defined(__x86_64__)
@@ -76,11 +77,17 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int n_threads, std::vector
 Result<> ThreadPool::start_workers() {
   try {
     workers_.reserve(n_threads_ - 1);
-    for (int i = 1; i < n_threads_; ++i)
-      workers_.emplace_back([this, i] {
-        pin(i);
-        work(i);
-      });
+    for (int i = 1; i < n_threads_; ++i) {
+      workers_.push_back(start_thread([&] {
+        return Thread([this, i] {
+          pin(i);
+          work(i);
+        });
+      }));
+    }
+  } catch (const std::bad_alloc&) {
+    return Error{Code::out_of_memory, "there is no memory for a thread's stack", "thread pool",
+                 "use fewer threads, or raise the limit (ulimit -v)"};
   } catch (const std::system_error& error) {  // the pool's destructor ends those already started
     return Error{Code::unavailable, std::string("cannot start a thread: ") + error.what(),
                  "thread pool", "use fewer threads, or raise the limit on processes"};

@@ -6,11 +6,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string_view>
 #include <system_error>
 
 #include "cli/exit_code.h"
 #include "cli/failure.h"
+#include "cli/out_of_memory.h"
 #include "cli/standard_streams.h"
 #include "cli/verbs.h"
 
@@ -81,6 +83,8 @@ int run(int argc, const char* const* argv) {
 int run_to_the_end(int argc, const char* const* argv, int& output_error) {
   try {
     return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return report(out_of_memory());
   } catch (const std::system_error& error) {
     if (!std::ferror(stdout)) return report({Code::unavailable, error.what(), {}, {}});
     output_error = error.code().value();
@@ -105,6 +109,9 @@ int finish_output(int code, int error) {
 
 }  // namespace
 }  // namespace quern::cli
+
+// Before the libraries' own statics are made, which take memory too.
+[[gnu::constructor(101)]] static void watch_memory() { quern::cli::end_where_memory_runs_out(); }
 
 int main(int argc, char** argv) {
   quern::cli::open_standard_streams();

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "base/check.h"
+#include "base/threads.h"
 
 namespace quern {
 
@@ -42,7 +43,7 @@ EngineThread::EngineThread(Executor& executor, EngineOptions options)
     : inbox_(std::make_shared<Ticket::Inbox>()),
       engine_(std::make_unique<Engine>(executor, std::move(options))) {
   context_ = engine_->context();
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread([this] { return std::thread([this] { run(); }); });
 }
 
 EngineThread::~EngineThread() {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/threads.h"
+
 namespace quern {
 
 MaskThread::~MaskThread() {
@@ -15,7 +17,8 @@ MaskThread::~MaskThread() {
 
 void MaskThread::begin(std::vector<Job> jobs) {
   if (jobs.empty()) return;
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  if (!thread_.joinable())
+    thread_ = start_thread([this] { return std::thread([this] { run(); }); });
   {
     const std::lock_guard lock(mutex_);
     jobs_ = std::move(jobs);

@@ -17,6 +17,7 @@ mod grammar_pattern;
 mod grammar_schema;
 mod grammar_tokens;
 mod grammar_tools;
+pub mod memory;
 mod pieces;
 mod pre_tokenizers;
 mod python;

@@ -12,6 +12,7 @@
 
 #include "base/checksum.h"
 #include "base/file_writer.h"
+#include "base/threads.h"
 
 namespace quern {
 namespace {
@@ -78,7 +79,7 @@ PrefixStore::PrefixStore(PrefixStoreOptions options) : options_(std::move(option
   std::error_code failed;
   fs::create_directories(options_.folder, failed);
   scan();
-  writer_ = std::thread([this] { run(); });
+  writer_ = start_thread([this] { return std::thread([this] { run(); }); });
 }
 
 PrefixStore::~PrefixStore() {
