@@ -100,6 +100,7 @@ struct Avx2 {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
   }
   static constexpr int kF64Lanes = 4;
+  QUERN_SIMD __m256d widen_f64(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
   QUERN_SIMD __m256d fma_f64(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) {
     return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};

@@ -66,6 +66,7 @@ struct Avx512 {
   QUERN_SIMD F32x16 div(F32x16 a, F32x16 b) { return _mm512_div_ps(a, b); }
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return _mm512_fmadd_ps(a, b, c); }
   static constexpr int kF64Lanes = 8;
+  QUERN_SIMD __m512d widen_f64(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
   QUERN_SIMD __m512d fma_f64(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
   QUERN_SIMD F32x16 max(F32x16 a, F32x16 b) { return _mm512_max_ps(a, b); }
   QUERN_SIMD F32x16 min(F32x16 a, F32x16 b) { return _mm512_min_ps(a, b); }

@@ -80,6 +80,7 @@ struct Neon : FourRegisters<float32x4_t, int32x4_t, uint32x4_t> {
     return each<F32x16>(QUERN_PART(i) { return vfmaq_f32(c.q[i], a.q[i], b.q[i]); });
   }
   static constexpr int kF64Lanes = 2;
+  QUERN_SIMD float64x2_t widen_f64(const float* p) { return vcvt_f64_f32(vld1_f32(p)); }
   QUERN_SIMD float64x2_t fma_f64(float64x2_t a, float64x2_t b, float64x2_t c) {
     return vfmaq_f64(c, a, b);
   }

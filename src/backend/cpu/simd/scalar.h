@@ -86,9 +86,10 @@ struct Scalar {
   QUERN_SIMD F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
     return each<F32x16>([&](int i) { return fused_multiply_add(a.lane[i], b.lane[i], c.lane[i]); });
   }
-  // The same of f64, in registers of kF64Lanes (simd/wide.h).
+  // The same of f64, in registers of kF64Lanes (simd/wide.h), and as many f32 made f64.
   static constexpr int kF64Lanes = 2;
-  template <class F64>
+  typedef double F64 __attribute__((vector_size(16)));
+  QUERN_SIMD F64 widen_f64(const float* p) { return F64{double{p[0]}, double{p[1]}}; }
   QUERN_SIMD F64 fma_f64(F64 a, F64 b, F64 c) {
     F64 v;
     for (int i = 0; i < kF64Lanes; ++i) v[i] = fused_multiply_add(a[i], b[i], c[i]);

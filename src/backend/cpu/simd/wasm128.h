@@ -100,6 +100,9 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
 
   // The C library's, on integers: exact for all numbers, and slow.
   static constexpr int kF64Lanes = 2;
+  QUERN_SIMD v128_t widen_f64(const float* p) {
+    return wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(p));
+  }
   template <class F64>
   QUERN_SIMD F64 fma_f64(F64 a, F64 b, F64 c) {
     return F64{fused_multiply_add(a[0], b[0], c[0]), fused_multiply_add(a[1], b[1], c[1])};

@@ -1,6 +1,7 @@
 // Vectors of f64 for the exact path, over any vocabulary: 8 lanes in as many registers as the
-// machine needs. The compilers' own vector types have all but one of the operations; that one is
-// V::fma_f64. Every function gives the same bits on every V.
+// machine needs. The compilers' own vector types have most of the operations; V has fma_f64, which
+// they lack, and widen_f64, which GCC 12 puts together from halves. Every function gives the same
+// bits on every V.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -9,7 +10,7 @@
 
 namespace quern::cpu {
 
-// Registers of 2, 4 or 8 lanes, integers of the same size, and as many f32.
+// Registers of 2, 4 or 8 lanes, and integers of the same size.
 template <int kLanes>
 struct F64Registers;
 #define QUERN_F64_REGISTERS(lanes)                               \
@@ -17,7 +18,6 @@ struct F64Registers;
   struct F64Registers<lanes> {                                   \
     typedef double F64 __attribute__((vector_size(8 * lanes)));  \
     typedef int64_t I64 __attribute__((vector_size(8 * lanes))); \
-    typedef float F32 __attribute__((vector_size(4 * lanes)));   \
   };
 QUERN_F64_REGISTERS(2)
 QUERN_F64_REGISTERS(4)
@@ -32,7 +32,6 @@ struct Wide {
   static constexpr int kLanes = 8, kPer = V::kF64Lanes, kRegisters = kLanes / kPer;
   using F64 = typename F64Registers<kPer>::F64;
   using I64 = typename F64Registers<kPer>::I64;
-  using F32 = typename F64Registers<kPer>::F32;
   struct F64x8 {
     F64 q[kRegisters];
   };
@@ -46,8 +45,7 @@ struct Wide {
   }
   // 8 f32, which f64 holds exactly.
   QUERN_SIMD F64x8 widen(const float* p) {
-    return each(
-        QUERN_WIDE_PART(i) { return __builtin_convertvector(read<F32>(p + kPer * i), F64); });
+    return each(QUERN_WIDE_PART(i) { return (F64)V::widen_f64(p + kPer * i); });
   }
   // The first n lanes, 0 <= n <= 8: the rest is 0, or not written.
   QUERN_SIMD F64x8 load_part(const double* p, int64_t n) {
@@ -61,7 +59,7 @@ struct Wide {
     for (int64_t i = 0; i < n; ++i) p[i] = lanes[i];
   }
   QUERN_SIMD F64x8 fill(double x) {
-    return each(QUERN_WIDE_PART(i) { return F64{} + x; });
+    return each(QUERN_WIDE_PART(i) { return every(x); });
   }
 
   QUERN_SIMD F64x8 add(F64x8 a, F64x8 b) {
@@ -91,7 +89,7 @@ struct Wide {
   QUERN_SIMD F64x8 within(F64x8 x, int low, int high, double other) {
     return each(QUERN_WIDE_PART(i) {
       const I64 lane = lanes_of(i);
-      return choose((lane >= low) & (lane < high), x.q[i], F64{} + other);
+      return choose((lane >= low) & (lane < high), x.q[i], every(other));
     });
   }
 
@@ -137,7 +135,7 @@ struct Wide {
     for (const double c : kCoefficients) p = fma(p, r, fill(c));
     return each(QUERN_WIDE_PART(i) {
       const I64 power = ((I64)shifted.q[i] << 52) + (int64_t{1023} << 52);
-      const F64 infinity = F64{} + __builtin_inf();
+      const F64 infinity = every(__builtin_inf());
       return choose(x.q[i] > 709, infinity, p.q[i] * (F64)power);
     });
   }
@@ -153,6 +151,11 @@ struct Wide {
   QUERN_SIMD F64x8 each(F f) {
     F64x8 v;
     QUERN_UNROLL for (int i = 0; i < kRegisters; ++i) v.q[i] = f(i);
+    return v;
+  }
+  QUERN_SIMD F64 every(double x) {
+    F64 v;
+    for (int j = 0; j < kPer; ++j) v[j] = x;
     return v;
   }
   QUERN_SIMD I64 lanes_of(int i) {
