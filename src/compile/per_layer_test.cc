@@ -1,5 +1,5 @@
-// Keys with one value per layer: equal ones are that number, differing ones make a model whose layers
-// differ, and lists of another length are refused.
+// Keys with one value per layer: equal ones are that number, differing ones make a model whose
+// layers differ, and lists of another length are refused.
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -1,6 +1,6 @@
-// The rule of the reader: every key of the architecture's namespace ("llama.*") is read into Config,
-// known to be without effect, or refused by name. A key that nobody looks at could change results
-// and nobody would know.
+// The rule of the reader: every key of the architecture's namespace ("llama.*") is read into
+// Config, known to be without effect, or refused by name. A key that nobody looks at could change
+// results and nobody would know.
 #pragma once
 #include <span>
 #include <string_view>
