@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "api/user_cache.h"
+#include "base/same_name.h"
 
 namespace quern {
 namespace {
@@ -20,8 +21,9 @@ constexpr KnownModel kKnownModels[] = {
 };
 
 const KnownModel* find(std::string_view name) {
-  const auto at = std::find_if(std::begin(kKnownModels), std::end(kKnownModels),
-                               [&](const KnownModel& known) { return known.name == name; });
+  const auto at =
+      std::find_if(std::begin(kKnownModels), std::end(kKnownModels),
+                   [&](const KnownModel& known) { return same_name(known.name, name); });
   return at == std::end(kKnownModels) ? nullptr : at;
 }
 

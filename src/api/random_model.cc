@@ -7,6 +7,7 @@
 #include <new>
 #include <tuple>
 
+#include "base/same_name.h"
 #include "quant/format.h"
 
 namespace quern {
@@ -269,7 +270,7 @@ namespace {
 
 Result<const Format*> find_writable(std::string_view name) {
   for (const Format* format : formats())
-    if (format->encode && info(format->dtype).name == name) return format;
+    if (format->encode && same_name(info(format->dtype).name, name)) return format;
   return Error{Code::invalid_argument,
                "'" + std::string(name) + "' is no format that random weights can be written in",
                {},
@@ -287,7 +288,7 @@ Result<std::unique_ptr<WeightSource>> random_model(
     std::string_view shape, const RandomFormats& formats,
     const std::function<void(double done, std::string_view what)>& progress) {
   const auto* row = std::find_if(std::begin(kShapes), std::end(kShapes),
-                                 [&](const Shape& s) { return s.name == shape; });
+                                 [&](const Shape& s) { return same_name(s.name, shape); });
   if (row == std::end(kShapes))
     return Error{Code::invalid_argument,
                  "'" + std::string(shape) + "' is no known shape",

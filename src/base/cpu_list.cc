@@ -8,6 +8,8 @@
 #include <sched.h>
 #endif
 
+#include "base/same_name.h"
+
 namespace quern {
 namespace {
 
@@ -62,9 +64,9 @@ std::vector<int> allowed_cpus() {
 }
 
 Result<std::vector<int>> pin_cpus(std::string_view text) {
-  if (text == "none") return std::vector<int>();
+  if (same_name(text, "none")) return std::vector<int>();
   const std::vector<int> allowed = allowed_cpus();
-  if (text == "cores") return one_per_core(allowed, kCpuRoot);
+  if (same_name(text, "cores")) return one_per_core(allowed, kCpuRoot);
   const auto cpus = parse_cpu_list(text);
   const auto forbidden = [&](int cpu) { return std::ranges::find(allowed, cpu) == allowed.end(); };
   if (cpus && std::ranges::none_of(*cpus, forbidden)) return *cpus;

@@ -48,7 +48,7 @@ int agreement(const Json& a, const Json& b) {
 
 BenchSetup setup_of(const ModelFlags& flags, const ModelInfo& model) {
   return {.isa = isa_in_use(flags),
-          .numerics = flags.exact ? "exact" : flags.numerics,
+          .numerics = numerics_in_use(flags),
           .model = model.path,
           .n_params = model.n_parameters,
           .n_threads = threads_in_use(flags)};

@@ -8,6 +8,7 @@
 #include "api/user_cache.h"
 #include "backend/cpu/kernels.h"
 #include "base/cpu_features.h"
+#include "base/same_name.h"
 #include "base/thread_pool.h"
 #include "cli/failure.h"
 #include "cli/progress.h"
@@ -17,7 +18,8 @@ namespace quern::cli {
 namespace {
 
 Result<bool> uses_tuning(const ModelFlags& flags) {
-  if (flags.tuning == "on" || flags.tuning == "off") return flags.tuning == "on";
+  for (const bool use : {true, false})
+    if (same_name(flags.tuning, use ? "on" : "off")) return use;
   return Error{Code::invalid_argument,
                fmt::format("no such tuning: '{}'", flags.tuning),
                {},
@@ -92,7 +94,7 @@ void add_compute_flags(Arguments& args, ModelFlags& flags) {
 Result<Numerics> numerics_of(const ModelFlags& flags) {
   if (flags.exact) return Numerics::exact;
   for (const auto numerics : {Numerics::exact, Numerics::fine, Numerics::automatic, Numerics::fast})
-    if (flags.numerics == name(numerics)) return numerics;
+    if (same_name(flags.numerics, name(numerics))) return numerics;
   return Error{Code::invalid_argument,
                fmt::format("no numerics '{}'", flags.numerics),
                {},
@@ -101,7 +103,7 @@ Result<Numerics> numerics_of(const ModelFlags& flags) {
 
 Result<KvKind> kv_of(const ModelFlags& flags) {
   for (const auto kind : {KvKind::automatic, KvKind::bf16, KvKind::f16, KvKind::int8, KvKind::int4})
-    if (flags.kv == name(kind)) return kind;
+    if (same_name(flags.kv, name(kind))) return kind;
   return Error{Code::invalid_argument,
                fmt::format("no kind of keys and values '{}'", flags.kv),
                {},
@@ -119,15 +121,18 @@ Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int
 
 Result<PackedUse> packed_of(const ModelFlags& flags) {
   for (const auto use : {PackedUse::automatic, PackedUse::on, PackedUse::off})
-    if (flags.packed == name(use)) return use;
+    if (same_name(flags.packed, name(use))) return use;
   return Error{Code::invalid_argument,
                fmt::format("no use of packed weights '{}'", flags.packed),
                {},
                "there are: auto, on, off"};
 }
 
-std::string isa_in_use(const ModelFlags& flags) {
-  return flags.isa.empty() ? std::string(cpu::best_kernels(detect_cpu_features()).isa) : flags.isa;
+std::string isa_in_use(const ModelFlags& flags) { return tuning_key(flags.isa, flags.threads).isa; }
+
+std::string numerics_in_use(const ModelFlags& flags) {
+  const auto numerics = numerics_of(flags);
+  return numerics ? name(*numerics) : flags.numerics;
 }
 
 int threads_in_use(const ModelFlags& flags) {

@@ -45,8 +45,9 @@ Result<PackedUse> packed_of(const ModelFlags& flags);  // likewise
 // standard error of records that cannot be read. Errors: invalid_argument (neither on nor off).
 Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int threads);
 
-// What Quern uses when it is left to choose.
+// What Quern uses, by the names it has: of its own choice where it is left to choose.
 std::string isa_in_use(const ModelFlags& flags);
+std::string numerics_in_use(const ModelFlags& flags);
 int threads_in_use(const ModelFlags& flags);
 
 // Resolves and loads with a progress bar. `options` brings what the verb itself decides (context,

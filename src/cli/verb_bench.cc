@@ -9,6 +9,7 @@
 
 #include "api/user_cache.h"
 #include "backend/cpu/limits.h"
+#include "base/same_name.h"
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
 #include "cli/bench_arrivals.h"
@@ -123,7 +124,7 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
 
 BenchSetup setup_of(const WeightSource& source, const Flags& flags, int threads) {
   BenchSetup setup{.isa = isa_in_use(flags.source.model),
-                   .numerics = flags.source.model.exact ? "exact" : flags.source.model.numerics,
+                   .numerics = numerics_in_use(flags.source.model),
                    .model = source.path(),
                    .n_batch = flags.batch,
                    .n_threads = threads};
@@ -198,7 +199,7 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.flag("--json", flags.json, "Print an array, one object a test, with llama-bench's names");
 }
 
-bool random_arrivals_wanted(const Flags& flags) { return flags.arrivals == "random"; }
+bool random_arrivals_wanted(const Flags& flags) { return same_name(flags.arrivals, "random"); }
 
 Result<> refuse(const char* what, const char* fix) {
   return Error{Code::invalid_argument, what, {}, fix};
@@ -212,7 +213,7 @@ bool asks_for_passes(const Flags& flags) {
 
 Result<> check_arrivals(const Flags& flags) {
   if (!random_arrivals_wanted(flags))
-    return flags.arrivals == "together"
+    return same_name(flags.arrivals, "together")
                ? Result<>(Ok{})
                : refuse("no such --arrivals", "there are: together, random");
   if (flags.n_seqs.empty()) return refuse("--arrivals random without --seqs", "add --seqs 8");

@@ -9,6 +9,7 @@
 
 #include "api/known_models.h"
 #include "api/load_text.h"
+#include "base/same_name.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
 #include "cli/model_flags.h"
@@ -105,7 +106,7 @@ Result<Texts> read_texts(const Flags& flags) {
 
 Result<Pooling> pooling_named(const std::string& wanted) {
   for (const auto pooling : {Pooling::automatic, Pooling::mean, Pooling::last, Pooling::cls})
-    if (wanted == name(pooling)) return pooling;
+    if (same_name(wanted, name(pooling))) return pooling;
   return Error{Code::invalid_argument,
                fmt::format("no pooling '{}'", wanted),
                {},

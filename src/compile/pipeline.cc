@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/cpu_list.h"
+#include "base/same_name.h"
 #include "compile/compilation.h"
 #include "models/family.h"
 
@@ -43,8 +44,8 @@ Result<> check_options(const CompileOptions& o) {
     return Error{
         Code::invalid_argument, std::to_string(o.threads) + " threads", "",
         "choose 1 to " + std::to_string(ThreadPool::kMaxThreads) + ", or 0 for one per core"};
-  const auto names_it = [&](const CompileStep& step) { return step.name == o.dump; };
-  if (!o.dump.empty() && o.dump != "all" && std::ranges::none_of(kSteps, names_it)) {
+  const auto names_it = [&](const CompileStep& step) { return same_name(step.name, o.dump); };
+  if (!o.dump.empty() && !same_name(o.dump, "all") && std::ranges::none_of(kSteps, names_it)) {
     std::string known;
     for (const CompileStep& step : kSteps) known += std::string(step.name) + ", ";
     return Error{Code::invalid_argument, "no compile step '" + o.dump + "'", "",
@@ -54,7 +55,7 @@ Result<> check_options(const CompileOptions& o) {
 }
 
 void dump(const Compilation& c, std::string_view step) {
-  const bool wanted = c.options.dump == step || c.options.dump == "all";
+  const bool wanted = same_name(c.options.dump, step) || same_name(c.options.dump, "all");
   if (wanted && c.options.dump_out)
     c.options.dump_out(step, step == "emit" ? cpu::print(c.program) : print(c.graph));
 }

@@ -19,8 +19,10 @@ const cpu::TuningParameter* find_parameter(std::string_view name) {
 
 TuningKey tuning_key(std::string_view isa, int threads) {
   const CpuFeatures features = detect_cpu_features();
+  const cpu::Kernels* named =
+      isa.empty() ? &cpu::best_kernels(features) : cpu::find_kernels(isa, features);
   return {.cpu = features.model,
-          .isa = std::string(isa.empty() ? cpu::best_kernels(features).isa : isa),
+          .isa = std::string(named ? named->isa : isa),
           .threads = threads > 0 ? threads : std::max(1, features.n_cpus),
           .kernels = cpu::kKernelVersion};
 }

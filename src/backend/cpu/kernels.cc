@@ -1,5 +1,7 @@
 #include "backend/cpu/kernels.h"
 
+#include "base/same_name.h"
+
 namespace quern::cpu {
 
 extern const Kernels kScalarKernels;
@@ -52,7 +54,7 @@ const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics,
 
 const Kernels* find_kernels(std::string_view isa, const CpuFeatures& features) {
   for (const Kernels* kernels : kAll) {
-    if (kernels->isa == isa && kernels->supported(features)) return kernels;
+    if (same_name(kernels->isa, isa) && kernels->supported(features)) return kernels;
   }
   return nullptr;
 }

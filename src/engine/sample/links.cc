@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "base/same_name.h"
 #include "engine/sample/passes.h"
 
 namespace quern {
@@ -238,7 +239,8 @@ std::span<const Link> links() { return kLinks; }
 
 const Link* find_link(std::string_view name) {
   for (const Link& link : kLinks) {
-    if (name == link.name || (link.other_name && name == link.other_name)) return &link;
+    if (same_name(name, link.name) || (link.other_name && same_name(name, link.other_name)))
+      return &link;
   }
   return nullptr;
 }
