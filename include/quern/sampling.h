@@ -19,6 +19,9 @@ struct LogitBias {
   float bias;  // added to the logit, -1e9 to 1e9; -infinity: never this token
 };
 
+// -1 in 64 bits: a new seed is drawn for each request.
+inline constexpr uint64_t kRandomSeed = UINT64_MAX;
+
 struct SamplingOptions {
   float temperature = 0.8f;  // 0: the most likely token; only biases, bans, penalties and dry count
   int top_k = 40;            // 0: all
@@ -28,7 +31,9 @@ struct SamplingOptions {
   float presence_penalty = 0;
   float frequency_penalty = 0;
   int penalty_window = 64;  // tokens, of the prompt too; 0: none, -1: the whole sequence
-  uint64_t seed = 0;        // the same seed and request give the same text, alone or in a crowd
+  // The same seed and request give the same text, alone or in a crowd; kRandomSeed: another each
+  // time. Flags and JSON take -2^63 to 2^64 - 1; a negative one is what it is in 64 bits.
+  uint64_t seed = 0;
 
   // Temperature by the entropy of what is left: temperature +- dynatemp_range. 0: off
   float dynatemp_range = 0;

@@ -18,6 +18,15 @@ std::string range_text(int64_t least, int64_t most) {
   return fmt::format("an integer from {} to {}", least, most);
 }
 
+// With a sign or without.
+std::optional<uint64_t> read_64_bits(std::string_view text) {
+  if (const auto number = read_integer(text)) return static_cast<uint64_t>(*number);
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 std::string longest_name(const std::string& flags) {  // "-n,--n-predict" -> "--n-predict"
   const size_t comma = flags.rfind(',');
   return comma == std::string::npos ? flags : flags.substr(comma + 1);
@@ -150,11 +159,10 @@ void Arguments::integer(const std::string& flags, std::optional<int>& target, in
 void Arguments::integer(const std::string& flags, std::optional<uint64_t>& target,
                         const std::string& help) {
   state_->add(flags, help, "N", [this, &target, flags](const std::string& value) {
-    uint64_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size())
-      return state_->refuse(longest_name(flags), value, "an integer from 0 to 2^64 - 1");
-    target = number;
+    const auto number = read_64_bits(value);
+    if (!number)
+      return state_->refuse(longest_name(flags), value, "an integer from -2^63 to 2^64 - 1");
+    target = *number;
     return true;
   });
 }

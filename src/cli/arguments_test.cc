@@ -77,15 +77,50 @@ TEST(Arguments, LastOfARepeatedFlagCounts) {
   EXPECT_EQ(values.threads, 4);
 }
 
+TEST(Arguments, ASeedIsAny64Bits) {
+  const std::pair<const char*, uint64_t> rows[] = {
+      {"0", 0},
+      {"-1", UINT64_MAX},
+      {"18446744073709551615", UINT64_MAX},
+      {"-2", UINT64_MAX - 1},
+      {"9223372036854775807", INT64_MAX},
+      {"9223372036854775808", 1ull << 63},
+      {"-9223372036854775808", 1ull << 63},
+  };
+  for (const auto& [typed, seed] : rows) {
+    Values values;
+    ASSERT_TRUE(*parse(values, {"--seed", typed})) << typed;
+    EXPECT_EQ(values.seed, seed) << typed;
+  }
+}
+
 TEST(Arguments, RefusalsNameTheFlag) {
   const std::vector<std::vector<const char*>> cases = {
-      {"--threads", "0"},   {"--threads", "-2"}, {"--threads", "1025"},
-      {"--threads", "2x"},  {"--threads", ""},   {"--threads", "99999999999999999999"},
-      {"--threads", "1.5"}, {"--threads", " 1"}, {"--seed", "-1"},
-      {"--seed", "1e3"},    {"--heat", "nan"},   {"--heat", "inf"},
-      {"--heat", "-0.1"},   {"--heat", "2.5"},   {"--heat", "1e999"},
-      {"--top-k", "0.5"},   {"--top-k", "-2"},   {"--sizes", "1,,2"},
-      {"--sizes", "1,"},    {"--sizes", "5000"}, {"--nonsense", "1"},
+      {"--threads", "0"},
+      {"--threads", "-2"},
+      {"--threads", "1025"},
+      {"--threads", "2x"},
+      {"--threads", ""},
+      {"--threads", "99999999999999999999"},
+      {"--threads", "1.5"},
+      {"--threads", " 1"},
+      {"--seed", "-9223372036854775809"},
+      {"--seed", "18446744073709551616"},
+      {"--seed", "1.0"},
+      {"--seed", ""},
+      {"--seed", "+1"},
+      {"--seed", "1e3"},
+      {"--heat", "nan"},
+      {"--heat", "inf"},
+      {"--heat", "-0.1"},
+      {"--heat", "2.5"},
+      {"--heat", "1e999"},
+      {"--top-k", "0.5"},
+      {"--top-k", "-2"},
+      {"--sizes", "1,,2"},
+      {"--sizes", "1,"},
+      {"--sizes", "5000"},
+      {"--nonsense", "1"},
       {"--threads"},
   };
   for (const auto& words : cases) {

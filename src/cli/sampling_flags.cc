@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <random>
 #include <string_view>
 #include <variant>
 
+#include "base/same_name.h"
 #include "cli/failure.h"
+#include "engine/sample/random.h"
 
 namespace quern::cli {
 
@@ -96,11 +97,6 @@ std::string help_of(const Row& row) {
   return fmt::format("{} [{:.6g}]", row.help, value_of(kSamplingDefaults, row.field));
 }
 
-uint64_t random_seed() {
-  std::random_device device;
-  return static_cast<uint64_t>(device()) << 21 ^ device();  // below 2^53: exact in any JSON reader
-}
-
 // "15043=-1.5", "15043=-inf"
 Result<LogitBias> read_bias(const std::string& text) {
   const size_t at = std::min(text.find('='), text.size());
@@ -135,7 +131,7 @@ void SamplingFlags::add_to(Arguments& args) {
                fmt::format("Tokens to generate at most; -1: until the model ends or the context is "
                            "full [{}]",
                            kDefaultTokens));
-  args.integer("-s,--seed", seed_, "The same seed gives the same text [random]");
+  args.integer("-s,--seed", seed_, "The same seed gives the same text; -1: random [-1]");
   args.texts("--stop", stop_,
              "Ends the answer before this text, or at this control token; may be repeated");
   size_t n_rows = 0;
@@ -176,7 +172,8 @@ Result<GenerateOptions> SamplingFlags::options(const SamplingOptions& base) cons
   }
   if (!breakers_.empty()) {
     options.sampling.dry_breakers = breakers_;
-    std::erase(options.sampling.dry_breakers, "none");
+    std::erase_if(options.sampling.dry_breakers,
+                  [](const std::string& text) { return same_name(text, "none"); });
   }
   for (const std::string& text : biases_) {
     TRY(const LogitBias bias, read_bias(text));
@@ -185,7 +182,7 @@ Result<GenerateOptions> SamplingFlags::options(const SamplingOptions& base) cons
   options.sampling.banned.assign(banned_.begin(), banned_.end());
   options.sampling.allowed.assign(allowed_.begin(), allowed_.end());
   if (samplers_) options.sampling.samplers = split(*samplers_);
-  options.sampling.seed = seed_ ? *seed_ : random_seed();
+  options.sampling.seed = drawn_seed(seed_.value_or(kRandomSeed));
   options.max_tokens = max_tokens_.value_or(kDefaultTokens);
   if (std::ranges::any_of(stop_, &std::string::empty))
     return Error{Code::invalid_argument, "--stop is empty", {}, "give it a text, or leave it out"};

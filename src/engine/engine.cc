@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/utf8.h"
 #include "engine/sample/check_options.h"
+#include "engine/sample/random.h"
 
 namespace quern {
 namespace {
@@ -122,9 +123,10 @@ Result<RequestId> Engine::submit(Request request) {
   }
   const SampleTokens tokens = vocabulary_.resolve(request.options.sampling);
   const RequestId first = next_id_;
+  const uint64_t seed = drawn_seed(request.options.sampling.seed);
   for (int i = 0; i < n; ++i) {
     SamplingOptions sampling = request.options.sampling;
-    sampling.seed += static_cast<uint64_t>(i);
+    sampling.seed = seed + static_cast<uint64_t>(i);
     shares_.enter(request.options.client);
     auto sequence = std::make_unique<Sequence>(
         next_id_, i + 1 < n ? request : std::move(request),

@@ -48,9 +48,9 @@ typedef struct {
   size_t size;
 } quern_text_ranges;
 
-/* Where memory runs out in a call of this library, `end` is called with the bytes that were refused.
- * It must allocate nothing and not return: the call cannot go on. Without one (NULL) the process
- * aborts. For all of the process. */
+/* Where memory runs out in a call of this library, `end` is called with the bytes that were
+ * refused. It must allocate nothing and not return: the call cannot go on. Without one (NULL) the
+ * process aborts. For all of the process. */
 void quern_text_on_out_of_memory(void (*end)(size_t bytes));
 
 void quern_text_free_bytes(quern_text_bytes bytes);

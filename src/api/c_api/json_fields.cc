@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/same_name.h"
+
 namespace quern::c_api {
 namespace {
 
@@ -46,7 +48,7 @@ Result<> read_name(const E (&all)[n], const Json& value, const At& at, E& out) {
   if (!value.is_string()) return wrong_type(value, at, "a name");
   std::string known;
   for (const E one : all) {
-    if (value.get_ref<const std::string&>() == name(one)) {
+    if (same_name(value.get_ref<const std::string&>(), name(one))) {
       out = one;
       return Ok{};
     }
@@ -125,8 +127,12 @@ Result<> read_value(const Json& value, const At& at, int& out) {
 Result<> read_value(const Json& value, const At& at, int64_t& out) {
   return read_integer(value, at, out);
 }
+// A seed: all 64 bits, with a sign or without.
 Result<> read_value(const Json& value, const At& at, uint64_t& out) {
-  return read_integer(value, at, out);
+  if (!value.is_number_integer()) return wrong_type(value, at, "a whole number");
+  out = value.is_number_unsigned() ? value.get<uint64_t>()
+                                   : static_cast<uint64_t>(value.get<int64_t>());
+  return Ok{};
 }
 
 Result<> read_value(const Json& value, const At& at, float& out) {

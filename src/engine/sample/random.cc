@@ -1,5 +1,9 @@
 #include "engine/sample/random.h"
 
+#include <random>
+
+#include "quern/sampling.h"
+
 namespace quern {
 namespace {
 
@@ -10,6 +14,12 @@ uint64_t mixed(uint64_t x) {
 }
 
 }  // namespace
+
+uint64_t drawn_seed(uint64_t seed) {
+  if (seed != kRandomSeed) return seed;
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 21 ^ device();
+}
 
 double uniform(uint64_t seed, uint64_t n) {
   constexpr uint64_t kGolden = 0x9e3779b97f4a7c15u;

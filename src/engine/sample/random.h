@@ -5,6 +5,9 @@
 
 namespace quern {
 
+// `seed` itself, or a new one for kRandomSeed: below 2^53, so exact in any JSON reader.
+uint64_t drawn_seed(uint64_t seed);
+
 // Uniform in [0, 1), the n-th of `seed`: SplitMix64 (Steele, Lea, Flood 2014) by counter, started
 // at the mixed seed so that neighbouring seeds have nothing in common.
 double uniform(uint64_t seed, uint64_t n);
