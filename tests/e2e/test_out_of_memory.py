@@ -14,7 +14,7 @@ REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
 REQUEST["body"] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
 
-# What is run, and the least limit where it may come to an end with its work done.
+# What is run at each limit.
 VERBS = {
     "version": ["version"],
     "help": ["run", "--help"],
@@ -33,7 +33,7 @@ VERBS = {
 }
 # Below 28 MiB the system cannot load the program, and says so itself. Between 120 and 320 MiB a
 # model's text and weights are read at once, on two threads.
-LIMITS = [*range(28, 120, 13), *range(120, 320, 8), *range(320, 600, 40), 1000]
+LIMITS = [*range(28, 120, 13), *range(120, 320, 12), *range(320, 600, 40), 1000]
 
 
 @pytest.fixture
