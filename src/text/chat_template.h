@@ -1,5 +1,5 @@
-// Chat templates (Jinja), rendered as transformers renders them, by minijinja (rust/text), with
-// fuel and recursion limits.
+// Chat templates (Jinja): a template renders to the text that jinja2 gives it in transformers, or
+// to an error, within limits on steps, memory and nesting (rust/text/src/jinja).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -39,8 +39,9 @@ class ChatTemplate {
                                     std::string_view pad_token = "");
 
   // messages: a JSON array as in OpenAI's chat API. Errors: invalid_argument (what raise_exception
-  // said, bad JSON), unsupported (a filter or function that is not there), out_of_memory (fuel or
-  // recursion limit).
+  // said, what Python would raise, bad JSON), unsupported (a filter, test or function that is not
+  // there, or a text that depends on more than the template and its data, such as an address),
+  // out_of_memory (a limit).
   Result<ChatRender> render(std::string_view messages_json,
                             const RenderOptions& options = {}) const;
 

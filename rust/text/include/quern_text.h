@@ -1,9 +1,9 @@
-/* Tokenizers, chat templates and grammars from Rust (crates tokenizers, minijinja, llguidance), as
- * a small C ABI. Used by src/text only. Texts are bytes with a length; nothing is NUL-terminated. A
- * call that can fail returns a quern_text_code and, when that is not QUERN_TEXT_OK, a message in
- * *error that the caller frees with quern_text_free_bytes. Handles are immutable after construction
- * and may be used by any number of threads. No panic crosses this line: it comes back as
- * QUERN_TEXT_INTERNAL. */
+/* Tokenizers, chat templates and grammars from Rust (the crates tokenizers and llguidance, and a
+ * Jinja engine), as a small C ABI. Used by src/text only. Texts are bytes with a length; nothing is
+ * NUL-terminated. A call that can fail returns a quern_text_code and, when that is not
+ * QUERN_TEXT_OK, a message in *error that the caller frees with quern_text_free_bytes. Handles are
+ * immutable after construction and may be used by any number of threads. No panic crosses this
+ * line: it comes back as QUERN_TEXT_INTERNAL. */
 #ifndef QUERN_TEXT_H
 #define QUERN_TEXT_H
 #include <stddef.h>

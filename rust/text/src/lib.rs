@@ -1,7 +1,8 @@
 //! Tokenizers, chat templates and grammars for Quern, behind the C ABI of include/quern_text.h.
 //!
-//! The crates `tokenizers`, `minijinja` and `llguidance` do the work; what stands here turns GGUF vocabularies
-//! into `tokenizers` parts, tells typed text from the template's own, makes schemas strict, and keeps bounds.
+//! The crates `tokenizers` and `llguidance` do the work for the first and the last; jinja/ renders templates. What
+//! else stands here turns GGUF vocabularies into `tokenizers` parts, tells typed text from the template's own,
+//! makes schemas strict, and keeps bounds.
 
 // Every exported function takes pointers from C; what they must point at is said in the header.
 #![allow(clippy::missing_safety_doc)]
@@ -17,10 +18,10 @@ mod grammar_pattern;
 mod grammar_schema;
 mod grammar_tokens;
 mod grammar_tools;
+mod jinja;
 pub mod memory;
 mod pieces;
 mod pre_tokenizers;
-mod python;
 mod sentencepiece;
 mod template;
 pub mod template_abi;

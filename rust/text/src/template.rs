@@ -1,26 +1,30 @@
-//! Chat templates: minijinja, set up so that it renders as transformers does, with bounds.
+//! Chat templates: the engine of jinja/, set up as transformers sets up jinja2, with bounds.
 
 use crate::error::{Error, Result};
-use crate::python;
+use crate::jinja::ast::Template as Parsed;
+use crate::jinja::context::{Context, Limits};
+use crate::jinja::error::{Error as JinjaError, Kind, Result as JinjaResult};
+use crate::jinja::json::{self, value_from_json};
+use crate::jinja::value::Value;
 use crate::typed;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{merge_maps, Value, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
-use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// Instructions one rendering may take; a long chat of a thousand messages takes some hundred thousand.
+/// Steps one rendering may take; a long chat of a thousand messages takes some hundred thousand.
 pub const FUEL: u64 = 10_000_000;
 /// Nested macro calls and blocks.
 pub const RECURSION_LIMIT: usize = 200;
 pub const MAX_SOURCE_BYTES: usize = 1 << 20;
 pub const MAX_INPUT_BYTES: usize = 64 << 20;
 pub const MAX_OUTPUT_BYTES: usize = 64 << 20;
-
-const NAME: &str = "chat_template";
+/// Strings and lists that a template makes on the way.
+pub const MAX_VALUE_BYTES: u64 = 512 << 20;
+/// Of the template's line that an error message shows.
+const SHOWN_LINE: usize = 100;
 
 pub struct Template {
-    environment: Environment<'static>,
+    parsed: Arc<Parsed>,
+    source: String,
     /// The strings the template itself names, for typed.rs.
     literals: Vec<String>,
     /// bos_token and its like; a token that is not there is undefined, as in transformers.
@@ -50,118 +54,37 @@ pub struct Data {
     pub kwargs: serde_json::Value,
 }
 
-/// What raise_exception said; kept apart from minijinja's own complaints.
-#[derive(Debug)]
-struct Raised(String);
-
-impl std::fmt::Display for Raised {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+/// The message with the template's line, quoted.
+fn describe(error: &JinjaError, source: &str) -> String {
+    if error.line == 0 || error.kind == Kind::Raised {
+        return error.message.clone();
     }
-}
-impl std::error::Error for Raised {}
-
-fn raise_exception(message: String) -> std::result::Result<Value, minijinja::Error> {
-    Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
-}
-
-/// In Jinja a string and a mapping are sequences and iterable too.
-fn is_sequence(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map | ValueKind::Undefined)
-}
-fn is_iterable(value: &Value) -> bool {
-    matches!(
-        value.kind(),
-        ValueKind::Seq | ValueKind::String | ValueKind::Map | ValueKind::Iterable | ValueKind::Undefined
-    )
+    let source = source.replace("\r\n", "\n").replace('\r', "\n");
+    let line = source.split('\n').nth(error.line as usize - 1).unwrap_or("").trim();
+    let shown: String = line.chars().take(SHOWN_LINE).collect();
+    let cut = if shown.len() < line.len() { "..." } else { "" };
+    format!("{} (line {}: {shown}{cut})", error.message, error.line)
 }
 
-fn environment() -> Result<Environment<'static>> {
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.map_err(|e| Error::internal(describe(&e)))?);
-    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_unknown_method_callback(python::method);
-    environment.set_formatter(python::write_value);
-    environment.set_recursion_limit(RECURSION_LIMIT);
-    environment.set_fuel(Some(FUEL));
-    environment.add_filter("tojson", python::tojson);
-    environment.add_function("raise_exception", raise_exception);
-    environment.add_function("cycler", minijinja_contrib::globals::cycler);
-    environment.add_function("joiner", minijinja_contrib::globals::joiner);
-    environment.add_test("sequence", is_sequence);
-    environment.add_test("iterable", is_iterable);
-    Ok(environment)
-}
-
-/// transformers' {% generation %} marks what a model said; it renders its body in a scope of its own.
-fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at + 2);
-        out.push_str(before);
-        rest = tag;
-        let word_at = tag.find(|c: char| !c.is_whitespace() && !"-+".contains(c)).unwrap_or(tag.len());
-        for (name, instead) in [("generation", "with"), ("endgeneration", "endwith")] {
-            let Some(after) = tag[word_at..].strip_prefix(name) else { continue };
-            if after.trim_start().trim_start_matches(['-', '+']).starts_with("%}") {
-                out.push_str(&tag[..word_at]);
-                out.push_str(instead);
-                rest = after;
-            }
-        }
-    }
-    out + rest
-}
-
-fn describe(e: &minijinja::Error) -> String {
-    let mut text = e.detail().map_or_else(|| e.kind().to_string(), |detail| format!("{}: {detail}", e.kind()));
-    if let Some(line) = e.line() {
-        let _ = write!(text, " (line {line})");
-    }
-    text
-}
-
-fn render_error(e: &minijinja::Error) -> Error {
-    let mut cause: Option<&dyn std::error::Error> = Some(e);
-    while let Some(one) = cause {
-        if let Some(Raised(message)) = one.downcast_ref() {
-            return Error::invalid(message.clone());
-        }
-        cause = one.source();
-    }
-    match e.kind() {
-        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-            Error::unsupported(describe(e))
-        }
-        ErrorKind::OutOfFuel => Error::limit(format!("the template took more than {FUEL} steps")),
-        ErrorKind::WriteFailure => Error::limit(format!("the rendered text is longer than {MAX_OUTPUT_BYTES} bytes")),
-        _ if e.detail().is_some_and(|detail| detail.contains("recursion limit")) => {
-            Error::limit(format!("the template nests deeper than {RECURSION_LIMIT}"))
-        }
-        _ => Error::invalid(describe(e)),
+fn render_error(error: &JinjaError, source: &str) -> Error {
+    let message = describe(error, source);
+    match error.kind {
+        Kind::Syntax | Kind::Runtime | Kind::Raised => Error::invalid(message),
+        Kind::Unsupported => Error::unsupported(message),
+        Kind::Limit => Error::limit(message),
     }
 }
 
-/// A buffer that refuses to grow without end.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_OUTPUT_BYTES {
-            return Err(std::io::Error::other("too long"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+fn parse_error(error: &JinjaError, source: &str) -> Error {
+    let message = describe(error, source);
+    match error.kind {
+        Kind::Unsupported => Error::unsupported(message),
+        _ => Error::corrupt(message),
     }
 }
 
-/// transformers fills a message's reasoning_content from older names for it, and thinking for those that read that.
+/// transformers fills a message's reasoning_content from older names for it, and thinking, which then comes
+/// first, for those that read that.
 fn alias_reasoning(messages: &mut serde_json::Value) {
     for message in messages.as_array_mut().into_iter().flatten() {
         let Some(fields) = message.as_object_mut() else { continue };
@@ -169,9 +92,16 @@ fn alias_reasoning(messages: &mut serde_json::Value) {
         let Some(reasoning) = names.iter().find_map(|name| fields.get(*name).filter(|v| !v.is_null())).cloned() else {
             continue;
         };
-        fields.entry("thinking").or_insert_with(|| reasoning.clone());
-        fields.insert("reasoning_content".to_owned(), reasoning);
+        let mut filled = serde_json::Map::new();
+        filled.insert("thinking".to_owned(), reasoning.clone());
+        filled.extend(std::mem::take(fields));
+        filled.insert("reasoning_content".to_owned(), reasoning);
+        *fields = filled;
     }
+}
+
+fn are_objects(value: &serde_json::Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(|item| item.is_object() && !json::is_number(item)))
 }
 
 fn parsed(text: &str, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> Result<serde_json::Value> {
@@ -182,29 +112,11 @@ fn parsed(text: &str, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> 
         return Ok(serde_json::Value::Null);
     }
     let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|e| Error::invalid(format!("{what} are not JSON: {e}")))?;
+        json::parse(text).map_err(|e| Error::invalid(format!("{what} are not JSON: {e}")))?;
     if fits(&value) || value.is_null() {
         Ok(value)
     } else {
         Err(Error::invalid(format!("{what} have the wrong JSON type")))
-    }
-}
-
-/// JSON as template values. serde_json itself bounds the depth (128).
-fn value_of(json: &serde_json::Value) -> Value {
-    match json {
-        serde_json::Value::Null => Value::from(()),
-        serde_json::Value::Bool(value) => Value::from(*value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(value), _) => Value::from(value),
-            (None, Some(value)) => Value::from(value),
-            (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        serde_json::Value::String(text) => Value::from(text.as_str()),
-        serde_json::Value::Array(items) => items.iter().map(value_of).collect(),
-        serde_json::Value::Object(fields) => {
-            Value::from_pairs(fields.iter().map(|(key, field)| (key.as_str(), value_of(field))))
-        }
     }
 }
 
@@ -216,19 +128,17 @@ impl Template {
                 source.len()
             )));
         }
-        let mut environment = environment()?;
-        environment
-            .add_template_owned(NAME, without_generation_tags(source))
-            .map_err(|e| Error::corrupt(describe(&e)))?;
+        let parsed = Parsed::parse(source).map_err(|error| parse_error(&error, source))?;
         let special = special.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-        Ok(Self { environment, literals: typed::literals(source), special })
+        let literals = typed::literals(parsed.strings());
+        Ok(Self { parsed: Arc::new(parsed), source: source.to_owned(), literals, special })
     }
 
     pub fn render(&self, input: &Input) -> Result<Render> {
         let mut data = Data {
-            messages: parsed(input.messages, "messages", serde_json::Value::is_array)?,
-            tools: parsed(input.tools, "tools", serde_json::Value::is_array)?,
-            documents: parsed(input.documents, "documents", serde_json::Value::is_array)?,
+            messages: parsed(input.messages, "messages", are_objects)?,
+            tools: parsed(input.tools, "tools", are_objects)?,
+            documents: parsed(input.documents, "documents", are_objects)?,
             kwargs: parsed(input.kwargs, "template variables", serde_json::Value::is_object)?,
         };
         if data.messages.is_null() {
@@ -244,20 +154,24 @@ impl Template {
     }
 
     fn text(&self, data: &Data, input: &Input) -> Result<String> {
-        let now = input.now;
-        let core = Value::from_pairs([
-            ("messages", value_of(&data.messages)),
-            ("tools", value_of(&data.tools)),
-            ("documents", value_of(&data.documents)),
-            ("add_generation_prompt", Value::from(input.add_generation_prompt)),
-            ("strftime_now", Value::from_function(move |format: &str| python::strftime(format, now))),
-        ]);
-        let special = Value::from_pairs(self.special.iter().map(|(name, text)| (*name, text.as_str())));
-        // Of equal names the last wins: further variables may replace bos_token, but not the messages.
-        let all = merge_maps([special, value_of(&data.kwargs), core]);
-        let template = self.environment.get_template(NAME).map_err(|e| render_error(&e))?;
-        let mut out = Bounded(Vec::new());
-        template.render_captured_to(all, &mut out).map_err(|e| render_error(&e))?;
-        String::from_utf8(out.0).map_err(|_| Error::internal("a rendered text that is not UTF-8"))
+        let limits = Limits { fuel: FUEL, bytes: MAX_VALUE_BYTES, recursion: RECURSION_LIMIT };
+        let variables = |_: &mut Context| self.variables(data, input);
+        let rendered = self.parsed.render(limits, input.now, MAX_OUTPUT_BYTES, variables);
+        rendered.map_err(|error| render_error(&error, &self.source))
+    }
+
+    /// Of equal names the last wins: further variables may replace bos_token, but not the messages.
+    fn variables(&self, data: &Data, input: &Input) -> JinjaResult<Vec<(String, Value)>> {
+        let mut all: Vec<(String, Value)> = Vec::new();
+        all.extend(self.special.iter().map(|(name, text)| ((*name).to_owned(), Value::str(text))));
+        for (name, value) in data.kwargs.as_object().into_iter().flatten() {
+            all.push((name.clone(), value_from_json(value)?));
+        }
+        let core = [("messages", &data.messages), ("tools", &data.tools), ("documents", &data.documents)];
+        for (name, value) in core {
+            all.push((name.to_owned(), value_from_json(value)?));
+        }
+        all.push(("add_generation_prompt".to_owned(), Value::Bool(input.add_generation_prompt)));
+        Ok(all)
     }
 }

@@ -10,6 +10,7 @@
 //! looks for it treats as its own. A string that bears no marks at all is protected by its words: wherever
 //! they occur in the text they count as typed.
 
+use crate::jinja::json;
 use crate::template::Data;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
@@ -18,31 +19,10 @@ use std::ops::Range;
 /// Renderings the search may take beyond the first two.
 const MAX_TRIALS: usize = 96;
 
-/// The string literals of a template's source: what it may compare with.
-pub fn literals(source: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for tag in source.split("{%").flat_map(|part| part.split("{{")).skip(1) {
-        let mut rest = tag.chars();
-        while let Some(quote) = rest.find(|c| matches!(c, '\'' | '"')) {
-            let mut literal = String::new();
-            while let Some(c) = rest.next() {
-                match c {
-                    '\\' => match rest.next() {
-                        Some('n') => literal.push('\n'),
-                        Some('t') => literal.push('\t'),
-                        Some('r') => literal.push('\r'),
-                        Some(other) => literal.push(other),
-                        None => {}
-                    },
-                    c if c == quote => break,
-                    c => literal.push(c),
-                }
-            }
-            if !literal.trim().is_empty() {
-                found.push(literal.trim().to_owned());
-            }
-        }
-    }
+/// What a template may compare with: its string literals.
+pub fn literals<'a>(strings: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let trimmed = strings.map(str::trim).filter(|literal| !literal.is_empty());
+    let mut found: Vec<String> = trimmed.map(str::to_owned).collect();
     found.sort();
     found.dedup();
     found
@@ -88,6 +68,7 @@ fn visit_strings(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
     match value {
         Value::String(text) => visit(text),
         Value::Array(items) => items.iter_mut().for_each(|item| visit_strings(item, visit)),
+        number if json::is_number(number) => {}
         Value::Object(fields) => {
             for (key, mut field) in std::mem::take(fields) {
                 let mut key = key;
@@ -120,6 +101,11 @@ fn unmark(text: &str, mark: char) -> (String, Vec<Range<usize>>) {
         if c != mark {
             last = bare.len();
             bare.push(c);
+            continue;
+        }
+        // A template that turned text around or took parts of it leaves marks that follow no character of their own.
+        let behind = ranges.last().map_or(0, |range| range.end);
+        if bare.len() == behind {
             continue;
         }
         match ranges.last_mut() {
