@@ -1,6 +1,7 @@
 """The table of small templates (cases/*.txt) and chat templates (cases/chats): reading, and running it against jinja2.
 
-    python tests/jinja/table.py [TOPIC...]     one line for each entry that differs, then one for each topic
+    python tests/jinja/table.py [TOPIC...]            each entry that differs, then one line for each topic
+    python tests/jinja/table.py --against PYTHON      entries that jinja2 renders otherwise with that interpreter
 
 A line of cases/TOPIC.txt is one template, or several with " ;; " between them. In it ⏎ is a newline, ␍ a carriage return, ⇥ a tab, ␣ a space where an
 editor would lose one. After " ‖ " comes a JSON object of further variables; messages, tools, documents,
@@ -13,9 +14,12 @@ add_generation_prompt and now go where a request has them. A line beginning with
 import argparse
 import itertools
 import json
+import os
 import re
+import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,32 +155,62 @@ def shown(answer):
     return text if len(text) <= 300 else text[:300] + "..."
 
 
-def run(chosen, pair):
+def run(chosen, workers=None):
+    """Results in the order of the entries; the workers share them."""
+    chosen = [entry for entry in chosen if sys.version_info[:2] >= entry.python]
+    workers = workers or min(4, os.cpu_count() or 1)
+
+    def part(first):
+        with engine.Pair() as pair:
+            for entry in chosen[first::workers]:
+                want, got = pair.answers(entry.case)
+                yield Result(entry, want, got, engine.verdict(want, got))
+
+    with ThreadPoolExecutor(workers) as pool:
+        parts = [iter(done) for done in pool.map(lambda first: list(part(first)), range(workers))]
+    return [next(parts[i % workers]) for i in range(len(chosen))]
+
+
+def compare_pythons(chosen, other):
+    """Entries whose result is another one with another Python."""
+    here, there = engine.Program(engine.reference_program()), engine.Program(engine.reference_program(other))
+    script = "import sys; print(*sys.version_info[:2])"
+    version = tuple(map(int, subprocess.run([other, "-c", script], capture_output=True, check=True).stdout.split()))
+    differing = 0
     for entry in chosen:
-        if sys.version_info[:2] >= entry.python:
-            want, got = pair.answers(entry.case)
-            yield Result(entry, want, got, engine.verdict(want, got))
+        if entry.python > version:
+            continue
+        here.send(entry.case), there.send(entry.case)
+        one, two = here.receive(), there.receive()
+        same = one.get("text") == two.get("text") and one.get("open") == two.get("open")
+        if not same:
+            differing += 1
+            print(f"{entry.where}: {entry.line}\n    here:  {shown(one)}\n    there: {shown(two)}")
+    here.stop(), there.stop()
+    print(f"{differing} entries differ")
+    return 1 if differing else 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("topic", nargs="*")
     parser.add_argument("--brief", action="store_true", help="the topics alone")
+    parser.add_argument("--against", metavar="PYTHON", help="another interpreter that has jinja2")
     options = parser.parse_args()
-    declared, counts, problems = gaps(), Counter(), Counter()
-    with engine.Pair() as pair:
-        for result in run((e for e in entries() if not options.topic or e.topic in options.topic), pair):
-            counts[result.entry.topic, result.verdict] += 1
-            counts[result.entry.topic] += 1
-            problem = result.problem(declared)
-            problems[result.entry.topic] += problem is not None
-            if problem and not options.brief:
-                print(result.describe(problem))
-    topics = [topic for topic in counts if isinstance(topic, str)]
-    for topic in topics:
-        each = ", ".join(f"{n} {v}" for (t, v), n in ((k, n) for k, n in counts.items() if k not in topics) if t == topic)
-        print(f"{topic}: {counts[topic]} entries, {problems[topic]} problems ({each})")
-    print(f"{sum(counts[t] for t in topics)} entries, {sum(problems.values())} problems")
+    chosen = [entry for entry in entries() if not options.topic or entry.topic in options.topic]
+    if options.against:
+        return compare_pythons(chosen, options.against)
+    declared, counts, problems = gaps(), defaultdict(Counter), Counter()
+    for result in run(chosen):
+        counts[result.entry.topic][result.verdict] += 1
+        problem = result.problem(declared)
+        problems[result.entry.topic] += problem is not None
+        if problem and not options.brief:
+            print(result.describe(problem))
+    for topic, verdicts in counts.items():
+        each = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
+        print(f"{topic}: {sum(verdicts.values())} entries, {problems[topic]} problems ({each})")
+    print(f"{len(chosen)} entries, {sum(problems.values())} problems")
     return 1 if sum(problems.values()) else 0
 
 
