@@ -1,6 +1,6 @@
 """Every entry of the table, rendered by Quern and by jinja2: the same text, or an error from both."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import engine
 import pytest
@@ -29,10 +29,10 @@ def test_entries_render_as_jinja2_renders_them(results, topic):
 
 
 def test_the_table_is_whole():
-    """Most entries render a text, none is there twice, and every declared gap is one of them."""
-    lines = Counter(entry.line for entry in ENTRIES)
+    """It has not lost whole files, and every declared gap is one of its entries."""
+    lines = {entry.line for entry in ENTRIES}
     assert len(lines) > 10000
-    assert set(table.gaps()) <= set(lines)
+    assert set(table.gaps()) <= lines
 
 
 def test_most_entries_render_a_text(results):
@@ -55,8 +55,7 @@ def test_the_worst_templates_end_in_an_error_and_leave_the_program_running():
         "{% block a %}{{ self.a() }}{% endblock %}",
         "{% set x = 'a' %}{% set ns = namespace(x=x) %}{% for i in range(64) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
         "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x='') %}{% for i in range(90000) %}{% set ns.x = ns.x|safe %}{% endfor %}"
-        "{{ ns.x == ns.x }}{{ '(' * 100000 }}" + "{{ x" * 2,
+        "{% set ns = namespace(x='') %}{% for i in range(90000) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ ns.x == ns }}",
         "{{ " + "(" * 50000 + "1" + ")" * 50000 + " }}",
         "{{ " + "[" * 50000 + "]" * 50000 + " }}",
         "{{ " + "not " * 50000 + "1 }}",
