@@ -59,7 +59,7 @@ FORMS = {
     ],
     "float": [
         "0.5", "2.5", "-1.25", "1e3", "{int} / {number}", "{int}|float", "{float} + {int}", "{float} * {int}", "{any}|float",
-        "{float}|round", "{float}|round(1)", "{float}|round({int}, 'ceil')", "{var}", "-{float}", "{float} // {int}", "{float} % 2",
+        "{float}|round", "{float}|round(1)", "{float}|round({small}, 'ceil')", "{var}", "-{float}", "{float} // {int}", "{float} % 2",
     ],
     "bool": [
         "true", "false", "{any} == {any}", "{any} != {any}", "{int} {order} {int}", "{str} {compare} {str}", "{float} {order} {int}", "{any} is {test}",

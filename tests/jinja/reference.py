@@ -69,6 +69,9 @@ def checked_name(name):
 class Namespace(jinja2.utils.Namespace):
     """transformers' `namespace`: no attribute begins with an underscore."""
 
+    __module__ = "transformers.utils.chat_template_utils"
+    __qualname__ = "_cached_compile_jinja_template.<locals>.TemplateNamespace"
+
     def __init__(*args, **kwargs):  # no parameter named self: namespace(self=1) is right
         self, args = args[0], args[1:]
         attributes = dict(*args, **kwargs)

@@ -89,7 +89,8 @@ def case_of(line):
 
 def made_case(template, options):
     given = {**VARIABLES, **options}
-    case = {name: text_of(given.pop(name)) for name in REQUEST if given.get(name) is not None}
+    data = {name: given.pop(name, None) for name in REQUEST}
+    case = {name: text_of(value) for name, value in data.items() if value is not None}
     for name in ("add_generation_prompt", "now", "bos", "eos"):
         if name in given:
             case[name] = given.pop(name)
