@@ -30,7 +30,7 @@ MEMORY_BYTES = 1 << 30
 SLOW = ("time", "memory", "recursion")
 UNDETERMINED = ("address", "chance", "surrogate")
 
-ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+ADDRESS = re.compile(r"0x[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)  # of Linux on 64 bits
 
 
 class OutOfTime(BaseException):
