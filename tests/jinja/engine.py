@@ -110,6 +110,10 @@ SILENT = (DIFFERS, RENDERS)  # nobody would notice
 PANIC = re.compile(r"out of (bounds|range for slice)|attempt to |`\w+::\w+\(\)`|char boundary|byte index|already borrowed")
 
 
+# What is not there is unsupported too; but jinja2 has it, where it renders a text.
+MISSING = re.compile(r"UndefinedError|there is no (filter|test)")
+
+
 def is_told(want, message):
     """The words of raise_exception reach the user. That a filter block gave no text, Quern finds out before jinja2."""
     words = want["message"]
@@ -124,7 +128,7 @@ def verdict(want, got):
         return CRASHES
     if want.get("open") in reference.SLOW:
         return OPEN
-    refuses = got.get("error") in ("unsupported", "out of memory")
+    refuses = got.get("error") in ("unsupported", "out of memory") and not MISSING.search(got["message"])
     if "open" in want or "error" in want:
         if "text" in got:
             return RENDERS

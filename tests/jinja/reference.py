@@ -173,6 +173,9 @@ def outcome(case, chance):
         return {"open": "memory"}
     except RecursionError:
         return {"open": "recursion"}
+    except SyntaxError as e:  # of the Python code that jinja2 makes
+        nested = str(e).startswith("too many")
+        return {"open": "recursion"} if nested else {"error": type(e).__name__, "message": str(e)}
     except Exception as e:  # what a template raises is jinja2's, Python's or its own
         message = str(e).encode("utf-8", "replace").decode()
         return {"open": "chance"} if chance.used else {"error": type(e).__name__, "message": message[:500]}

@@ -45,7 +45,7 @@ def test_the_worst_templates_end_in_an_error_and_leave_the_program_running():
     hostile = [
         loop,
         "{{ 'a' * 10 ** 12 }}",
-        "{{ 10 ** 10 ** 10 }}",
+        "{{ 10 ** (10 ** 10) }}",
         "{{ '%999999999999d' % 1 }}",
         "{{ '{:999999999999}'.format(1) }}",
         "{{ 'a'.center(10 ** 13) }}",
