@@ -37,6 +37,8 @@ pub struct Context {
     levels: u32,
     /// Seconds since 1970, UTC, for strftime_now.
     pub now: i64,
+    /// How many items the filter random has drawn.
+    n_draws: u64,
     /// {% autoescape true %}
     pub autoescape: bool,
     /// A constant is being evaluated, as jinja2 does when it compiles.
@@ -53,10 +55,22 @@ impl Context {
             depth: 0,
             levels: 0,
             now,
+            n_draws: 0,
             autoescape: false,
             is_constant: false,
             kept: Vec::new(),
         }
+    }
+
+    /// A number below n (not 0), as if by chance: by the clock and the draws before it, so that a conversation
+    /// rendered again for typed.rs draws the same. SplitMix64 (Steele, Lea, Flood 2014).
+    pub fn draw(&mut self, n: usize) -> usize {
+        self.n_draws += 1;
+        let mut x = (self.now as u64).wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(self.n_draws);
+        x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) % n as u64) as usize
     }
 
     /// Pays for steps. Every loop of this engine over what a template may make long calls this per item.

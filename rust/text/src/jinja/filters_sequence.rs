@@ -103,17 +103,19 @@ pub fn reverse(context: &mut Context, args: Args) -> Result<Value> {
     })
 }
 
-/// Of one item there is no choice. Among more, no text would be the one that Python gives.
+/// One of the items, each as likely as another: any of them is what Python may give.
 pub fn random(context: &mut Context, args: Args) -> Result<Value> {
     let [value] = bind(args, "random", ["seq"], 1)?;
     let value = value.unwrap_or(Value::None);
-    match iterate::length(context, &value)? {
-        0 => Ok(Value::undefined("No random item, sequence was empty.")),
-        1 => match access::subscript(context, &value, &Value::int(0)) {
-            Err(error) if error.is("IndexError") => Ok(Value::undefined("No random item, sequence was empty.")),
-            other => other,
-        },
-        _ => Err(Error::unsupported("the filter random: no two renderings would be the same")),
+    let empty = || Ok(Value::undefined("No random item, sequence was empty."));
+    let n = iterate::length(context, &value)?;
+    if n == 0 {
+        return empty();
+    }
+    let at = Value::int(context.draw(n) as i64);
+    match access::subscript(context, &value, &at) {
+        Err(error) if error.is("IndexError") => empty(),
+        other => other,
     }
 }
 
