@@ -37,7 +37,7 @@ LIST_FILTERS = """sort sort(reverse=true) sort(case_sensitive=true) unique|list 
     map('replace',{str},{str})|list select('in',{list})|list unique(attribute='KEY')|list map('first')|list
     map(attribute=0)|list items|list dictsort dictsort(true) dictsort(by='value') dictsort(reverse=true)""".split()
 FORMATS = ["%s", "%d", "%5s|", "%-4s|", "%05d", "%.2f", "%x", "%r", "%e", "%g", "%+d", "%c", "%%", "%(a)s", "%i", "%.1s"]
-SPECS = ["", ":>5", ":<4", ":^6", ":*^5", ":05", ":.2f", ":x", ":,", ":d", ":s", "!r", "!s:>6", ":+", ":e", ":%", ":.2", "[0]", ".a", "[a]"]
+SPECS = ["", ":>5", ":<4", ":^6", ":*^5", ":>05", ":.2f", ":x", ":,", ":d", ":s", "!r", "!s:>6", ":+", ":e", ":%", ":.2", "[0]", ".a", "[a]"]
 SLICES = ["1:", ":2", "::-1", "-1:", ":-1", "{int}:{int}", "::2", "{int}:", ":{int}", "{int}:{int}:{int}", ":"]
 COMPARE = ["==", "!=", "<", ">", "<=", ">=", "in", "not in"]
 

@@ -30,6 +30,7 @@ SIGNS = str.maketrans({"⏎": "\n", "␍": "\r", "⇥": "\t", "␣": " "})
 PLACE = re.compile("«(\\w+)»")
 REQUEST = ("messages", "tools", "documents")
 NOW = 1721952000  # a Friday in 2024
+OLDEST = (3, 9)  # Python that the tests run on
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Entry:
     where: str
     line: str  # as the file has it, with every «NAME» replaced: what gaps.txt names it by
     case: dict
-    python: tuple = (3, 9)
+    python: tuple = OLDEST
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Reader:
 
     topic: str
     lists: dict = field(default_factory=dict)
-    python: tuple = (3, 9)
+    python: tuple = OLDEST
 
     def directive(self, line):
         name, _, rest = line[1:].partition(" ")
@@ -75,7 +76,7 @@ class Reader:
                 for template in templates.split(" ;; "):
                     for line in self.expanded(template + sign + options):
                         yield Entry(self.topic, where, line, case_of(line), self.python)
-                self.python = (3, 9)
+                self.python = OLDEST
 
 
 def text_of(value):
