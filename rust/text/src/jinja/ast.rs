@@ -257,6 +257,6 @@ pub struct Template {
     pub function: Function,
     pub blocks: Vec<Block>,
     pub constants: Vec<Literal>,
-    /// What jinja2 refuses when it compiles but this engine only when it renders: unknown filters and tests.
+    /// What jinja2 refuses when it compiles but this engine only when it renders: unknown filters and tests, keys without hash.
     pub unknown: Option<super::error::Error>,
 }

@@ -212,8 +212,15 @@ fn slice(context: &mut Context, frame: &Rc<Frame>, parts: &[Option<Expr>; 3]) ->
 
 /// `args` holds what comes first.
 #[inline(never)]
-fn arguments(context: &mut Context, frame: &Rc<Frame>, from: &Arguments, args: &mut Args) -> Result<()> {
-    if from.exprs().next().is_none() {
+/// `caller`: of a call block; it stands behind the keywords that are written, before those of **.
+fn arguments(
+    context: &mut Context,
+    frame: &Rc<Frame>,
+    from: &Arguments,
+    caller: Option<Value>,
+    args: &mut Args,
+) -> Result<()> {
+    if from.exprs().next().is_none() && caller.is_none() {
         return Ok(());
     }
     context.descend()?;
@@ -231,6 +238,12 @@ fn arguments(context: &mut Context, frame: &Rc<Frame>, from: &Arguments, args: &
     for (name, value) in &from.named {
         let value = eval(context, frame, value)?;
         args.named.push((Rc::from(&**name), value));
+    }
+    if let Some(caller) = caller {
+        if args.named.iter().any(|(name, _)| **name == *"caller") {
+            return Err(Error::type_error("got multiple values for keyword argument 'caller'"));
+        }
+        args.named.push((Rc::from("caller"), caller));
     }
     if let Some(rest) = &from.named_rest {
         let rest = eval(context, frame, rest)?;
@@ -250,6 +263,9 @@ fn named_rest(context: &mut Context, rest: &Value, args: &mut Args) -> Result<()
         let Value::Str(name) = key else {
             return Err(Error::type_error("keywords must be strings"));
         };
+        if name.safe {
+            return Err(Error::unsupported("a keyword argument whose name is marked safe"));
+        }
         if args.named[..before].iter().any(|(other, _)| **other == **name) {
             return Err(Error::type_error(format!("got multiple values for keyword argument '{}'", &**name)));
         }
@@ -262,13 +278,7 @@ fn named_rest(context: &mut Context, rest: &Value, args: &mut Args) -> Result<()
 fn call(context: &mut Context, frame: &Rc<Frame>, call: &Call, caller: Option<Value>) -> Result<Value> {
     let callee = eval(context, frame, &call.callee)?;
     let mut args = Args::default();
-    arguments(context, frame, &call.arguments, &mut args)?;
-    if let Some(caller) = caller {
-        if args.named.iter().any(|(name, _)| **name == *"caller") {
-            return Err(Error::type_error("got multiple values for keyword argument 'caller'"));
-        }
-        args.named.push((Rc::from("caller"), caller));
-    }
+    arguments(context, frame, &call.arguments, caller, &mut args)?;
     match &callee {
         // A function that is not there is one that this engine does not have.
         Value::Undefined(undefined) if !undefined.unsafe_access => Err(Error::unsupported(undefined.used().message)),
@@ -299,7 +309,7 @@ fn apply(
         (None, None) => return Err(Error::unsupported("a filter without a value")),
     };
     let mut args = Args { positional: vec![value], named: Vec::new() };
-    arguments(context, frame, &apply.arguments, &mut args)?;
+    arguments(context, frame, &apply.arguments, None, &mut args)?;
     match apply.native {
         Some(native) => native(context, args),
         None => Err(unknown(apply, what)),

@@ -258,6 +258,8 @@ enum Work {
     Filter(filters::Native, Args),
     Test(tests::Native, Args),
     Truth,
+    /// There is no filter or test of the name, which is looked up for each item.
+    Unknown(Error),
 }
 
 impl Work {
@@ -272,6 +274,7 @@ impl Work {
             Self::Filter(filter, args) => context.nested(|context| filter(context, with_item(args))),
             Self::Test(test, args) => context.nested(|context| test(context, with_item(args))),
             Self::Truth => Ok(item.clone()),
+            Self::Unknown(error) => Err(error.clone()),
         }
     }
 }
@@ -280,9 +283,9 @@ fn filter_argument_error(message: impl AsRef<str>) -> Error {
     Error::runtime("FilterArgumentError", message)
 }
 
-fn named<T>(found: Option<T>, kind: &str, name: &Value) -> Result<T> {
+fn unknown(kind: &str, name: &Value) -> Work {
     let shown = name.as_str().unwrap_or(name.type_name());
-    found.ok_or_else(|| Error::runtime("TemplateRuntimeError", format!("No {kind} named '{shown}'.")))
+    Work::Unknown(Error::runtime("TemplateRuntimeError", format!("No {kind} named '{shown}'.")))
 }
 
 /// The arguments of map are looked at when its first item is asked for, as its generator does.
@@ -301,7 +304,8 @@ fn map_work(context: &mut Context, mut args: Args) -> Result<Work> {
         return Err(filter_argument_error("map requires a filter argument"));
     }
     let name = args.positional.remove(0);
-    Ok(Work::Filter(named(name.as_str().and_then(filters::find), "filter", &name)?, args))
+    let found = name.as_str().and_then(filters::find);
+    Ok(found.map_or_else(|| unknown("filter", &name), |filter| Work::Filter(filter, args)))
 }
 
 fn test_work(mut args: Args) -> Result<Work> {
@@ -309,7 +313,8 @@ fn test_work(mut args: Args) -> Result<Work> {
         return Ok(Work::Truth);
     }
     let name = args.positional.remove(0);
-    Ok(Work::Test(named(name.as_str().and_then(tests::find), "test", &name)?, args))
+    let found = name.as_str().and_then(tests::find);
+    Ok(found.map_or_else(|| unknown("test", &name), |test| Work::Test(test, args)))
 }
 
 /// The filtered value of a filter whose other arguments are its own.

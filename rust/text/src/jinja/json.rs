@@ -138,7 +138,10 @@ fn number_from_token(token: &str) -> Result<Value> {
 pub fn filter(context: &mut Context, args: Args) -> Result<Value> {
     let names = ["x", "ensure_ascii", "indent", "separators", "sort_keys"];
     let [value, ascii, indent, separators, sort_keys] = bind(args, "tojson", names, 1)?;
+    // Of a str alone, Python looks at neither indent nor separators, but that these are two.
+    let plain = matches!(value, Some(Value::Str(_)));
     let indent = match indent {
+        _ if plain => None,
         None | Some(Value::None) => None,
         Some(Value::Str(indent)) => Some(indent.to_string()),
         Some(width @ (Value::Int(_) | Value::Bool(_))) => {
@@ -155,6 +158,7 @@ pub fn filter(context: &mut Context, args: Args) -> Result<Value> {
         }
         Some(pair) => match iterate::unpack(context, &pair, 2)?.as_slice() {
             [Value::Str(item), Value::Str(key)] => (item.clone(), key.clone()),
+            _ if plain => (Str::from(""), Str::from("")),
             _ => return Err(Error::type_error("the separators must be two strings")),
         },
     };

@@ -8,6 +8,19 @@ use super::{filters, tests};
 /// Filters that jinja2 hands its context, so that it never evaluates them when it compiles.
 const OF_CONTEXT: [&str; 6] = ["map", "random", "reject", "rejectattr", "select", "selectattr"];
 
+const NO_HASH: &str = "a dict with a list or a dict as a key, which has no hash";
+
+/// jinja2 raises TypeError where it evaluates a dict with such a key: where it is reached, and in some places when
+/// it compiles. Nobody wants one, so it is refused wherever it stands.
+fn has_no_hash(key: &Expr) -> bool {
+    match &key.kind {
+        Kind::List(_) | Kind::Dict(_) => true,
+        Kind::Tuple(parts) => parts.iter().any(has_no_hash),
+        Kind::Folded(inside, _) | Kind::Printed(inside, _) => has_no_hash(inside),
+        _ => false,
+    }
+}
+
 /// Puts a constant part into a node of its own.
 fn fold(expr: &mut Expr, node: impl FnOnce(Box<Expr>) -> Kind) {
     let kind = std::mem::replace(&mut expr.kind, Kind::Tuple(Vec::new()));
@@ -102,7 +115,12 @@ impl Resolver<'_> {
                 Ok(false)
             }
             Kind::Tuple(parts) | Kind::List(parts) => self.parts(parts, true, mode),
-            Kind::Dict(items) => self.parts(items.iter_mut().flat_map(|(key, value)| [key, value]), true, mode),
+            Kind::Dict(items) => {
+                if items.iter().any(|(key, _)| has_no_hash(key)) && self.unknown.is_none() {
+                    self.unknown = Some(Error::unsupported(NO_HASH).at(line));
+                }
+                self.parts(items.iter_mut().flat_map(|(key, value)| [key, value]), true, mode)
+            }
             Kind::Not(value) | Kind::Unary(_, value) | Kind::Attribute(value, _) => {
                 self.parts([&mut **value], true, mode)
             }
