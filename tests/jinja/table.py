@@ -8,6 +8,7 @@ editor would lose one. After " ‖ " comes a JSON object of further variables; m
 add_generation_prompt and now go where a request has them. A line beginning with "# " is a comment. Directives:
 
     :each NAME = one ;; two ;; three      «NAME» in later lines of the file stands for each of these in turn
+    :each NAME += four                    and for these
     :python 3.12                          the next line's result is another one before that Python
 """
 
@@ -28,6 +29,7 @@ import engine
 CASES = Path(__file__).resolve().parent / "cases"
 SIGNS = str.maketrans({"⏎": "\n", "␍": "\r", "⇥": "\t", "␣": " "})
 PLACE = re.compile("«(\\w+)»")
+EACH = re.compile(r"(\w+) (\+?=) (.*)")
 REQUEST = ("messages", "tools", "documents")
 NOW = 1721952000  # a Friday in 2024
 OLDEST = (3, 9)  # Python that the tests run on
@@ -53,8 +55,9 @@ class Reader:
     def directive(self, line):
         name, _, rest = line[1:].partition(" ")
         if name == "each":
-            key, values = rest.split(" = ", 1)
-            self.lists[key.strip()] = [value.strip() for value in values.split(" ;; ")]
+            key, sign, values = EACH.fullmatch(rest).groups()
+            more = [value.strip() for value in values.split(" ;; ")]
+            self.lists[key] = more if sign == "=" else self.lists[key] + more
         elif name == "python":
             self.python = tuple(int(part) for part in rest.split("."))
         else:
@@ -67,7 +70,7 @@ class Reader:
             yield PLACE.sub(lambda found: chosen[found.group(1)], line)
 
     def entries(self, text):
-        for number, raw in enumerate(text.splitlines(), 1):
+        for number, raw in enumerate(text.split("\n"), 1):
             if raw.startswith(":"):
                 self.directive(raw)
             elif raw.strip() and not raw.startswith("# "):
@@ -119,7 +122,7 @@ def entries():
 def gaps():
     """{line of an entry: why Quern refuses it}, from cases/gaps.txt: "= reason" lines, and under each its entries."""
     found, why = {}, None
-    for line in (CASES / "gaps.txt").read_text(encoding="utf-8").splitlines():
+    for line in (CASES / "gaps.txt").read_text(encoding="utf-8").split("\n"):
         if line.startswith("= "):
             why = line[2:]
         elif line.strip() and not line.startswith("# "):
