@@ -18,8 +18,8 @@ namespace quern::cpu {
 #define QUERN_REGISTER "+x"
 #elif defined(__aarch64__)
 #define QUERN_REGISTER "+w"
-#else
-#define QUERN_REGISTER "+r"
+#else  // clang cannot keep a vector of WebAssembly in an operand: by way of the first cache
+#define QUERN_REGISTER "+m"
 #endif
 
 // Makes the compiler take a vector for changed, at the cost of no instruction.
