@@ -144,11 +144,12 @@ Result<MachineLimits> Probe::limits() {
     return probe.run ? best_of(kRuns, [&] { return rate_of(probe, kSeconds); }) : 0;
   };
   const ProbeKernels& probe = kernels_.probe;
-  const OperationProbe& int4 = probe.int4.run ? probe.int4 : probe.int8;
   limits.int8_gops = best_rate(probe.int8);
   limits.int8_by = probe.int8.instructions;
-  limits.int4_gops = probe.int4.run ? best_rate(int4) : limits.int8_gops;
-  limits.int4_by = int4.instructions;
+  const double int4_gops = best_rate(probe.int4);
+  const bool int4_is_faster = int4_gops > limits.int8_gops;
+  limits.int4_gops = int4_is_faster ? int4_gops : limits.int8_gops;
+  limits.int4_by = int4_is_faster ? probe.int4.instructions : limits.int8_by;
   limits.int8_tiles_gops = best_rate(probe.int8_tiles);
   limits.f32_gflops = best_rate(probe.f32);
   limits.bf16_gflops = best_rate(probe.bf16);

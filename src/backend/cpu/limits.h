@@ -17,8 +17,8 @@ struct MachineLimits {
   double l2_gbps = 0;    // likewise from the second cache and
   double l3_gbps = 0;    // from the third; 0: its size is not known
   // 10^9 operations per second, two a product, of the best exact instructions of the processor for
-  // dot products of bytes; of codes of four bits by bytes, where there are better ones for these,
-  // else the same; and by tiles, 0: none.
+  // dot products of bytes; of codes of four bits by bytes, which the instructions for bytes compute
+  // too, so that this limit is never below that of bytes; and by tiles, 0: none.
   double int8_gops = 0, int4_gops = 0, int8_tiles_gops = 0;
   double f32_gflops = 0;   // likewise, of fused multiply-adds
   double bf16_gflops = 0;  // of bf16 dot products or tiles; 0: none
