@@ -39,7 +39,7 @@ T value(Result<T> result) {
 std::unique_ptr<Executor> compiled(const std::string& name, Numerics numerics,
                                    std::shared_ptr<ThreadPool> pool) {
   return value(compile(std::shared_ptr<const WeightSource>(value(open_model(tiny(name)))),
-                       {.pool = std::move(pool), .numerics = numerics, .n_pages = 256}));
+                       {.pool = std::move(pool), .numerics = numerics, .cache_tokens = 16384}));
 }
 
 // Three tokens at a temperature of 1, of the eight likeliest each, so that few answers are

@@ -28,9 +28,9 @@ constexpr int kRows = 96, kPages = 8;
 std::unique_ptr<Executor> compiled(const std::string& model, Numerics numerics, int threads) {
   auto source = open_model(kTiny + model + ".gguf");
   if (!source) throw std::runtime_error(to_string(source.error()));
-  auto executor =
-      compile(std::shared_ptr<const WeightSource>(std::move(*source)),
-              {.threads = threads, .numerics = numerics, .max_rows = kRows, .n_pages = kPages});
+  auto executor = compile(
+      std::shared_ptr<const WeightSource>(std::move(*source)),
+      {.threads = threads, .numerics = numerics, .max_rows = kRows, .cache_tokens = kPages * 64});
   if (!executor) throw std::runtime_error(to_string(executor.error()));
   return std::move(*executor);
 }

@@ -36,9 +36,9 @@ constexpr int kPages = 16;
 std::unique_ptr<Executor> compiled(const Case& c, int threads) {
   auto source = open_model(QUERN_SOURCE_DIR "/tests/data/tiny/" + c.model + ".gguf");
   if (!source) throw std::runtime_error(to_string(source.error()));
-  auto executor =
-      compile(std::shared_ptr<const WeightSource>(std::move(*source)),
-              {.threads = threads, .numerics = c.numerics, .max_rows = kRows, .n_pages = kPages});
+  auto executor = compile(
+      std::shared_ptr<const WeightSource>(std::move(*source)),
+      {.threads = threads, .numerics = c.numerics, .max_rows = kRows, .cache_tokens = kPages * 64});
   if (!executor) throw std::runtime_error(to_string(executor.error()));
   return std::move(*executor);
 }

@@ -31,7 +31,6 @@ namespace quern {
 namespace {
 
 constexpr int64_t kDefaultContext = 8192;  // tokens; the cache of a larger one costs memory
-constexpr int kPageTokens = 64;            // of CompileOptions::n_pages
 
 ModelInfo describe(const WeightSource& source, const Config& config) {
   ModelInfo info;
@@ -75,11 +74,6 @@ std::unique_ptr<PackedKeeper> make_keeper(const LoadOptions& options, PackedCont
 
 Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
   TRY(const int64_t context, cache_tokens(options, config));
-  const int64_t n_pages = (context - 1) / kPageTokens + 1;
-  if (n_pages > INT32_MAX) {
-    return Error{Code::invalid_argument, "context is " + std::to_string(context), "",
-                 "no machine holds so many tokens"};
-  }
   std::string warning;
   auto tuning = options.tuning ? recorded_tuning(tuning_path(),
                                                  tuning_key(options.isa, options.threads), warning)
@@ -89,7 +83,7 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .numerics = options.numerics,
                         .kv = options.kv,
                         .max_rows = options.max_batch,
-                        .n_pages = static_cast<int>(n_pages),
+                        .cache_tokens = context,
                         .pin = options.pin,
                         .isa = options.isa,
                         .tuning = std::move(tuning),
@@ -120,24 +114,26 @@ struct Compiled {
 };
 
 Result<Compiled> compile_and_keep(const std::shared_ptr<const WeightSource>& source,
-                                  const LoadOptions& options, CompileOptions for_compiler) {
+                                  const Config& config, const LoadOptions& options,
+                                  CompileOptions for_compiler) {
   Compiled made;
   for_compiler.packed = [&](PackedContents contents, double seconds) {
     made.keeper = make_keeper(options, std::move(contents), seconds);
   };
-  TRY(made.executor, compile(source, for_compiler));
+  TRY(made.executor, compile(source, config, for_compiler));
   return made;
 }
 
 // In the coarsest numerics, since its guesses are checked; every text that fits the model's cache
 // fits its own.
 Result<Compiled> compile_draft(const std::shared_ptr<const WeightSource>& source,
-                               const LoadOptions& options, CompileOptions for_compiler) {
+                               const Config& config, const LoadOptions& options,
+                               CompileOptions for_compiler) {
   for_compiler.numerics = Numerics::fast;
   for_compiler.kv = KvKind::automatic;
   for_compiler.progress = {};
   for_compiler.dump.clear();
-  return compile_and_keep(source, options, std::move(for_compiler));
+  return compile_and_keep(source, config, options, std::move(for_compiler));
 }
 
 // Null: not asked for, or the weights cannot be told from others.
@@ -264,7 +260,7 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
   if (draft) {
     TRY(for_compiler.pool, start_pool(for_compiler));  // one of the two works at a time
   }
-  auto compiled = compile_and_keep(source, options, for_compiler);
+  auto compiled = compile_and_keep(source, config, options, for_compiler);
   const auto made = text.get();
   if (options.note) std::ranges::for_each(notes, options.note);
   TRY(const std::shared_ptr<State> state, made);
@@ -272,8 +268,8 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
   state->compiled = std::move(*compiled);
   int draft_context = 0;
   if (draft) {
-    TRY(state->draft, compile_draft(draft, options, for_compiler));
     TRY(const Config draft_config, read_config(*draft));
+    TRY(state->draft, compile_draft(draft, draft_config, options, for_compiler));
     draft_context = draft_config.context;
   }
   state->info.has_chat_template = static_cast<bool>(state->chat_template);

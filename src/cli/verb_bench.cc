@@ -94,17 +94,17 @@ std::vector<SpeedTest> tests_of(const Flags& flags) {
 Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> source,
                                         const Flags& flags, const std::vector<SpeedTest>& tests,
                                         int threads, ProfileCollector& profile) {
-  constexpr int kPageTokens = 64;
   Progress bar;
   CompileOptions options;
   options.threads = threads;
   TRY(options.numerics, numerics_of(flags.source.model));
   TRY(options.kv, kv_of(flags.source.model));
   options.max_rows = flags.batch;
-  options.n_pages = 1;
+  options.cache_tokens = 1;
   for (const SpeedTest& test : tests) {
     options.max_rows = std::max(options.max_rows, test.n_seqs);
-    options.n_pages = std::max(options.n_pages, test.n_seqs * pages_of(test, kPageTokens));
+    options.cache_tokens = std::max<int64_t>(options.cache_tokens, test.length());
+    options.cache_sequences = std::max(options.cache_sequences, test.n_seqs);
   }
   options.isa = flags.source.model.isa;
   options.pin = flags.source.model.pin;
@@ -117,9 +117,7 @@ Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> sour
   options.dump = flags.source.model.dump;
   options.dump_out = print_dump;
   options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
-  TRY(auto executor, compile(std::move(source), options));
-  CHECK(executor->page_tokens() == kPageTokens, "pages are counted as the executor counts them");
-  return executor;
+  return compile(std::move(source), options);
 }
 
 BenchSetup setup_of(const WeightSource& source, const Flags& flags, int threads) {

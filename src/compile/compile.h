@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "compile/packed_file.h"
 #include "formats/weight_source.h"
+#include "models/config.h"
 
 namespace quern {
 
@@ -23,7 +24,10 @@ struct CompileOptions {
   Numerics numerics = Numerics::automatic;
   KvKind kv = KvKind::automatic;
   int max_rows = 512;  // rows of one forward pass
-  int n_pages = 128;   // of the key/value cache, 64 tokens each; memory is taken when first written
+  // The key/value cache holds `cache_sequences` sequences of `cache_tokens` tokens each, at least;
+  // memory is taken when first written.
+  int64_t cache_tokens = 8192;
+  int cache_sequences = 1;
   std::string pin = "none";  // where threads stay: none, cores or a list of CPUs (pin_cpus)
   std::string isa;           // empty: the best one here
   // How products are cut, by name; the program points into it, and adds what it lacks. Null: as
@@ -53,5 +57,8 @@ Result<std::shared_ptr<ThreadPool>> start_pool(const CompileOptions& options);
 // option, with what there is), corrupt (missing tensor, wrong shape: named), out_of_memory.
 Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
                                           const CompileOptions& options);
+// The same for whoever has read the source's configuration (models/config.h) already.
+Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
+                                          const Config& config, const CompileOptions& options);
 
 }  // namespace quern

@@ -20,7 +20,7 @@ std::map<std::string, std::string> dumps(const TinyLlama& shape,
                                          Numerics numerics = Numerics::fast) {
   std::map<std::string, std::string> found;
   CompileOptions options = {
-      .threads = 1, .numerics = numerics, .max_rows = 8, .n_pages = 2, .dump = "all"};
+      .threads = 1, .numerics = numerics, .max_rows = 8, .cache_tokens = 128, .dump = "all"};
   options.dump_out = [&](std::string_view step, std::string_view text) {
     found[std::string(step)] = text;
   };
@@ -73,7 +73,7 @@ TEST(Compile, PartsThatDoNotFillPanelsStayApart) {
 }
 
 Error refusal(std::shared_ptr<MemorySource> source,
-              CompileOptions options = {.threads = 1, .max_rows = 4, .n_pages = 1}) {
+              CompileOptions options = {.threads = 1, .max_rows = 4, .cache_tokens = 64}) {
   auto executor = compile(std::move(source), options);
   EXPECT_FALSE(executor);
   return executor ? Error{} : executor.error();
@@ -124,8 +124,49 @@ TEST(Compile, RefusesOptionsWithTheWayOut) {
   EXPECT_NE(refused({.threads = 1, .isa = "vax"}).fix.find("scalar"), std::string::npos);
   EXPECT_EQ(refused({.threads = -1}).code, Code::invalid_argument);
   EXPECT_EQ(refused({.threads = 1, .max_rows = 0}).code, Code::invalid_argument);
-  EXPECT_EQ(refused({.threads = 1, .n_pages = 0}).code, Code::invalid_argument);
+  EXPECT_EQ(refused({.threads = 1, .cache_tokens = 0}).code, Code::invalid_argument);
+  EXPECT_EQ(refused({.threads = 1, .cache_sequences = 0}).code, Code::invalid_argument);
+  EXPECT_EQ(refused({.threads = 1, .cache_tokens = 1 << 20, .cache_sequences = 1 << 11}).code,
+            Code::invalid_argument);
+  EXPECT_NE(refused({.threads = 1, .cache_tokens = INT64_MAX}).fix.find("1073741824 tokens"),
+            std::string::npos);
   EXPECT_NE(refused({.threads = 1, .dump = "fus"}).fix.find("fuse"), std::string::npos);
+}
+
+TEST(Compile, MakesRoomForTheTokensOfEverySequence) {
+  const auto room = [](int64_t tokens, int sequences) {
+    const auto executor = compile(
+        make_tiny_llama({}),
+        {.threads = 1, .max_rows = 4, .cache_tokens = tokens, .cache_sequences = sequences});
+    EXPECT_TRUE(executor);
+    const int64_t page = (*executor)->page_tokens();
+    EXPECT_GE((*executor)->n_pages() * page, tokens * sequences);
+    EXPECT_LT((*executor)->n_pages() * page, (tokens + page) * sequences);
+    EXPECT_EQ((*executor)->n_pages() % sequences, 0);  // none is shared
+    return (*executor)->n_pages();
+  };
+  EXPECT_EQ(room(1, 1), 1);
+  EXPECT_EQ(room(1, 5), 5);
+  EXPECT_GT(room(1000, 3), room(900, 3));
+}
+
+TEST(Compile, TakesTheConfigurationThatItIsGiven) {
+  const auto source = make_tiny_llama({});
+  const auto logits = [&](const Config& config) {
+    const auto executor = compile(source, config, {.threads = 1, .max_rows = 4});
+    EXPECT_TRUE(executor);
+    const std::vector<int32_t> tokens{1, 7}, pages{0}, used{1};
+    const std::vector<Chunk> chunks{{0, 2, 0, pages, 1}};
+    std::vector<float> out((*executor)->n_vocab());
+    EXPECT_TRUE((*executor)->forward({tokens, chunks, used}, out));
+    return out;
+  };
+  auto config = read_config(*source);
+  ASSERT_TRUE(config);
+  const auto as_read = logits(*config);
+  EXPECT_EQ(logits(*config), as_read);
+  config->epsilon *= 1000;
+  EXPECT_NE(logits(*config), as_read);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class Driver {
     CompileOptions options = {.threads = threads,
                               .numerics = numerics,
                               .max_rows = 2 * kTokens,
-                              .n_pages = 8,
+                              .cache_tokens = 512,
                               .isa = isa};
     auto executor = compile(make_tiny_llama(shape), options);
     CHECK(executor, to_string(executor.error()).c_str());

@@ -29,7 +29,7 @@ class LongContext : public ::testing::TestWithParam<Case> {
                                     .numerics = Numerics::automatic,
                                     .kv = GetParam().kv,
                                     .max_rows = kMostRows,
-                                    .n_pages = kPages};
+                                    .cache_tokens = kPages * 64};
     auto executor = compile(testing::make_tiny_llama({.n_layers = 2,
                                                       .width = 128,
                                                       .n_heads = 6,

@@ -41,7 +41,7 @@ class PackedReuse : public ::testing::Test {
     CompileOptions options = {.threads = 2,
                               .numerics = numerics,
                               .max_rows = 16,
-                              .n_pages = 2,
+                              .cache_tokens = 128,
                               .packed_folder = folder_.string()};
     options.note = [&](const std::string& text) { result.notes.push_back(text); };
     options.packed = [&](PackedContents contents, double seconds) {

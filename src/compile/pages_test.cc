@@ -63,7 +63,7 @@ class Pages : public ::testing::TestWithParam<Case> {
             .numerics = GetParam().numerics,
             .kv = GetParam().kv,
             .max_rows = kBefore,
-            .n_pages = 8,
+            .cache_tokens = 512,
             .isa = GetParam().isa};
   }
 };
@@ -89,7 +89,7 @@ TEST_P(Pages, StoredPagesGiveTheSameBitsInAnotherExecutor) {
 
   CompileOptions other = options();
   other.threads = 1;
-  other.n_pages = 5;
+  other.cache_tokens = 320;
   const auto again = make(other, GetParam().window);
   ASSERT_EQ(again->page_bytes(), executor->page_bytes());
   EXPECT_EQ(again->page_layout(), executor->page_layout());
@@ -106,7 +106,8 @@ INSTANTIATE_TEST_SUITE_P(All, Pages, ::testing::ValuesIn(cases()),
 
 TEST(PageLayout, TellsApartWhatCannotReadTheOthersPages) {
   const auto layout = [](Numerics numerics, KvKind kv, int window) {
-    return make({.threads = 1, .numerics = numerics, .kv = kv, .max_rows = 4, .n_pages = 2}, window)
+    return make({.threads = 1, .numerics = numerics, .kv = kv, .max_rows = 4, .cache_tokens = 128},
+                window)
         ->page_layout();
   };
   const std::string bf16 = layout(Numerics::automatic, KvKind::bf16, 0);
@@ -118,7 +119,7 @@ TEST(PageLayout, TellsApartWhatCannotReadTheOthersPages) {
 }
 
 TEST(PagesDeathTest, StopAtABug) {
-  const auto executor = make({.threads = 1, .max_rows = 4, .n_pages = 2}, 0);
+  const auto executor = make({.threads = 1, .max_rows = 4, .cache_tokens = 128}, 0);
   std::vector<std::byte> bytes(executor->page_bytes());
   EXPECT_DEATH(executor->copy_page(0, 2), "below n_pages");
   EXPECT_DEATH(executor->copy_page(-1, 0), "below n_pages");

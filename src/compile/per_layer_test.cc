@@ -19,7 +19,8 @@ using Floats = std::vector<double>;
 
 std::vector<float> logits(std::shared_ptr<const WeightSource> source, Numerics numerics,
                           Error* error = nullptr) {
-  const CompileOptions options = {.threads = 2, .numerics = numerics, .max_rows = 8, .n_pages = 1};
+  const CompileOptions options = {
+      .threads = 2, .numerics = numerics, .max_rows = 8, .cache_tokens = 64};
   const auto executor = compile(std::move(source), options);
   if (!executor) {
     if (error) *error = executor.error();

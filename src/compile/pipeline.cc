@@ -21,6 +21,8 @@ constexpr CompileStep kSteps[] = {
     {"emit", "the flat list of steps that a pass executes", emit},
 };
 
+constexpr int64_t kMostCacheTokens = int64_t{1} << 30;
+
 Result<const cpu::Kernels*> pick_kernels(const CompileOptions& options) {
   const CpuFeatures features = detect_cpu_features();
   if (options.isa.empty()) return &cpu::best_kernels(features);
@@ -37,9 +39,12 @@ Result<> check_options(const CompileOptions& o) {
   if (o.max_rows < 1 || o.max_rows > 1 << 20)
     return Error{Code::invalid_argument, std::to_string(o.max_rows) + " rows in one pass", "",
                  "choose 1 to 1048576"};
-  if (o.n_pages < 1 || o.n_pages > 1 << 24)
-    return Error{Code::invalid_argument, std::to_string(o.n_pages) + " cache pages", "",
-                 "choose 1 to 16777216"};
+  if (o.cache_sequences < 1 || o.cache_tokens < 1 ||
+      o.cache_tokens > kMostCacheTokens / o.cache_sequences)
+    return Error{Code::invalid_argument,
+                 "a cache of " + std::to_string(o.cache_tokens) + " tokens for " +
+                     std::to_string(o.cache_sequences) + " sequences",
+                 "", "choose 1 to " + std::to_string(kMostCacheTokens) + " tokens together"};
   if (o.threads < 0 || o.threads > ThreadPool::kMaxThreads)
     return Error{
         Code::invalid_argument, std::to_string(o.threads) + " threads", "",
@@ -81,9 +86,14 @@ Result<std::shared_ptr<ThreadPool>> start_pool(const CompileOptions& options) {
 
 Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
                                           const CompileOptions& options) {
+  TRY(const Config config, read_config(*source));
+  return compile(std::move(source), config, options);
+}
+
+Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
+                                          const Config& config, const CompileOptions& options) {
   TRY_OK(check_options(options));
   TRY(const cpu::Kernels* kernels, pick_kernels(options));
-  TRY(Config config, read_config(*source));
   TRY(Graph graph, build_graph(*source, config));
   std::shared_ptr<ThreadPool> pool = options.pool;
   if (!pool) {
@@ -102,7 +112,9 @@ Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> so
   }
   return cpu::make_executor(
       std::move(c.program), *kernels, std::move(pool),
-      {.n_pages = options.n_pages, .owner = source, .profile = options.profile});
+      {.n_pages = cpu::pages_of_cache(options.cache_tokens, options.cache_sequences),
+       .owner = source,
+       .profile = options.profile});
 }
 
 }  // namespace quern

@@ -36,7 +36,7 @@ std::shared_ptr<MemorySource> decoded(const WeightSource& model) {
 std::vector<float> logits(std::shared_ptr<const WeightSource> model, CompileOptions options) {
   options.threads = 2;
   options.max_rows = 8;
-  options.n_pages = 1;
+  options.cache_tokens = 64;
   const auto executor = compile(std::move(model), options);
   EXPECT_TRUE(executor) << to_string(executor.error());
   if (!executor) return {};

@@ -9,9 +9,8 @@
 namespace quern {
 namespace {
 
-constexpr int kPageTokens = 64;
-constexpr int kCrowd = 8;                               // sequences of one token each
-constexpr int kPromptPages = 4, kQuickPromptPages = 1;  // of kPageTokens
+constexpr int kCrowd = 8;  // sequences of one token each
+constexpr int kPromptTokens = 256, kQuickPromptTokens = 64;
 constexpr int kRounds = 15, kQuickRounds = 7;
 
 using Times = std::map<std::string, RoundTimes>;  // by product
@@ -21,7 +20,7 @@ class Search {
   explicit Search(const SearchOptions& options)
       : options_(options),
         rounds_(options.quick ? kQuickRounds : kRounds),
-        prompt_pages_(options.quick ? kQuickPromptPages : kPromptPages),
+        prompt_tokens_(options.quick ? kQuickPromptTokens : kPromptTokens),
         table_(std::make_shared<cpu::TuningTable>()) {}
 
   Result<> prepare(std::shared_ptr<const WeightSource> source);
@@ -38,7 +37,7 @@ class Search {
   void take(const PassProfile& profile);
 
   const SearchOptions& options_;
-  const int rounds_, prompt_pages_;
+  const int rounds_, prompt_tokens_;
   std::shared_ptr<cpu::TuningTable> table_;
   std::unique_ptr<Executor> executor_;
   cpu::TuningTable best_;
@@ -51,11 +50,11 @@ class Search {
 Result<> Search::prepare(std::shared_ptr<const WeightSource> source) {
   CompileOptions compile_options = options_.compile;
   compile_options.tuning = table_;
-  compile_options.max_rows = std::max(kCrowd, prompt_pages_ * kPageTokens);
-  compile_options.n_pages = std::max(kCrowd, prompt_pages_);
+  compile_options.max_rows = std::max(kCrowd, prompt_tokens_);
+  compile_options.cache_tokens = prompt_tokens_;
+  compile_options.cache_sequences = kCrowd;
   compile_options.profile = [this](const PassProfile& profile) { take(profile); };
   TRY(executor_, compile(std::move(source), compile_options));
-  CHECK(executor_->page_tokens() == kPageTokens, "pages are counted as the executor counts them");
   for (const auto& [product, tuning] : *table_) {
     best_[product] = cpu::kDefaultTuning;
     found_[product] = {.product = product};
@@ -82,7 +81,7 @@ void Search::take(const PassProfile& profile) {
 // One token of one or several sequences, or a prompt; 0 rows: a prompt of the longest kind.
 Result<> Search::pass(int n_rows) {
   const bool prompt = n_rows > kCrowd;
-  const int rows = prompt ? prompt_pages_ * kPageTokens : n_rows;
+  const int rows = prompt ? prompt_tokens_ : n_rows;
   std::vector<int32_t> tokens(static_cast<size_t>(rows)), pages, used;
   for (int i = 0; i < rows; ++i) tokens[i] = i % executor_->n_vocab();
   for (int i = 0; i < executor_->n_pages(); ++i) pages.push_back(i);

@@ -57,7 +57,8 @@ TEST(Search, StopsWhenAsked) {
 std::vector<float> logits_of(Dtype linears, std::string_view isa,
                              std::shared_ptr<cpu::TuningTable> table) {
   constexpr int kRows = 80;
-  CompileOptions options{.threads = 2, .max_rows = kRows, .n_pages = 6, .isa = std::string(isa)};
+  CompileOptions options{
+      .threads = 2, .max_rows = kRows, .cache_tokens = 384, .isa = std::string(isa)};
   options.tuning = std::move(table);
   auto executor = compile(source_of(linears), options);
   EXPECT_TRUE(executor);

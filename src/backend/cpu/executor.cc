@@ -325,6 +325,10 @@ Result<WeightMemory> WeightMemory::allocate(int64_t bytes, bool large_pages) {
   return memory;
 }
 
+int pages_of_cache(int64_t tokens, int sequences) {
+  return static_cast<int>((tokens + kPageTokens - 1) / kPageTokens * sequences);
+}
+
 Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
                                                 std::shared_ptr<ThreadPool> pool,
                                                 ExecutorOptions options) {

@@ -10,6 +10,9 @@
 
 namespace quern::cpu {
 
+// Pages that hold so many sequences of so many tokens each; no two sequences share one.
+int pages_of_cache(int64_t tokens, int sequences);
+
 struct ExecutorOptions {
   int n_pages;  // of the key/value cache; their memory is taken from the system when first written
   std::shared_ptr<const void> owner;  // keeps alive what the program points into (the model file)
