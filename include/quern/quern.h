@@ -73,6 +73,7 @@ enum {
 typedef struct quern_error quern_error;
 typedef struct quern_model quern_model;
 typedef struct quern_stream quern_stream;
+typedef struct quern_piece quern_piece;
 
 /* ---- the library ---- */
 
@@ -234,6 +235,42 @@ QUERN_API quern_code quern_stream_cancel(quern_stream* stream, quern_error** err
 
 /* An answer that still runs is cancelled. A stream may outlive the handle of its model. */
 QUERN_API void quern_stream_free(quern_stream* stream);
+
+/* ---- pieces without JSON ----
+ * A piece as memory that is read in place, for programs that would parse the JSON of every token
+ * only to take it apart: servers, bindings. It says what the JSON says, by the same rules. */
+
+/* As quern_stream_next. *piece is the caller's (quern_piece_free); it outlives the stream and the
+ * model, and any number of threads may read it. Both kinds of call may read one stream in turn. */
+QUERN_API quern_code quern_stream_next_piece(quern_stream* stream, int64_t timeout_ms,
+                                             quern_piece** piece, quern_error** error);
+
+/* As quern_piece_fn. The piece is valid during the call and is not to be freed. */
+typedef int32_t (*quern_piece_data_fn)(void* user, const quern_piece* piece);
+
+/* As quern_generate, with the other kind of pieces. */
+QUERN_API quern_code quern_generate_pieces(const quern_model* model, const char* request,
+                                           quern_piece_data_fn on_piece, void* user, char** result,
+                                           quern_error** error);
+
+/* What these give is part of the piece: nothing is copied, nothing to be freed, and valid until the
+ * piece is freed. Never NULL, though of no elements nothing may be read. Where a count goes may be
+ * NULL. A piece of NULL reads as an empty one. */
+
+/* Ends with a zero byte that *n_bytes does not count; it may hold others. */
+QUERN_API const char* quern_piece_text(const quern_piece* piece, size_t* n_bytes);
+QUERN_API const int32_t* quern_piece_ids(const quern_piece* piece, size_t* n_ids);
+
+/* One for each id where the request has "n_probs" of 0 or more, else none. May be -INFINITY. */
+QUERN_API const float* quern_piece_logprobs(const quern_piece* piece, size_t* n_logprobs);
+
+/* The likeliest tokens in the place of the id of this index, best first, and their
+ * log-probabilities: at most "n_probs"; none where the index is out of range. */
+QUERN_API const int32_t* quern_piece_top_ids(const quern_piece* piece, size_t index, size_t* n_top);
+QUERN_API const float* quern_piece_top_logprobs(const quern_piece* piece, size_t index,
+                                                size_t* n_top);
+
+QUERN_API void quern_piece_free(quern_piece* piece);
 
 /* ---- vectors that stand for texts ---- */
 

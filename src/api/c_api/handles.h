@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "quern/model.h"
@@ -22,6 +23,20 @@ struct quern_model {
 struct quern_stream {
   quern::Stream stream;
   bool with_logprobs;
+};
+
+// Columns rather than the rows of TokenLogprobs, so that a program reads them in place.
+struct quern_piece {
+  quern_piece(std::string piece_text, std::vector<int32_t> piece_ids,
+              std::span<const quern::TokenLogprobs> of_ids);
+
+  std::string text;
+  std::vector<int32_t> ids;
+  std::vector<float> logprobs;  // of ids, or none
+  // The likeliest in the place of id i: top_begin[i] to top_begin[i + 1].
+  std::vector<int32_t> top_ids;
+  std::vector<float> top_logprobs;
+  std::vector<size_t> top_begin;
 };
 
 namespace quern::c_api {

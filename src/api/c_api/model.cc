@@ -1,5 +1,6 @@
 // quern/quern.h: models, tokens and whole answers.
-#include <type_traits>
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "api/c_api/handles.h"
@@ -24,6 +25,41 @@ LoadOptions with_callbacks(LoadOptions options, quern_progress_fn on_progress,
   if (on_note != nullptr)
     options.note = [=](const std::string& text) { on_note(user, text.c_str()); };
   return options;
+}
+
+// Hands a piece to the program; false: it wants no more.
+using Tell = std::function<bool(const Delta&, bool with_logprobs)>;
+
+quern_code generate(const quern_model* model, const char* request, const Tell& tell, char** result,
+                    quern_error** error) {
+  if (result != nullptr) *result = nullptr;
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(model, "model"));
+    TRY_OK(needed(request, "request"));
+    TRY_OK(needed(result, "result"));
+    const Model used = model->model;  // stays should a callback free the handle
+    TRY(const c_api::Started started, c_api::start_request(used, request));
+    if (started.options.n != 1) {
+      return Error{Code::invalid_argument, "n is " + std::to_string(started.options.n), "request.n",
+                   "quern_generate gives one answer; quern_submit gives several"};
+    }
+    Result<> told = Ok{};
+    std::function<bool(const Delta&)> on_delta;
+    if (tell) {
+      on_delta = [&](const Delta& delta) {
+        try {
+          return tell(delta, started.with_logprobs());
+        } catch (...) {  // none may cross the engine
+          told = c_api::caught_error();
+          return false;
+        }
+      };
+    }
+    TRY(const Generation answer, used.generate(started.prompt, started.options, on_delta));
+    TRY_OK(told);
+    *result = c_api::given_text(c_api::generation_json(answer, started.with_logprobs()));
+    return Ok{};
+  });
 }
 
 }  // namespace
@@ -107,32 +143,25 @@ quern_code quern_chat_prompt(const quern_model* model, const char* messages, int
 
 quern_code quern_generate(const quern_model* model, const char* request, quern_piece_fn on_piece,
                           void* user, char** result, quern_error** error) {
-  if (result != nullptr) *result = nullptr;
-  return guarded(error, [&]() -> Result<> {
-    TRY_OK(needed(model, "model"));
-    TRY_OK(needed(request, "request"));
-    TRY_OK(needed(result, "result"));
-    const Model used = model->model;  // stays should a callback free the handle
-    TRY(const c_api::Started started, c_api::start_request(used, request));
-    if (started.options.n != 1) {
-      return Error{Code::invalid_argument, "n is " + std::to_string(started.options.n), "request.n",
-                   "quern_generate gives one answer; quern_submit gives several"};
-    }
-    Result<> told = Ok{};
-    std::function<bool(const Delta&)> on_delta;
-    if (on_piece != nullptr) {
-      on_delta = [&](const Delta& delta) {
-        try {
-          return on_piece(user, c_api::piece_json(delta, started.with_logprobs()).c_str()) != 0;
-        } catch (...) {  // none may cross the engine
-          told = c_api::caught_error();
-          return false;
-        }
-      };
-    }
-    TRY(const Generation answer, used.generate(started.prompt, started.options, on_delta));
-    TRY_OK(told);
-    *result = c_api::given_text(c_api::generation_json(answer, started.with_logprobs()));
-    return Ok{};
-  });
+  Tell tell;
+  if (on_piece != nullptr) {
+    tell = [=](const Delta& delta, bool with_logprobs) {
+      return on_piece(user, c_api::piece_json(delta, with_logprobs).c_str()) != 0;
+    };
+  }
+  return generate(model, request, tell, result, error);
+}
+
+quern_code quern_generate_pieces(const quern_model* model, const char* request,
+                                 quern_piece_data_fn on_piece, void* user, char** result,
+                                 quern_error** error) {
+  Tell tell;
+  if (on_piece != nullptr) {
+    tell = [=](const Delta& delta, bool /*with_logprobs*/) {
+      const quern_piece piece(std::string(delta.text), {delta.ids.begin(), delta.ids.end()},
+                              delta.logprobs);
+      return on_piece(user, &piece) != 0;
+    };
+  }
+  return generate(model, request, tell, result, error);
 }

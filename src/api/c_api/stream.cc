@@ -27,6 +27,23 @@ Result<> check_places(quern_stream** streams, size_t n_streams, int wanted) {
                "request.n", "give as many places as answers are asked for"};
 }
 
+// The next piece in the form that `made` gives it.
+template <class Form, class Made>
+quern_code next_as(quern_stream* stream, int64_t timeout_ms, Form** piece, quern_error** error,
+                   Made&& made) {
+  if (piece != nullptr) *piece = nullptr;
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(stream, "stream"));
+    TRY_OK(needed(piece, "piece"));
+    std::optional<Piece> next =
+        timeout_ms < 0
+            ? stream->stream.next()
+            : stream->stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
+    if (next) *piece = made(*next);
+    return Ok{};
+  });
+}
+
 }  // namespace
 
 quern_code quern_submit(const quern_model* model, const char* request, quern_stream** streams,
@@ -49,16 +66,15 @@ quern_code quern_submit(const quern_model* model, const char* request, quern_str
 
 quern_code quern_stream_next(quern_stream* stream, int64_t timeout_ms, char** piece,
                              quern_error** error) {
-  if (piece != nullptr) *piece = nullptr;
-  return guarded(error, [&]() -> Result<> {
-    TRY_OK(needed(stream, "stream"));
-    TRY_OK(needed(piece, "piece"));
-    const std::optional<Piece> next =
-        timeout_ms < 0
-            ? stream->stream.next()
-            : stream->stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
-    if (next) *piece = c_api::given_text(c_api::piece_json(*next, stream->with_logprobs));
-    return Ok{};
+  return next_as(stream, timeout_ms, piece, error, [&](const Piece& next) {
+    return c_api::given_text(c_api::piece_json(next, stream->with_logprobs));
+  });
+}
+
+quern_code quern_stream_next_piece(quern_stream* stream, int64_t timeout_ms, quern_piece** piece,
+                                   quern_error** error) {
+  return next_as(stream, timeout_ms, piece, error, [](Piece& next) {
+    return new quern_piece(std::move(next.text), std::move(next.ids), next.logprobs);
   });
 }
 
