@@ -47,10 +47,16 @@
 
 #define QUERN_ABI_VERSION 1
 
-#if defined(_WIN32)
-#define QUERN_API
-#else
+/* QUERN_STATIC: for programs that link Quern's archives instead of the shared library. Defined for
+ * them by CMake's quern_c. QUERN_BUILDING is Quern's own. Both matter on Windows alone. */
+#if defined(_WIN32) && defined(QUERN_BUILDING)
+#define QUERN_API __declspec(dllexport)
+#elif defined(_WIN32) && !defined(QUERN_STATIC)
+#define QUERN_API __declspec(dllimport)
+#elif defined(__GNUC__)
 #define QUERN_API __attribute__((visibility("default")))
+#else
+#define QUERN_API
 #endif
 
 #ifdef __cplusplus
