@@ -18,6 +18,7 @@ NEEDS=(
   "build|header sqlite3.h|libsqlite3-dev|records of the tuner"
   "build|header gtest/gtest.h|libgtest-dev|unit tests"
   "test|has_venv|python3-venv|a place for the end-to-end tests' Python packages"
+  "test|cmd pkg-config|pkg-config|builds an example against the installed library"
   "test|cmd clang++|CLANG|second compiler: sanitizers and fuzzing"
   "test|has_sanitizers|CLANG_RT|its sanitizer run time"
   "test|cmd clang-format-14|clang-format-14|the formatter, in the version whose output is checked"
