@@ -7,17 +7,20 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "cli/arguments.h"
-#include "cli/batch.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
+#include "cli/progress.h"
 #include "cli/sampling_flags.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "openai/batch_runner.h"
 
 namespace quern::cli {
 
@@ -74,7 +77,7 @@ class Input {
   int fd_;
 };
 
-Json counts_json(const BatchCounts& counts) {
+Json counts_json(const openai::BatchCounts& counts) {
   return {{"answered", counts.answered},
           {"failed", counts.failed},
           {"skipped", counts.skipped},
@@ -87,7 +90,7 @@ Json counts_json(const BatchCounts& counts) {
           {"interrupted", counts.interrupted}};
 }
 
-void print_counts(const BatchCounts& counts) {
+void print_counts(const openai::BatchCounts& counts) {
   fmt::print("{} answered, {} failed", counts.answered, counts.failed);
   if (counts.skipped > 0) fmt::print(", {} answered before", counts.skipped);
   fmt::print("; {} tokens read ({} reused), {} generated in {:.1f} s, {:.0f} tok/s\n",
@@ -110,6 +113,17 @@ void add_flags(Arguments& args, Flags& flags) {
   add_draft_flags(args, flags.model);
 }
 
+openai::BatchHost host_of(Progress& bar) {
+  return {.interrupted = interrupted,
+          .take_interrupt = take_interrupt,
+          .note =
+              [&bar](const std::string& text) {
+                bar.clear();
+                warn(text);
+              },
+          .progress = [&bar](double done, std::string_view what) { bar.update(done, what); }};
+}
+
 Result<> check(const Flags& flags) {
   if (!flags.in.empty() && !flags.out.empty()) return Ok{};
   return Error{Code::invalid_argument,
@@ -130,7 +144,7 @@ Result<int> run_batch(int argc, const char* const* argv) {
 
   catch_interrupts();
   TRY(const Input in, Input::open(flags.in));
-  TRY(BatchOutput out, BatchOutput::open(flags.out));
+  TRY(openai::BatchOutput out, openai::BatchOutput::open(flags.out));
   if (out.is_file(in.fd()))
     return Error{Code::invalid_argument, "IN and OUT are the same file", flags.out, {}};
   if (out.n_found() > 0)
@@ -140,12 +154,16 @@ Result<int> run_batch(int argc, const char* const* argv) {
   load.context = flags.context;
   load.max_waiting = 1024;  // concurrency, and the answers of one request: never full
   TRY(const Model model, load_model(flags.model, load));
-  BatchOptions options{.concurrency = flags.concurrency};
+  openai::BatchOptions options{.concurrency = flags.concurrency};
   TRY(options.defaults, flags.sampling.options(model));
-  if (is_terminal(STDERR_FILENO)) options.n_lines = count_lines(in.fd());
+  if (is_terminal(STDERR_FILENO)) options.n_lines = openai::count_lines(in.fd());
 
-  LineReader lines(in.fd(), flags.in == "-" ? "standard input" : flags.in, kMostBatchLine);
-  TRY(const BatchCounts counts, Batch(model, lines, out, std::move(options)).run());
+  openai::LineReader lines(in.fd(), flags.in == "-" ? "standard input" : flags.in,
+                           openai::kMaxBatchLine, wait_readable);
+  Progress bar;
+  openai::BatchRunner runner(model, lines, out, std::move(options), host_of(bar));
+  TRY(const openai::BatchCounts counts, runner.run());
+  bar.clear();
   if (flags.json)
     print_json(counts_json(counts));
   else

@@ -1,4 +1,4 @@
-#include "cli/line_reader.h"
+#include "openai/line_reader.h"
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "base/utf8.h"
-#include "cli/signals.h"
 
-namespace quern::cli {
+namespace quern::openai {
 
 namespace {
 
@@ -26,7 +25,7 @@ bool readable_now(int fd) {
 
 InputLine LineReader::take(size_t length, bool whole) {
   InputLine line{.number = ++number_, .begin = position_, .whole = whole};
-  line.too_long = skipping_ || length > most_;
+  line.too_long = skipping_ || length > max_bytes_;
   if (!line.too_long) line.text = buffer_.substr(0, length);
   if (number_ == 1) line.text = without_mark(line.text);
   const size_t gone = length + (whole ? 1 : 0);
@@ -39,7 +38,7 @@ InputLine LineReader::take(size_t length, bool whole) {
 }
 
 Result<bool> LineReader::more(bool wait) {
-  if (wait ? !wait_readable(fd_) : !readable_now(fd_)) return false;
+  if (wait ? wait_ && !wait_(fd_) : !readable_now(fd_)) return false;
   const size_t size = buffer_.size();
   buffer_.resize(size + kStep);
   const ssize_t got = read(fd_, buffer_.data() + size, kStep);
@@ -56,7 +55,7 @@ Result<std::optional<InputLine>> LineReader::next(bool wait) {
     const size_t end = buffer_.find('\n', searched_);
     if (end != std::string::npos) return std::optional(take(end, true));
     searched_ = buffer_.size();
-    if (buffer_.size() > most_) {
+    if (buffer_.size() > max_bytes_) {
       skipping_ = true;
       skipped_ += static_cast<int64_t>(buffer_.size());
       buffer_.clear();
@@ -96,4 +95,4 @@ std::optional<int64_t> count_lines(int fd) {
   return lines + !blank;
 }
 
-}  // namespace quern::cli
+}  // namespace quern::openai

@@ -1,23 +1,24 @@
-// A batch file's requests through the model, many at a time; what `quern batch` does.
+// Runs the requests of a batch file, many at a time; what `quern batch` does.
 #pragma once
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
-#include "cli/batch_output.h"
-#include "cli/line_reader.h"
-#include "cli/progress.h"
 #include "openai/batch.h"
+#include "openai/batch_output.h"
+#include "openai/line_reader.h"
 #include "quern/model.h"
 
-namespace quern::cli {
+namespace quern::openai {
 
-inline constexpr size_t kMostBatchLine = size_t{16} << 20;  // bytes of a request
+inline constexpr size_t kMaxBatchLine = size_t{16} << 20;  // bytes of a request
 
 struct BatchCounts {
   int64_t answered = 0, failed = 0;  // lines written by this process
@@ -30,23 +31,32 @@ struct BatchCounts {
 struct BatchOptions {
   GenerateOptions defaults;        // what bodies leave out
   int concurrency = 16;            // answers at a time
-  std::optional<int64_t> n_lines;  // for the progress bar
+  std::optional<int64_t> n_lines;  // requests of the input, where known: progress says what is left
+};
+
+// What the program around the runner brings. All are called by the thread in run().
+struct BatchHost {
+  std::function<bool()> interrupted;     // an interrupt waits to be taken
+  std::function<bool()> take_interrupt;  // whether one did; it no longer waits
+  std::function<void(const std::string&)> note;
+  std::function<void(double done, std::string_view what)> progress;  // done: 0 to 1
 };
 
 // Not thread-safe. Refers to all it is given.
-class Batch {
+class BatchRunner {
  public:
-  Batch(const Model& model, LineReader& input, BatchOutput& output, BatchOptions options);
+  BatchRunner(const Model& model, LineReader& input, BatchOutput& output, BatchOptions options,
+              BatchHost host);
 
-  // To the end of the input. Ctrl-C (cli/signals.h) reads no more requests and finishes those that
-  // run; a second one drops them. Errors: of the files, and what a machine or model failed with;
-  // what has been written is kept.
+  // To the end of the input. After an interrupt it reads no more requests and finishes those that
+  // run; a second one drops them. Errors: of the files, and of the machine or model; what has been
+  // written is kept.
   Result<BatchCounts> run();
 
  private:
   struct Job {
-    openai::BatchKey key;
-    openai::Request request;
+    BatchKey key;
+    Request request;
     std::vector<int64_t> prompt_tokens;  // of each prompt
     std::vector<Stream> streams;         // of each prompt options.n
     int answers() const;
@@ -59,9 +69,9 @@ class Batch {
   Result<bool> start(Job& job);  // false: there is no room now
   Result<> advance();
   Result<> finish(Job& job);
-  Result<> fail(const openai::BatchKey& key, const Error& error);
-  Result<> write(const openai::Json& line);
-  openai::BatchKey key_of(std::string custom_id, int64_t line);
+  Result<> fail(const BatchKey& key, const Error& error);
+  Result<> write(const Json& line);
+  BatchKey key_of(std::string custom_id, int64_t line);
   void show_progress();
   double seconds() const;
 
@@ -70,9 +80,9 @@ class Batch {
   LineReader& input_;
   BatchOutput& output_;
   const BatchOptions options_;
+  const BatchHost host_;
   const std::string run_;  // makes ids unique
   std::string model_name_;
-  Progress progress_;
   Clock::time_point begin_ = Clock::now();
 
   std::deque<Job> jobs_;        // that run
@@ -83,4 +93,4 @@ class Batch {
   bool draining_ = false, dropped_ = false;
 };
 
-}  // namespace quern::cli
+}  // namespace quern::openai

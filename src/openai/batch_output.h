@@ -1,5 +1,5 @@
-// The file a batch writes its answers to: only ever whole lines longer, so that whatever ends the
-// process, the next one goes on behind what is there.
+// The file that a batch appends its answers to, in whole lines, so that a batch that was ended by
+// anything continues where it stopped.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 
-namespace quern::cli {
+namespace quern::openai {
 
 // Not thread-safe. Holds a lock on the file: two processes do not write one.
 class BatchOutput {
@@ -47,4 +47,4 @@ class BatchOutput {
   std::unordered_set<int64_t> lines_;
 };
 
-}  // namespace quern::cli
+}  // namespace quern::openai

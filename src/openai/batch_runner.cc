@@ -1,4 +1,4 @@
-#include "cli/batch.h"
+#include "openai/batch_runner.h"
 
 #include <fmt/format.h>
 
@@ -8,15 +8,13 @@
 #include <random>
 #include <utility>
 
-#include "cli/failure.h"
-#include "cli/signals.h"
 #include "openai/response.h"
 
-namespace quern::cli {
+namespace quern::openai {
 
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(20);
+constexpr auto kWait = std::chrono::milliseconds(20);
 
 std::string random_name() {
   std::random_device device;
@@ -31,28 +29,30 @@ std::string duration_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-// What is wrong with the machine or the program, not with the request: the next one fails too.
+// Errors of the machine or the program, not of the request: the next request would fail too.
 bool ends_batch(Code code) { return code == Code::unavailable || code == Code::cancelled; }
 
 }  // namespace
 
-int Batch::Job::answers() const {
+int BatchRunner::Job::answers() const {
   return static_cast<int>(prompt_tokens.size()) * request.options.n;
 }
 
-Batch::Batch(const Model& model, LineReader& input, BatchOutput& output, BatchOptions options)
+BatchRunner::BatchRunner(const Model& model, LineReader& input, BatchOutput& output,
+                         BatchOptions options, BatchHost host)
     : model_(model),
       input_(input),
       output_(output),
       options_(std::move(options)),
+      host_(std::move(host)),
       run_(random_name()),
       model_name_(std::filesystem::path(model.info().path).filename()) {}
 
-double Batch::seconds() const {
+double BatchRunner::seconds() const {
   return std::chrono::duration<double>(Clock::now() - begin_).count();
 }
 
-openai::BatchKey Batch::key_of(std::string custom_id, int64_t line) {
+BatchKey BatchRunner::key_of(std::string custom_id, int64_t line) {
   const int64_t number = ++n_keys_;
   return {.id = fmt::format("batch_req_{}_{}", run_, number),
           .request_id = fmt::format("req_{}_{}", run_, number),
@@ -60,7 +60,7 @@ openai::BatchKey Batch::key_of(std::string custom_id, int64_t line) {
           .line = line};
 }
 
-Result<BatchCounts> Batch::run() {
+Result<BatchCounts> BatchRunner::run() {
   begin_ = Clock::now();
   while (!dropped_) {
     take_signals();
@@ -71,26 +71,25 @@ Result<BatchCounts> Batch::run() {
     show_progress();
   }
   jobs_.clear();
-  progress_.clear();
   TRY_OK(output_.sync());
   counts_.seconds = seconds();
   counts_.interrupted = draining_;
   return counts_;
 }
 
-void Batch::take_signals() {
-  if (!take_interrupt()) return;
+void BatchRunner::take_signals() {
+  if (!host_.take_interrupt()) return;
   dropped_ = draining_;
   if (draining_) return;
   draining_ = true;
   waiting_.reset();
-  progress_.clear();
   if (!jobs_.empty())
-    warn(fmt::format("finishing the {} requests that run; Ctrl-C again drops them", jobs_.size()));
+    host_.note(
+        fmt::format("finishing the {} requests that run; Ctrl-C again drops them", jobs_.size()));
 }
 
-// Starts requests while there are some and room for them.
-Result<> Batch::fill() {
+// Starts requests while there are any and there is room.
+Result<> BatchRunner::fill() {
   while (!draining_) {
     if (!waiting_) {
       TRY(waiting_, next_job());
@@ -107,9 +106,9 @@ Result<> Batch::fill() {
   return Ok{};
 }
 
-// The next request that is to be answered; nothing: none now.
-Result<std::optional<Batch::Job>> Batch::next_job() {
-  while (!interrupted()) {
+// The next request to be answered; nothing: none now.
+Result<std::optional<BatchRunner::Job>> BatchRunner::next_job() {
+  while (!host_.interrupted()) {
     TRY(const auto line, input_.next(jobs_.empty()));
     if (!line) break;
     if (!line->too_long && blank(line->text)) continue;
@@ -120,15 +119,15 @@ Result<std::optional<Batch::Job>> Batch::next_job() {
   return std::optional<Job>();
 }
 
-Result<std::optional<Batch::Job>> Batch::read(const InputLine& line) {
+Result<std::optional<BatchRunner::Job>> BatchRunner::read(const InputLine& line) {
   std::optional<Error> error;
-  std::optional<openai::BatchLine> found;
+  std::optional<BatchLine> found;
   if (line.too_long) {
     error = Error{Code::invalid_argument,
-                  fmt::format("the line is longer than {} MiB", kMostBatchLine >> 20),
+                  fmt::format("the line is longer than {} MiB", kMaxBatchLine >> 20),
                   "line",
                   {}};
-  } else if (auto read = openai::read_batch_line(line.text, options_.defaults); !read) {
+  } else if (auto read = read_batch_line(line.text, options_.defaults); !read) {
     error = read.error();
   } else if (!seen_.insert(read->custom_id).second) {
     error = Error{Code::invalid_argument,
@@ -147,7 +146,7 @@ Result<std::optional<Batch::Job>> Batch::read(const InputLine& line) {
     TRY_OK(fail(key_of({}, line.number), *error));
     return std::optional<Job>();
   }
-  openai::BatchKey key = key_of(std::move(found->custom_id), line.number);
+  BatchKey key = key_of(std::move(found->custom_id), line.number);
   if (!found->request) {
     TRY_OK(fail(key, found->request.error()));
     return std::optional<Job>();
@@ -158,9 +157,9 @@ Result<std::optional<Batch::Job>> Batch::read(const InputLine& line) {
   return std::optional(std::move(job));
 }
 
-Result<bool> Batch::start(Job& job) {
+Result<bool> BatchRunner::start(Job& job) {
   job.streams.clear();
-  const auto prompts = openai::prompt_ids(model_, job.request);
+  const auto prompts = prompt_ids(model_, job.request);
   if (!prompts) {
     TRY_OK(fail(job.key, prompts.error()));
     return true;
@@ -180,13 +179,13 @@ Result<bool> Batch::start(Job& job) {
   return true;
 }
 
-// Reads what has come of every answer, and writes those that are complete.
-Result<> Batch::advance() {
-  auto most = kLook;  // waits for the first alone: all move on together
+// Reads the new tokens of every stream, and writes the answers that are complete.
+Result<> BatchRunner::advance() {
+  auto wait = kWait;  // for the first stream only: all streams advance together
   for (Job& job : jobs_)
     for (Stream& stream : job.streams) {
       while (!stream.over()) {
-        const auto piece = stream.next(std::exchange(most, {}));
+        const auto piece = stream.next(std::exchange(wait, {}));
         if (!piece) break;
         n_tokens_ += std::ssize(piece->ids);
       }
@@ -202,7 +201,7 @@ Result<> Batch::advance() {
   return Ok{};
 }
 
-Result<> Batch::finish(Job& job) {
+Result<> BatchRunner::finish(Job& job) {
   std::vector<Generation> generations;
   for (Stream& stream : job.streams) {
     const auto& result = stream.result();
@@ -210,38 +209,38 @@ Result<> Batch::finish(Job& job) {
     if (!result) return fail(job.key, result.error());
     generations.push_back(*result);
   }
-  const openai::Json body = openai::response_json(
+  const Json body = response_json(
       model_, job.request,
-      {.id = (job.request.endpoint == openai::Endpoint::chat_completions ? "chatcmpl-" : "cmpl-") +
+      {.id = (job.request.endpoint == Endpoint::chat_completions ? "chatcmpl-" : "cmpl-") +
              job.key.id.substr(10),
        .created = static_cast<int64_t>(std::time(nullptr)),
        .model = model_name_,
        .prompt_tokens = job.prompt_tokens,
        .generations = generations});
-  const openai::Json& usage = body["usage"];
+  const Json& usage = body["usage"];
   counts_.prompt_tokens += usage["prompt_tokens"].get<int64_t>();
   counts_.cached_tokens += usage["prompt_tokens_details"]["cached_tokens"].get<int64_t>();
   counts_.completion_tokens += usage["completion_tokens"].get<int64_t>();
-  TRY_OK(write(openai::batch_answer(job.key, body)));
+  TRY_OK(write(batch_answer(job.key, body)));
   ++counts_.answered;
   return Ok{};
 }
 
-Result<> Batch::fail(const openai::BatchKey& key, const Error& error) {
-  TRY_OK(write(openai::batch_failure(key, error)));
+Result<> BatchRunner::fail(const BatchKey& key, const Error& error) {
+  TRY_OK(write(batch_failure(key, error)));
   ++counts_.failed;
   return Ok{};
 }
 
-Result<> Batch::write(const openai::Json& line) {
-  return output_.append(line.dump(-1, ' ', false, openai::Json::error_handler_t::replace));
+Result<> BatchRunner::write(const Json& line) {
+  return output_.append(line.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-void Batch::show_progress() {
+void BatchRunner::show_progress() {
   const int64_t here = counts_.answered + counts_.failed, done = here + counts_.skipped;
   const double speed = static_cast<double>(n_tokens_) / std::max(seconds(), 1e-3);
   if (!options_.n_lines) {
-    progress_.update(0, fmt::format("{} done, {:.0f} tok/s", done, speed));
+    host_.progress(0, fmt::format("{} done, {:.0f} tok/s", done, speed));
     return;
   }
   const int64_t total = std::max(*options_.n_lines, done);
@@ -249,8 +248,8 @@ void Batch::show_progress() {
   if (here > 0)
     left = fmt::format(", {} left", duration_text(seconds() * static_cast<double>(total - done) /
                                                   static_cast<double>(here)));
-  progress_.update(static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1)),
-                   fmt::format("{}/{}, {:.0f} tok/s{}", done, total, speed, left));
+  host_.progress(static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1)),
+                 fmt::format("{}/{}, {:.0f} tok/s{}", done, total, speed, left));
 }
 
-}  // namespace quern::cli
+}  // namespace quern::openai

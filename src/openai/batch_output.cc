@@ -1,4 +1,4 @@
-#include "cli/batch_output.h"
+#include "openai/batch_output.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,14 +10,14 @@
 #include <cstring>
 #include <filesystem>
 
-#include "cli/line_reader.h"
 #include "openai/batch.h"
+#include "openai/line_reader.h"
 
-namespace quern::cli {
+namespace quern::openai {
 
 namespace {
 
-constexpr size_t kMostLine = size_t{1} << 30;
+constexpr size_t kMaxLine = size_t{1} << 30;
 constexpr auto kSyncEvery = std::chrono::seconds(1);
 
 // A new file is there after a crash only once its folder has been written.
@@ -77,12 +77,12 @@ bool BatchOutput::is_file(int fd) const {
 }
 
 Result<> BatchOutput::read_found() {
-  LineReader reader(fd_, path_, kMostLine);
+  LineReader reader(fd_, path_, kMaxLine);
   while (!reader.at_end()) {
     TRY(auto line, reader.next(true));
     if (!line) continue;
     if (!line->whole) {
-      // What was being written when a process ended: no answer yet, unless it is another's file.
+      // Half an answer of a process that ended while writing; anything else is not our file.
       if (line->begin == 0 && !line->text.starts_with("{\"id\":") &&
           !std::string_view("{\"id\":").starts_with(line->text) &&
           line->text.find_first_not_of('\0') != std::string::npos)
@@ -90,7 +90,7 @@ Result<> BatchOutput::read_found() {
                      "name another file"};
       break;
     }
-    const auto found = openai::read_batch_output(line->text);
+    const auto found = read_batch_output(line->text);
     if (!found)
       return Error{Code::invalid_argument,
                    fmt::format("not the output of a batch: {}", found.error().what),
@@ -115,7 +115,7 @@ Result<> BatchOutput::append(std::string line) {
       written += static_cast<size_t>(n);
     } else if (n == 0 || errno != EINTR) {
       const Error error = failure("cannot write an answer");
-      // Whatever of it is there goes again; if it stays, the next start cuts it.
+      // Removes what was written of it; if that fails, the next start cuts it.
       [[maybe_unused]] const int cut = ftruncate(fd_, size_);
       return error;
     }
@@ -138,4 +138,4 @@ Result<> BatchOutput::sync_when_due() {
   return sync();
 }
 
-}  // namespace quern::cli
+}  // namespace quern::openai
