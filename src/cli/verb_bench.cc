@@ -2,35 +2,40 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "api/user_cache.h"
-#include "backend/cpu/limits.h"
 #include "base/same_name.h"
 #include "base/thread_pool.h"
 #include "cli/arguments.h"
-#include "cli/bench_arrivals.h"
-#include "cli/bench_cached.h"
-#include "cli/bench_limits.h"
-#include "cli/bench_rows.h"
+#include "cli/bench_tables.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
 #include "cli/json_output.h"
 #include "cli/model_flags.h"
-#include "cli/profile.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/source_flags.h"
-#include "cli/speed.h"
+#include "cli/text_input.h"
 #include "cli/verbs.h"
-#include "compile/compile.h"
+#include "measure/bench_arrivals.h"
+#include "measure/bench_cached.h"
+#include "measure/bench_passes.h"
+#include "measure/profile.h"
 
 namespace quern::cli {
 
 namespace {
+
+using measure::BenchSetup;
+using measure::CachedTest;
+using measure::KeepGoing;
+using measure::SpeedTest;
 
 constexpr const char* kSummary =
     "Measure tokens per second of reading a prompt (pp) and of generating (tg), beside this "
@@ -58,9 +63,6 @@ constexpr const char* kExamples =
     "  quern bench --seqs 8,32 -p 128 -n 32 --arrivals random\n"
     "  quern bench -p 4000 --cached 3900           # to the first token, most of the prompt known\n"
     "  quern bench limits";
-
-// Of each probe of a limit; two of them between runs.
-constexpr double kProbeSeconds = 0.06;
 
 struct Flags {
   SourceFlags source;
@@ -91,75 +93,54 @@ std::vector<SpeedTest> tests_of(const Flags& flags) {
   return tests;
 }
 
-Result<std::unique_ptr<Executor>> build(std::shared_ptr<const WeightSource> source,
-                                        const Flags& flags, const std::vector<SpeedTest>& tests,
-                                        int threads, ProfileCollector& profile) {
-  Progress bar;
+Result<CompileOptions> compile_options(const Flags& flags, int threads) {
+  const ModelFlags& model = flags.source.model;
   CompileOptions options;
   options.threads = threads;
-  TRY(options.numerics, numerics_of(flags.source.model));
-  TRY(options.kv, kv_of(flags.source.model));
-  options.max_rows = flags.batch;
-  options.cache_tokens = 1;
-  for (const SpeedTest& test : tests) {
-    options.max_rows = std::max(options.max_rows, test.n_seqs);
-    options.cache_tokens = std::max<int64_t>(options.cache_tokens, test.length());
-    options.cache_sequences = std::max(options.cache_sequences, test.n_seqs);
-  }
-  options.isa = flags.source.model.isa;
-  options.pin = flags.source.model.pin;
-  TRY(options.tuning, tuning_of(flags.source.model, threads));
-  TRY(const PackedUse packed, packed_of(flags.source.model));
+  TRY(options.numerics, numerics_of(model));
+  TRY(options.kv, kv_of(model));
+  options.isa = model.isa;
+  options.pin = model.pin;
+  TRY(options.tuning, tuning_of(model, threads));
+  TRY(const PackedUse packed, packed_of(model));
   if (packed != PackedUse::off) options.packed_folder = packed_cache_folder();
   options.note = warn;
-  if (flags.profile || flags.trace)
-    options.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
-  options.dump = flags.source.model.dump;
+  options.dump = model.dump;
   options.dump_out = print_dump;
-  options.progress = [&bar](double done, std::string_view what) { bar.update(done, what); };
-  return compile(std::move(source), options);
+  return options;
 }
 
-BenchSetup setup_of(const WeightSource& source, const Flags& flags, int threads) {
-  BenchSetup setup{.isa = isa_in_use(flags.source.model),
-                   .numerics = numerics_in_use(flags.source.model),
-                   .model = source.path(),
-                   .n_batch = flags.batch,
-                   .n_threads = threads};
-  for (const Weight& weight : source.weights()) {
-    setup.n_params += weight.n_rows() * weight.n_cols();
-    setup.model_bytes += static_cast<int64_t>(weight.data.size());
-  }
-  return setup;
+BenchSetup setup_of(const ModelFlags& flags) {
+  return {.isa = isa_in_use(flags),
+          .numerics = numerics_in_use(flags),
+          .n_threads = threads_in_use(flags)};
+}
+
+// Moves the bar between runs.
+KeepGoing progress_of(Progress& bar) {
+  return [&bar](double done, std::string_view what) {
+    bar.update(done, what);
+    return !interrupted();
+  };
 }
 
 // All tests on one number of threads; rows are added to the list.
-Result<> measure_all(const std::shared_ptr<const WeightSource>& source, const Flags& flags,
-                     const std::vector<SpeedTest>& tests, int threads, Json& rows) {
-  ProfileCollector profile(flags.trace.has_value());
-  TRY(const auto executor, build(source, flags, tests, threads, profile));
-  TRY(const auto probe, cpu::Probe::start(threads));
-  Speedometer speedometer(*executor, flags.batch, [&] {
-    return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
-  });
-  const Work work = work_of(*source);
-  const BenchSetup setup = setup_of(*source, flags, threads);
-  const double cache_bytes = static_cast<double>(executor->page_bytes()) / executor->page_tokens();
-  Progress bar;
-  const double runs = static_cast<double>(tests.size()) * (flags.repetitions + 1);
-  double done = 0;
-  for (const SpeedTest& test : tests) {
-    const auto keep_going = [&](int) {
-      bar.update(done++ / runs, fmt::format("measuring on {} threads", threads));
-      return !interrupted();
-    };
-    TRY(const auto samples, speedometer.measure(test, flags.repetitions, keep_going));
-    rows.push_back(
-        bench_row(setup, test, traffic_of(test, flags.batch, work, cache_bytes), samples));
-  }
+Result<> bench_passes(const std::shared_ptr<const WeightSource>& source, const Flags& flags,
+                      const std::vector<SpeedTest>& tests, int threads, Json& rows) {
+  measure::ProfileCollector profile(flags.trace.has_value());
+  measure::PassBench bench{.n_batch = flags.batch, .repetitions = flags.repetitions};
+  TRY(bench.compile, compile_options(flags, threads));
+  Progress packing, bar;
+  bench.compile.progress = [&packing](double done, std::string_view what) {
+    packing.update(done, what);
+  };
+  if (flags.profile || flags.trace)
+    bench.compile.profile = [&profile](const PassProfile& pass) { profile.add(pass); };
+  TRY_OK(measure_passes(source, std::move(bench), setup_of(flags.source.model), tests,
+                        progress_of(bar), rows));
   bar.clear();
   if (flags.profile) fmt::print(stderr, "{}", profile.tables());
-  if (flags.trace) TRY_OK(write_trace(*flags.trace, profile.passes()));
+  if (flags.trace) TRY_OK(measure::write_trace(*flags.trace, profile.passes()));
   return Ok{};
 }
 
@@ -263,10 +244,19 @@ Result<int> bench_requests(const Flags& flags, const std::vector<SpeedTest>& tes
     for (const int n_cached : flags.n_cached) cached.push_back({n_prompt, n_cached});
   Json rows = Json::array();
   for (const int threads : flags.threads) {
-    ModelFlags model = flags.source.model;
-    model.threads = threads;
-    TRY_OK(cached.empty() ? measure_arrivals(model, tests, flags.repetitions, flags.batch, rows)
-                          : measure_cached(model, cached, flags.repetitions, flags.batch, rows));
+    ModelFlags model_flags = flags.source.model;
+    model_flags.threads = threads;
+    LoadOptions load;
+    load.max_batch = flags.batch;
+    load.context = cached.empty() ? measure::arrivals_context(tests) : cached_context(cached);
+    TRY(const Model model, load_model(model_flags, load));
+    BenchSetup setup = setup_of(model_flags);
+    setup.model = model.info().path;
+    setup.n_params = model.info().n_parameters;
+    Progress bar;
+    TRY_OK(cached.empty()
+               ? measure_arrivals(model, setup, tests, flags.repetitions, progress_of(bar), rows)
+               : measure_cached(model, setup, cached, flags.repetitions, progress_of(bar), rows));
   }
   if (flags.json)
     print_json(rows, 2);
@@ -292,7 +282,8 @@ Result<int> run_bench(int argc, const char* const* argv) {
   TRY_OK(numerics_of(flags.source.model));
   Json earlier;
   if (flags.compare) {
-    TRY(earlier, read_rows(*flags.compare));
+    TRY(const std::string text, read_file(*flags.compare));
+    TRY(earlier, measure::parse_rows(text, *flags.compare));
   }
   if (flags.threads.empty()) flags.threads = {threads_in_use(flags.source.model)};
 
@@ -300,8 +291,8 @@ Result<int> run_bench(int argc, const char* const* argv) {
   if (random_arrivals_wanted(flags) || !flags.n_cached.empty()) return bench_requests(flags, tests);
   TRY(const auto source, open_source(flags.source));
   Json rows = Json::array();
-  for (const int threads : flags.threads) TRY_OK(measure_all(source, flags, tests, threads, rows));
-  if (flags.compare) compare(rows, earlier);
+  for (const int threads : flags.threads) TRY_OK(bench_passes(source, flags, tests, threads, rows));
+  if (flags.compare) measure::compare(rows, earlier);
   if (flags.json) {
     print_json(rows, 2);
   } else {

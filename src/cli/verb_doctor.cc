@@ -8,7 +8,6 @@
 
 #include "api/known_models.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/limits.h"
 #include "base/cpu_features.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
@@ -19,6 +18,7 @@
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "formats/weight_source.h"
+#include "measure/limits.h"
 
 namespace quern::cli {
 
@@ -86,7 +86,9 @@ Result<Findings> examine(bool measure) {
   look_at_kernels(found);
   look_at_model(found);
   if (measure) {
-    TRY(found.limits, cpu::measure_limits(found.cpu.n_cpus));
+    const int threads[] = {found.cpu.n_cpus};
+    TRY(const auto measured, measure::measure_limits(threads, {}));
+    found.limits = measured.front().limits;
   }
   return found;
 }

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "api/known_models.h"
 #include "api/user_cache.h"
@@ -13,7 +16,7 @@
 #include "cli/signals.h"
 #include "cli/source_flags.h"
 #include "cli/verbs.h"
-#include "tuning/recorded.h"
+#include "measure/tune.h"
 
 namespace quern::cli {
 
@@ -40,26 +43,11 @@ struct Flags {
   bool quick = false, list = false, clear = false, json = false;
 };
 
-Json record_json(const TuningRecord& record) {
-  return {
-      {"cpu", record.key.cpu},         {"isa", record.key.isa},     {"threads", record.key.threads},
-      {"kernels", record.key.kernels}, {"product", record.product}, {"parameter", record.parameter},
-      {"value", record.value},         {"gain", record.gain},       {"measured", record.measured}};
-}
-
 Result<int> list_records(const Flags& flags) {
   const std::string path = tuning_path();
-  std::vector<TuningRecord> records;
-  auto store = RecordStore::open(path, true);
-  if (store) {
-    TRY(records, store->all());
-  } else if (store.error().code != Code::not_found) {
-    return store.error();
-  }
+  TRY(const auto records, measure::tuning_records(path));
   if (flags.json) {
-    Json all = Json::array();
-    for (const TuningRecord& record : records) all.push_back(record_json(record));
-    print_json(all, 2);
+    print_json(measure::records_json(records), 2);
     return kDone;
   }
   if (records.empty()) fmt::print("no records in {}\n", path);
@@ -71,23 +59,12 @@ Result<int> list_records(const Flags& flags) {
 }
 
 Result<int> clear_records(const Flags& flags) {
-  int n = 0;
-  auto store = RecordStore::open(tuning_path(), true);
-  if (store) {
-    TRY(n, store->clear());
-  } else if (store.error().code != Code::not_found) {
-    return store.error();
-  }
+  TRY(const int n, measure::clear_tuning_records(tuning_path()));
   if (flags.json)
     print_json(Json{{"cleared", n}}, 2);
   else
     fmt::print("{} records cleared\n", n);
   return kDone;
-}
-
-std::string passes_text(int n_rows) {
-  if (n_rows == 1) return "one token";
-  return n_rows < 512 ? fmt::format("{} sequences", n_rows) : "a prompt";
 }
 
 void print_findings(const std::vector<ProductFindings>& found) {
@@ -103,29 +80,11 @@ void print_findings(const std::vector<ProductFindings>& found) {
             fmt::format("{}{} {} -> {}", changes.empty() ? "" : ", ", parameter->name,
                         cpu::kDefaultTuning.*parameter->member, product.best.*parameter->member);
       fmt::print("{:<{}}  {}: {} ({:+.1f} %)\n", product.product, width,
-                 passes_text(finding.n_rows), changes, 100 * finding.gain);
+                 measure::passes_text(finding.n_rows), changes, 100 * finding.gain);
     }
   }
   if (std::ranges::none_of(found, improved))
     fmt::print("nothing beat the defaults by more than the noise\n");
-}
-
-Json findings_json(const std::vector<ProductFindings>& found) {
-  Json all = Json::array();
-  for (const ProductFindings& product : found) {
-    Json findings = Json::array();
-    for (const Finding& finding : product.findings) {
-      Json changed = Json::object();
-      for (const auto* parameter : finding.changed)
-        changed[parameter->name] = {{"default", cpu::kDefaultTuning.*parameter->member},
-                                    {"best", product.best.*parameter->member}};
-      findings.push_back({{"passes_of", passes_text(finding.n_rows)},
-                          {"gain", finding.gain},
-                          {"changed", changed}});
-    }
-    all.push_back({{"product", product.product}, {"findings", findings}});
-  }
-  return all;
 }
 
 Result<int> search(const Flags& flags) {
@@ -146,15 +105,10 @@ Result<int> search(const Flags& flags) {
     bar.update(done, what);
     return !interrupted();
   };
-  TRY(const auto found, search_tuning(std::move(source), options));
+  TRY(const auto found, measure::tune(std::move(source), options, tuning_path()));
   bar.clear();
-  const TuningKey key = tuning_key(model.isa, options.compile.threads);
-  std::vector<std::string> products;
-  for (const ProductFindings& product : found) products.push_back(product.product);
-  TRY(RecordStore store, RecordStore::open(tuning_path(), false));
-  TRY_OK(store.replace(key, products, records_of(key, found)));
   if (flags.json)
-    print_json(findings_json(found), 2);
+    print_json(measure::findings_json(found), 2);
   else
     print_findings(found);
   return kDone;

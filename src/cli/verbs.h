@@ -9,6 +9,6 @@ namespace quern::cli {
 using VerbFunction = Result<int>(int argc, const char* const* argv);
 
 VerbFunction run_chat, run_run, run_batch, run_embed, run_inspect, run_tokenize, run_eval,
-    run_bench, run_tune, run_cache, run_doctor, run_version;
+    run_bench, run_bench_limits, run_tune, run_cache, run_doctor, run_version;
 
 }  // namespace quern::cli

@@ -1,4 +1,4 @@
-#include "cli/crowd.h"
+#include "measure/requests.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,21 +7,21 @@
 #include <thread>
 #include <utility>
 
-namespace quern::cli {
+namespace quern::measure {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr auto kWait = std::chrono::milliseconds(5);
 
 // n whole numbers around `mean` whose sum is n * mean.
 std::vector<int> lengths(int n, int mean, std::mt19937_64& random) {
-  const int least = std::max(1, mean / 2), most = 2 * mean - least;
+  const int shortest = std::max(1, mean / 2), longest = 2 * mean - shortest;
   std::vector<int> values(static_cast<size_t>(n), mean);
-  // What one gains its partner loses.
+  // In pairs, so that the sum stays.
   for (size_t i = 0; i + 1 < values.size(); i += 2) {
-    const auto width = static_cast<uint64_t>(most - least + 1);
-    const int length = least + static_cast<int>(random() % width);
+    const auto width = static_cast<uint64_t>(longest - shortest + 1);
+    const int length = shortest + static_cast<int>(random() % width);
     values[i] = length;
     values[i + 1] = 2 * mean - length;
   }
@@ -29,25 +29,25 @@ std::vector<int> lengths(int n, int mean, std::mt19937_64& random) {
   return values;
 }
 
-class Crowd {
+class Requests {
  public:
-  Crowd(const Model& model, std::span<const Arrival> arrivals, int most, bool in_rounds)
+  Requests(const Model& model, std::span<const Arrival> arrivals, int max_running, bool in_rounds)
       : model_(model),
         arrivals_(arrivals),
-        most_(static_cast<size_t>(most)),
+        max_running_(static_cast<size_t>(max_running)),
         in_rounds_(in_rounds) {}
 
-  Result<CrowdRun> run(const std::function<bool(double)>& keep_going) {
+  Result<RequestsRun> run(const std::function<bool(double)>& keep_going) {
     begin_ = Clock::now();
     while (next_ < arrivals_.size() || !streams_.empty()) {
-      TRY_OK(let_in());
-      was_full_ = was_full_ || streams_.size() == most_;
+      TRY_OK(start_requests());
+      was_full_ = was_full_ || streams_.size() == max_running_;
       const bool full = was_full_ && next_ < arrivals_.size();
       const double before = seconds();
       const auto n_running = static_cast<double>(streams_.size());
       TRY(const int64_t n_gen, read());
       const double took = seconds() - before;
-      for (CrowdRun* run : {&whole_, full ? &full_ : nullptr}) {
+      for (RequestsRun* run : {&whole_, full ? &full_ : nullptr}) {
         if (run == nullptr) continue;
         run->seconds += took;
         run->n_gen += n_gen;
@@ -57,7 +57,7 @@ class Crowd {
       if (!keep_going(ended / static_cast<double>(arrivals_.size())))
         return Error{Code::cancelled, "stopped while measuring", {}, {}};
     }
-    CrowdRun run = full_.n_gen > 0 ? full_ : whole_;
+    RequestsRun run = full_.n_gen > 0 ? full_ : whole_;
     run.mean_running /= run.seconds;
     return run;
   }
@@ -65,9 +65,9 @@ class Crowd {
  private:
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
-  Result<> let_in() {
+  Result<> start_requests() {
     if (in_rounds_ && !streams_.empty()) return Ok{};
-    for (; next_ < arrivals_.size() && streams_.size() < most_; ++next_) {
+    for (; next_ < arrivals_.size() && streams_.size() < max_running_; ++next_) {
       const Arrival& arrival = arrivals_[next_];
       if (arrival.at > seconds()) break;
       std::vector<int32_t> prompt(static_cast<size_t>(arrival.n_prompt));
@@ -82,14 +82,14 @@ class Crowd {
     return Ok{};
   }
 
-  // The tokens that have come, waiting for the first a little.
+  // Counts the tokens that are ready, after a short wait for the first stream.
   Result<int64_t> read() {
     int64_t n_gen = 0;
-    if (streams_.empty()) return std::this_thread::sleep_for(kLook), n_gen;
-    auto most = kLook;
+    if (streams_.empty()) return std::this_thread::sleep_for(kWait), n_gen;
+    auto wait = kWait;
     for (Stream& stream : streams_)
       while (!stream.over()) {
-        const auto piece = stream.next(std::exchange(most, {}));
+        const auto piece = stream.next(std::exchange(wait, {}));
         if (!piece) break;
         n_gen += std::ssize(piece->ids);
       }
@@ -101,14 +101,14 @@ class Crowd {
 
   const Model& model_;
   const std::span<const Arrival> arrivals_;
-  const size_t most_;
+  const size_t max_running_;
   const bool in_rounds_;
   Clock::time_point begin_;
   std::mt19937_64 random_{7};
   std::vector<Stream> streams_;
   size_t next_ = 0;  // arrival
   bool was_full_ = false;
-  CrowdRun whole_, full_;  // mean_running: times seconds, until the end
+  RequestsRun whole_, full_;  // mean_running: times seconds, until the end
 };
 
 }  // namespace
@@ -130,9 +130,10 @@ std::vector<Arrival> random_arrivals(int n, int n_prompt, int n_gen, double span
   return arrivals;
 }
 
-Result<CrowdRun> run_crowd(const Model& model, std::span<const Arrival> arrivals, int most,
-                           bool in_rounds, const std::function<bool(double done)>& keep_going) {
-  return Crowd(model, arrivals, most, in_rounds).run(keep_going);
+Result<RequestsRun> run_requests(const Model& model, std::span<const Arrival> arrivals,
+                                 int max_running, bool in_rounds,
+                                 const std::function<bool(double done)>& keep_going) {
+  return Requests(model, arrivals, max_running, in_rounds).run(keep_going);
 }
 
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace quern::cli {
+namespace quern::measure {
 
 // The header with its magic: a multiple of 64 bytes.
 std::string npy_header(int64_t n_rows, int64_t n_cols);
@@ -39,4 +39,4 @@ class NpyWriter {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-}  // namespace quern::cli
+}  // namespace quern::measure

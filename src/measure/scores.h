@@ -1,4 +1,5 @@
-// What `eval --against` adds up: how far one set of logits is from another, row by row.
+// What `quern eval` adds up: how well logits predict the next token, and how far one set of logits
+// is from another.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -8,7 +9,29 @@
 
 #include "base/result.h"
 
-namespace quern::cli {
+namespace quern::measure {
+
+// -log softmax(logits)[target], in natural units; not finite where the logits are not.
+// The sum runs in f64.
+double negative_log_likelihood(std::span<const float> logits, int32_t target);
+
+// The first index of the largest value.
+int32_t most_likely(std::span<const float> logits);
+
+class Score {
+ public:
+  void add(std::span<const float> logits, int32_t target);
+
+  int64_t n_predicted() const { return n_; }
+  double sum() const { return sum_; }
+  double nll() const { return sum_ / static_cast<double>(n_); }  // mean
+  double perplexity() const;                                     // exp(nll)
+  double top1() const { return static_cast<double>(hits_) / static_cast<double>(n_); }
+
+ private:
+  int64_t n_ = 0, hits_ = 0;
+  double sum_ = 0;
+};
 
 // KL(p || q) in nats of p = softmax(reference), q = softmax(logits), both (n_vocab). Sums in f64.
 double kl_divergence(std::span<const float> reference, std::span<const float> logits);
@@ -43,4 +66,4 @@ class LogitStore {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,14 +1,14 @@
-#include "cli/crowd.h"
+#include "measure/requests.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
-TEST(Crowd, RandomArrivalsHaveTheSameTokens) {
+TEST(Requests, RandomArrivalsHaveTheSameTokens) {
   for (const int n : {1, 2, 7, 32}) {
     const auto arrivals = random_arrivals(n, 100, 33, 2.5, 1);
     ASSERT_EQ(std::ssize(arrivals), n);
@@ -30,7 +30,7 @@ TEST(Crowd, RandomArrivalsHaveTheSameTokens) {
   }
 }
 
-TEST(Crowd, TheSameSeedGivesTheSameArrivals) {
+TEST(Requests, TheSameSeedGivesTheSameArrivals) {
   const auto times = [](uint64_t seed) {
     std::vector<double> values;
     for (const Arrival& a : random_arrivals(16, 64, 16, 1, seed)) values.push_back(a.at + a.n_gen);
@@ -41,4 +41,4 @@ TEST(Crowd, TheSameSeedGivesTheSameArrivals) {
 }
 
 }  // namespace
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,4 +1,4 @@
-#include "cli/bench_rows.h"
+#include "measure/bench_rows.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "cli/readable.h"
-#include "cli/text_input.h"
-
-namespace quern::cli {
+namespace quern::measure {
 
 namespace {
 
@@ -45,14 +42,6 @@ int agreement(const Json& a, const Json& b) {
 }
 
 }  // namespace
-
-BenchSetup setup_of(const ModelFlags& flags, const ModelInfo& model) {
-  return {.isa = isa_in_use(flags),
-          .numerics = numerics_in_use(flags),
-          .model = model.path,
-          .n_params = model.n_parameters,
-          .n_threads = threads_in_use(flags)};
-}
 
 Json setup_fields(const BenchSetup& setup) {
   return {{"backend", "cpu"},
@@ -107,8 +96,7 @@ std::string test_name(const Json& row) {
   return name;
 }
 
-Result<Json> read_rows(const std::string& path) {
-  TRY(const std::string text, read_file(path));
+Result<Json> parse_rows(const std::string& text, const std::string& path) {
   Json rows = Json::parse(text, nullptr, false);
   const bool sound =
       rows.is_array() && !rows.empty() && std::ranges::all_of(rows, [](const Json& row) {
@@ -131,38 +119,4 @@ void compare(Json& rows, const Json& earlier) {
   }
 }
 
-std::string bench_table(const Json& rows) {
-  const Json& first = rows.front();
-  const auto of = [](const Json& row, const char* key) { return row.at(key).get<double>(); };
-  const auto any = [&](const char* key) {
-    return std::ranges::any_of(rows, [&](const Json& row) { return row.contains(key); });
-  };
-  const bool sweep = std::ranges::any_of(
-      rows, [&](const Json& row) { return row.at("n_threads") != first.at("n_threads"); });
-  const bool compared = any("ratio");
-  size_t width = 4;
-  for (const Json& row : rows) width = std::max(width, test_name(row).size());
-
-  std::string text =
-      fmt::format("{}\n{}{}, {}\n\n", shown(first.at("model_filename").get<std::string>()),
-                  sweep ? "" : fmt::format("{} threads, ", first.at("n_threads").get<int>()),
-                  first.at("isa").get<std::string>(), first.at("numerics").get<std::string>());
-  const std::string columns =
-      fmt::format("{}{:<{}} {:>10} {:>10} {:>8} {:>7} {:>7} {:>8} {:>7}{}", sweep ? "threads " : "",
-                  "test", width, "tokens/s", "mean", "+-", "GB/s", "of DRAM", "GOP/s", "of int8",
-                  compared ? fmt::format(" {:>10} {:>6}", "earlier", "ratio") : "");
-  text += columns + "\n";
-  for (const Json& row : rows) {
-    if (sweep) text += fmt::format("{:>7} ", row.at("n_threads").get<int>());
-    text += fmt::format("{:<{}} {:>10.2f} {:>10.2f} {:>8.2f} {:>7.2f} {:>6.1f}% {:>8.1f} {:>6.1f}%",
-                        test_name(row), width, of(row, "median_ts"), of(row, "avg_ts"),
-                        of(row, "stddev_ts"), of(row, "gbps"), 100 * of(row, "share_dram"),
-                        of(row, "gops"), 100 * of(row, "share_int8"));
-    if (row.contains("ratio"))
-      text += fmt::format(" {:>10.2f} {:>5.2f}x", of(row, "earlier_ts"), of(row, "ratio"));
-    text += "\n";
-  }
-  return text;
-}
-
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -9,7 +9,7 @@
 #include "backend/executor.h"
 #include "base/result.h"
 
-namespace quern::cli {
+namespace quern::measure {
 
 // Adds up passes. Not thread-safe.
 class Profile {
@@ -52,4 +52,4 @@ class ProfileCollector {
 // Errors: not_found (cannot create), unavailable (disk full).
 Result<> write_trace(const std::string& path, const std::vector<PassProfile>& passes);
 
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,4 +1,4 @@
-#include "cli/profile.h"
+#include "measure/profile.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <fstream>
 #include <utility>
 
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 struct StepSpan {
@@ -110,4 +110,4 @@ Result<> write_trace(const std::string& path, const std::vector<PassProfile>& pa
   return Ok{};
 }
 
-}  // namespace quern::cli
+}  // namespace quern::measure

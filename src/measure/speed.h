@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "formats/weight_source.h"
 
-namespace quern::cli {
+namespace quern::measure {
 
 // The matrices that every token is multiplied with: all but the embedding (unless it is the head as
 // well) and the norms. Bytes are as the file stores them.
@@ -83,4 +83,4 @@ class Speedometer {
 // Pages of each sequence of a test.
 int pages_of(const SpeedTest& test, int page_tokens);
 
-}  // namespace quern::cli
+}  // namespace quern::measure

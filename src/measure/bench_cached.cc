@@ -1,4 +1,4 @@
-#include "cli/bench_cached.h"
+#include "measure/bench_cached.h"
 
 #include <fmt/format.h>
 
@@ -7,14 +7,9 @@
 #include <random>
 #include <string>
 
-#include "cli/bench_rows.h"
-#include "cli/progress.h"
-#include "cli/readable.h"
-#include "cli/signals.h"
-#include "cli/speed.h"
-#include "quern/model.h"
+#include "measure/speed.h"
 
-namespace quern::cli {
+namespace quern::measure {
 
 namespace {
 
@@ -39,7 +34,7 @@ struct Runs {
   int n_computed = 0;  // of the prompt, the second time
 };
 
-// No two runs share anything: each has a salt of its own.
+// Each run has its own salt, so that no run finds the pages of another.
 Result<> run_once(const Model& model, const CachedTest& test, std::mt19937_64& random, Runs& runs) {
   const auto n_vocab = static_cast<uint64_t>(model.info().n_vocab);
   const auto id = [&] { return static_cast<int32_t>(random() % n_vocab); };
@@ -56,8 +51,8 @@ Result<> run_once(const Model& model, const CachedTest& test, std::mt19937_64& r
   return Ok{};
 }
 
-Json row_of(const ModelFlags& flags, const Model& model, const CachedTest& test, const Runs& runs) {
-  Json row = setup_fields(setup_of(flags, model.info()));
+Json row_of(const BenchSetup& setup, const CachedTest& test, const Runs& runs) {
+  Json row = setup_fields(setup);
   row.update({{"n_prompt", test.n_prompt},
               {"n_cached", test.n_cached},
               {"n_computed", runs.n_computed},
@@ -71,43 +66,30 @@ Json row_of(const ModelFlags& flags, const Model& model, const CachedTest& test,
 
 }  // namespace
 
-Result<> measure_cached(const ModelFlags& flags, std::span<const CachedTest> tests, int repetitions,
-                        int max_batch, Json& rows) {
-  LoadOptions load;
-  load.max_batch = max_batch;
+int64_t cached_context(std::span<const CachedTest> tests) {
+  int64_t tokens = 0;
   for (const CachedTest& test : tests)
-    load.context = std::max<int64_t>(load.context, 2 * int64_t{test.n_prompt} + 2);
-  TRY(const Model model, load_model(flags, load));
-  Progress bar;
+    tokens = std::max<int64_t>(tokens, 2 * int64_t{test.n_prompt} + 2);
+  return tokens;
+}
+
+Result<> measure_cached(const Model& model, const BenchSetup& setup,
+                        std::span<const CachedTest> tests, int repetitions,
+                        const KeepGoing& keep_going, Json& rows) {
   std::mt19937_64 random(3);
   const double n = static_cast<double>(std::ssize(tests)) * (repetitions + 1);
   double done = 0;
   for (const CachedTest& test : tests) {
     Runs warm, runs;
     for (int i = 0; i <= repetitions; ++i) {
-      bar.update(done++ / n, fmt::format("{} tokens, {} cached", test.n_prompt, test.n_cached));
-      if (interrupted()) return Error{Code::cancelled, "stopped while measuring", {}, {}};
+      if (!keep_going(done++ / n,
+                      fmt::format("{} tokens, {} cached", test.n_prompt, test.n_cached)))
+        return Error{Code::cancelled, "stopped while measuring", {}, {}};
       TRY_OK(run_once(model, test, random, i == 0 ? warm : runs));
     }
-    rows.push_back(row_of(flags, model, test, runs));
+    rows.push_back(row_of(setup, test, runs));
   }
   return Ok{};
 }
 
-std::string cached_table(const Json& rows) {
-  const Json& first = rows.front();
-  std::string text =
-      fmt::format("{}\n{}, {}\n\n", shown(first.at("model_filename").get<std::string>()),
-                  first.at("isa").get<std::string>(), first.at("numerics").get<std::string>());
-  text += fmt::format("{:>7} {:>7} {:>7} {:>9} {:>15} {:>15} {:>8}\n", "threads", "prompt",
-                      "cached", "computed", "first token ms", "from cache ms", "of cold");
-  for (const Json& row : rows)
-    text += fmt::format(
-        "{:>7} {:>7} {:>7} {:>9} {:>15.1f} {:>15.1f} {:>7.1f}%\n", row.at("n_threads").get<int>(),
-        row.at("n_prompt").get<int>(), row.at("n_cached").get<int>(),
-        row.at("n_computed").get<int>(), row.at("first_token_cold_ms").get<double>(),
-        row.at("first_token_cached_ms").get<double>(), 100 * row.at("share").get<double>());
-  return text;
-}
-
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,4 +1,4 @@
-#include "cli/speed.h"
+#include "measure/speed.h"
 
 #include <algorithm>
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <numeric>
 #include <utility>
 
-namespace quern::cli {
+namespace quern::measure {
 
 Work work_of(const WeightSource& source) {
   const bool tied = source.find("output.weight") == nullptr;
@@ -137,4 +137,4 @@ Result<std::vector<Sample>> Speedometer::measure(const SpeedTest& test, int repe
   return samples;
 }
 
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,14 +1,21 @@
-// What `quern bench` tells: one row per test, as JSON (with llama-bench's names) and as a table.
+// The results of `quern bench`: one row per test, as JSON with llama-bench's names.
 #pragma once
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "cli/json_output.h"
-#include "cli/model_flags.h"
-#include "cli/speed.h"
+#include "measure/speed.h"
 
-namespace quern::cli {
+namespace quern::measure {
+
+using Json = nlohmann::ordered_json;  // keys stay in the order they were written
+
+// Called before each run with the share that is done, 0 to 1, and what is being measured. False:
+// stop, with the error `cancelled`.
+using KeepGoing = std::function<bool(double done, std::string_view what)>;
 
 // What the rows of one run have in common.
 struct BenchSetup {
@@ -17,10 +24,7 @@ struct BenchSetup {
   int n_batch = 0, n_threads = 0;
 };
 
-// Of a model that was loaded whole, as the flags say.
-BenchSetup setup_of(const ModelFlags& flags, const ModelInfo& model);
-
-// What every row of `quern bench` begins with.
+// The first fields of every row.
 Json setup_fields(const BenchSetup& setup);
 
 // Rates follow from the traffic of one run. Each sample's share is of the limits measured around
@@ -31,14 +35,12 @@ Json bench_row(const BenchSetup& setup, const SpeedTest& test, const Traffic& tr
 // "pp512", "tg128", "tg32 x 8 after pp128"; with " at 4096" where the cache is filled before.
 std::string test_name(const Json& row);
 
-// The rows of an earlier --json. Errors: as read_file, invalid_argument (no such rows).
-Result<Json> read_rows(const std::string& path);
+// The rows of an earlier --json, of the file `path`. Errors: invalid_argument (not such rows).
+Result<Json> parse_rows(const std::string& text, const std::string& path);
 
 // Adds "earlier_ts" and "ratio" (median tokens per second over the earlier ones) to every row of
 // which `earlier` has the same test on as many threads; of several, that which agrees most in
 // model, numerics and isa.
 void compare(Json& rows, const Json& earlier);
 
-std::string bench_table(const Json& rows);
-
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,11 +1,11 @@
-#include "cli/speed.h"
+#include "measure/speed.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <memory>
 
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 // Writes down what it is asked to do.
@@ -188,4 +188,4 @@ TEST(Work, CountsWhatATokenIsMultipliedWith) {
 }
 
 }  // namespace
-}  // namespace quern::cli
+}  // namespace quern::measure

@@ -1,4 +1,4 @@
-#include "cli/profile.h"
+#include "measure/profile.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 const std::vector<std::string> kSteps = {"norm", "product", "norm"};
@@ -62,4 +62,4 @@ TEST(WriteTrace, IsJsonInMicroseconds) {
 }
 
 }  // namespace
-}  // namespace quern::cli
+}  // namespace quern::measure

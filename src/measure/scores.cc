@@ -1,4 +1,4 @@
-#include "cli/divergence.h"
+#include "measure/scores.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,9 +7,7 @@
 #include <numeric>
 #include <string>
 
-#include "cli/scoring.h"
-
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 // log of the sum of exp(x), less the largest, and the largest.
@@ -30,6 +28,25 @@ Error no_space() {
 }
 
 }  // namespace
+
+double negative_log_likelihood(std::span<const float> logits, int32_t target) {
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
+  return std::log(sum) + top - static_cast<double>(logits[static_cast<size_t>(target)]);
+}
+
+int32_t most_likely(std::span<const float> logits) {
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+void Score::add(std::span<const float> logits, int32_t target) {
+  sum_ += negative_log_likelihood(logits, target);
+  hits_ += most_likely(logits) == target;
+  ++n_;
+}
+
+double Score::perplexity() const { return std::exp(nll()); }
 
 double kl_divergence(std::span<const float> reference, std::span<const float> logits) {
   const Normalizer p(reference), q(logits);
@@ -86,4 +103,4 @@ Result<> LogitStore::next(std::span<float> row) {
   return Ok{};
 }
 
-}  // namespace quern::cli
+}  // namespace quern::measure

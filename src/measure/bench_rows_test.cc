@@ -1,12 +1,8 @@
-#include "cli/bench_rows.h"
+#include "measure/bench_rows.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 const BenchSetup kSetup{.isa = "scalar", .numerics = "fast", .model = "a.gguf", .n_threads = 2};
@@ -72,48 +68,21 @@ TEST(Compare, PrefersTheSameModelThenTheSameNumerics) {
   EXPECT_EQ(rows[0]["ratio"], 2.0);
 }
 
-class ReadRows : public ::testing::Test {
- protected:
-  Result<Json> read(const std::string& text) {
-    // Tests run beside each other, each a process.
-    const auto path = std::filesystem::path(::testing::TempDir()) /
-                      ("bench_rows_" + std::to_string(::getpid()) + ".json");
-    std::ofstream(path) << text;
-    return read_rows(path.string());
-  }
-};
-
-TEST_F(ReadRows, TakesWhatBenchWrote) {
-  const auto rows = read(Json::array({row_of({.n_gen = 8})}).dump());
+TEST(ParseRows, TakesWhatBenchWrote) {
+  const auto rows = parse_rows(Json::array({row_of({.n_gen = 8})}).dump(), "rows.json");
   ASSERT_TRUE(rows);
   EXPECT_EQ(rows->size(), 1u);
 }
 
-TEST_F(ReadRows, RefusesEverythingElse) {
+TEST(ParseRows, RefusesEverythingElse) {
   for (const char* text :
        {"", "{", "{}", "[]", "[1]", R"([{"n_threads":2}])", R"([{"n_threads":2,"avg_ts":0}])",
         R"([{"n_threads":2,"avg_ts":"x"}])"}) {
-    const auto rows = read(text);
+    const auto rows = parse_rows(text, "rows.json");
     ASSERT_FALSE(rows) << text;
     EXPECT_EQ(rows.error().code, Code::invalid_argument);
   }
-  EXPECT_EQ(read_rows("/nowhere/rows.json").error().code, Code::not_found);
-}
-
-TEST(BenchTable, HasALineATest) {
-  Json rows = Json::array({row_of({.n_prompt = 512}), row_of({.n_gen = 8})});
-  const std::string plain = bench_table(rows);
-  EXPECT_EQ(std::ranges::count(plain, '\n'), 6);
-  EXPECT_NE(plain.find("2 threads, scalar, fast"), std::string::npos);
-  EXPECT_NE(plain.find("\npp512 "), std::string::npos);
-  EXPECT_EQ(plain.find("ratio"), std::string::npos);
-  rows[1]["n_threads"] = 1;
-  rows[1]["ratio"] = 2.0;
-  rows[1]["earlier_ts"] = 5.0;
-  const std::string sweep = bench_table(rows);
-  EXPECT_NE(sweep.find("\nthreads test"), std::string::npos);
-  EXPECT_NE(sweep.find("5.00  2.00x"), std::string::npos);
 }
 
 }  // namespace
-}  // namespace quern::cli
+}  // namespace quern::measure

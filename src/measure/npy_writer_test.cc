@@ -1,14 +1,16 @@
-#include "cli/npy_writer.h"
+#include "measure/npy_writer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
 
-#include "cli/text_input.h"
-
-namespace quern::cli {
+namespace quern::measure {
 namespace {
 
 TEST(NpyHeader, IsWhatNumpyWrites) {
@@ -43,7 +45,8 @@ TEST(NpyWriter, WritesRowsInOrder) {
     EXPECT_FALSE(std::filesystem::exists(path));  // not before it is whole
     ASSERT_TRUE(writer->finish());
   }
-  const std::string bytes = *read_file(path);
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   ASSERT_EQ(bytes.size(), npy_header(2, 2).size() + 16);
   float values[4];
   std::memcpy(values, bytes.data() + bytes.size() - 16, 16);
@@ -79,4 +82,4 @@ TEST(NpyWriter, ReportsAFullDiskAndKeepsTheDevice) {
 }
 
 }  // namespace
-}  // namespace quern::cli
+}  // namespace quern::measure

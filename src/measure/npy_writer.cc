@@ -1,4 +1,4 @@
-#include "cli/npy_writer.h"
+#include "measure/npy_writer.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace quern::cli {
+namespace quern::measure {
 
 static_assert(std::endian::native == std::endian::little, "the header says little-endian");
 
@@ -61,4 +61,4 @@ Result<> NpyWriter::finish() {
   return Ok{};
 }
 
-}  // namespace quern::cli
+}  // namespace quern::measure
