@@ -1,10 +1,13 @@
 // The table of ops: name, arity, shape rule, work.
+#include <limits>
 #include <string>
 
 #include "graph/graph.h"
 
 namespace quern {
 namespace {
+
+constexpr int64_t kMaxWidth = std::numeric_limits<int>::max();
 
 const Shape& input(const Graph& g, const Node& n, int i) { return g.nodes[n.inputs[i]].shape; }
 
@@ -24,13 +27,15 @@ Result<Shape> embed_shape(const Graph&, const Node& n) {
 
 Result<Shape> linear_shape(const Graph& g, const Node& n) {
   const auto& linear = std::get<Linear>(n.attributes);
-  int width = 0;
+  if (linear.parts.empty()) return mismatch(n, "no weight");
+  int64_t width = 0;
   for (const LinearPart& part : linear.parts) {
     if (part.width <= 0)
       return mismatch(n, part.weight + " has width " + std::to_string(part.width));
     width += part.width;
   }
-  const Shape out = {input(g, n, 0).rows, width};
+  if (width > kMaxWidth) return mismatch(n, "width " + std::to_string(width));
+  const Shape out = {input(g, n, 0).rows, static_cast<int>(width)};
   if (n.inputs.size() == 2 && input(g, n, 1) != out)
     return mismatch(n, "residual " + text(input(g, n, 1)) + " against " + text(out));
   return out;
@@ -57,14 +62,15 @@ Result<Shape> rope_shape(const Graph& g, const Node& n) {
 
 Result<Shape> attention_shape(const Graph& g, const Node& n) {
   const auto& a = std::get<Attention>(n.attributes);
-  const int q = a.n_heads * a.head_dim, kv = a.n_kv_heads * a.head_dim;
-  if (a.n_kv_heads <= 0 || a.n_heads % a.n_kv_heads != 0)
+  const int64_t q = int64_t{a.n_heads} * a.head_dim, kv = int64_t{a.n_kv_heads} * a.head_dim;
+  if (a.head_dim <= 0) return mismatch(n, "heads of " + std::to_string(a.head_dim));
+  if (a.n_heads <= 0 || a.n_kv_heads <= 0 || a.n_heads % a.n_kv_heads != 0)
     return mismatch(
         n, std::to_string(a.n_heads) + " heads over " + std::to_string(a.n_kv_heads) + " kv heads");
   if (input(g, n, 0).width != q || input(g, n, 1).width != kv || input(g, n, 2).width != kv)
     return mismatch(n, "q " + text(input(g, n, 0)) + ", k " + text(input(g, n, 1)) + ", v " +
                            text(input(g, n, 2)));
-  return Shape{Rows::tokens, q};
+  return Shape{Rows::tokens, input(g, n, 0).width};
 }
 
 Result<Shape> pick_shape(const Graph& g, const Node& n) {
@@ -74,7 +80,7 @@ Result<Shape> pick_shape(const Graph& g, const Node& n) {
 
 Result<Shape> slice_shape(const Graph& g, const Node& n) {
   const int column = std::get<Slice>(n.attributes).column;
-  if (column < 0 || n.shape.width <= 0 || column + n.shape.width > input(g, n, 0).width)
+  if (column < 0 || n.shape.width <= 0 || column > input(g, n, 0).width - n.shape.width)
     return mismatch(n, "columns past " + text(input(g, n, 0)));
   return Shape{input(g, n, 0).rows, n.shape.width};
 }
