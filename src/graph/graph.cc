@@ -1,46 +1,10 @@
 #include "graph/graph.h"
 
-#include <cstdio>
+#include <string>
 #include <utility>
 
 namespace quern {
 namespace {
-
-struct Printer {
-  std::string operator()(const std::monostate&) const { return ""; }
-  std::string operator()(const Embed& e) const { return " " + e.weight; }
-  std::string operator()(const Linear& l) const {
-    std::string text;
-    for (const LinearPart& part : l.parts)
-      text += " " + part.weight + (part.bias.empty() ? "" : " + " + part.bias);
-    return text;
-  }
-  std::string operator()(const Norm& n) const {
-    return " " + n.weight + " epsilon " + number(n.epsilon);
-  }
-  std::string operator()(const Rope& r) const {
-    return " " + std::to_string(r.rotated) + " of " + std::to_string(r.head_dim) + ", theta " +
-           number(r.theta) + (r.scale != 1 ? ", scale " + number(r.scale) : "") +
-           (r.interleaved ? ", adjacent pairs" : ", halves") +
-           (r.factors.empty() ? "" : ", " + r.factors);
-  }
-  std::string operator()(const Attention& a) const {
-    return " layer " + std::to_string(a.layer) + ", " + std::to_string(a.n_heads) + "/" +
-           std::to_string(a.n_kv_heads) + " heads of " + std::to_string(a.head_dim) +
-           (a.window ? ", window " + std::to_string(a.window) : "") +
-           (a.softcap != 0 ? ", softcap " + number(a.softcap) : "");
-  }
-  std::string operator()(const Slice& s) const {
-    return " from column " + std::to_string(s.column);
-  }
-  std::string operator()(const Scale& s) const { return " " + s.weight; }
-
-  static std::string number(float f) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", static_cast<double>(f));
-    return text;
-  }
-};
 
 Error broken(size_t node, const std::string& what) {
   return Error{Code::invalid_argument, what, "graph node %" + std::to_string(node), ""};
@@ -86,22 +50,6 @@ NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attrib
   node.shape = *shape;
   graph.nodes.push_back(std::move(node));
   return static_cast<NodeId>(graph.nodes.size() - 1);
-}
-
-std::string print(const Graph& graph) {
-  std::string text;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    text += "%" + std::to_string(i) + " = " + info(node.op).name + "(";
-    for (size_t j = 0; j < node.inputs.size(); ++j)
-      text += (j ? ", %" : "%") + std::to_string(node.inputs[j]);
-    text += ")" + std::visit(Printer{}, node.attributes) + " : " +
-            (node.shape.rows == Rows::tokens ? "tokens x " : "used x ") +
-            std::to_string(node.shape.width) +
-            (node.shape.element == Element::int8 ? " int8" : "") + "\n";
-  }
-  return text + "hidden %" + std::to_string(graph.hidden) + ", logits %" +
-         std::to_string(graph.logits) + "\n";
 }
 
 Result<> verify(const Graph& graph) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -45,20 +46,24 @@ struct Shape {
 struct LinearPart {
   std::string weight, bias;  // weight (width, n_in); bias empty where there is none
   int width;
+  bool operator==(const LinearPart&) const = default;
 };
 
 struct Embed {
   std::string weight;
   int n_vocab;
+  bool operator==(const Embed&) const = default;
 };
 // The parts stand side by side in the output. With a second input, that one (the residual) is added
 // to the product.
 struct Linear {
   std::vector<LinearPart> parts;
+  bool operator==(const Linear&) const = default;
 };
 struct Norm {
   std::string weight;
   float epsilon;
+  bool operator==(const Norm&) const = default;
 };
 // factors: weight of rotated/2 frequency divisors; empty: none. scale: positions are divided by it.
 struct Rope {
@@ -66,17 +71,21 @@ struct Rope {
   float theta, scale;
   bool interleaved;
   std::string factors;
+  bool operator==(const Rope&) const = default;
 };
 struct Attention {
   int layer, n_heads, n_kv_heads, head_dim, window;
   double scale;
   float softcap;
+  bool operator==(const Attention&) const = default;
 };  // window 0: all; softcap 0: none
 struct Slice {
   int column;
+  bool operator==(const Slice&) const = default;
 };
 struct Scale {
   std::string weight;  // one number that every element is multiplied by
+  bool operator==(const Scale&) const = default;
 };
 using Attributes = std::variant<std::monostate, Embed, Linear, Norm, Rope, Attention, Slice, Scale>;
 
@@ -109,8 +118,12 @@ const OpInfo& info(Op op);
 // pass (CHECK).
 NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attributes);
 
-// One line a node: "%7 = linear(%5) blk.0.attn_q.weight : tokens x 576".
+// One line a node: "%7 = linear(%5) weight=blk.0.attn_q.weight width=576 : tokens x 576". All of it
+// is there but for members that have their usual value; numbers are exact.
 std::string print(const Graph& graph);
+// Reads it back, and verifies it. Errors: invalid_argument (line, column, what was expected there;
+// or what verify says).
+Result<Graph> parse(std::string_view text);
 // Every input precedes its user, every shape is what the op's rule says, hidden and logits are f32
 // nodes over used rows, in this order.
 Result<> verify(const Graph& graph);

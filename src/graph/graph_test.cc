@@ -29,14 +29,14 @@ TEST(Graph, ShapesFollowTheRules) {
 
 TEST(Graph, PrintsOneLineANode) {
   EXPECT_EQ(print(two_layers()),
-            "%0 = embed() token_embd.weight : tokens x 64\n"
-            "%1 = rms_norm(%0) norm.weight epsilon 1e-05 : tokens x 64\n"
-            "%2 = linear(%1) up.weight : tokens x 96\n"
-            "%3 = linear(%2) down.weight + down.bias : tokens x 64\n"
+            "%0 = embed() weight=token_embd.weight n_vocab=100 : tokens x 64\n"
+            "%1 = rms_norm(%0) weight=norm.weight epsilon=1e-05 : tokens x 64\n"
+            "%2 = linear(%1) weight=up.weight width=96 : tokens x 96\n"
+            "%3 = linear(%2) weight=down.weight bias=down.bias width=64 : tokens x 64\n"
             "%4 = add(%0, %3) : tokens x 64\n"
             "%5 = pick_used(%4) : used x 64\n"
-            "%6 = rms_norm(%5) output_norm.weight epsilon 1e-05 : used x 64\n"
-            "%7 = linear(%6) output.weight : used x 100\n"
+            "%6 = rms_norm(%5) weight=output_norm.weight epsilon=1e-05 : used x 64\n"
+            "%7 = linear(%6) weight=output.weight width=100 : used x 100\n"
             "hidden %6, logits %7\n");
 }
 
