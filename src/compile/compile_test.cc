@@ -3,17 +3,21 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
 #include "compile/compilation.h"
 #include "models/family.h"
+#include "support/same_graph.h"
 #include "support/tiny_llama.h"
 
 namespace quern {
 namespace {
 
 using testing::make_tiny_llama;
+using testing::parsed;
+using testing::same;
 using testing::TinyLlama;
 
 std::map<std::string, std::string> dumps(const TinyLlama& shape,
@@ -30,46 +34,50 @@ std::map<std::string, std::string> dumps(const TinyLlama& shape,
 }
 
 TEST(Compile, FusesSiblingsAndResiduals) {
-  const std::string graph = dumps({.n_layers = 1}).at("fuse");
-  EXPECT_EQ(
-      graph,
-      "%0 = embed() token_embd.weight : tokens x 64\n"
-      "%1 = rms_norm(%0) blk.0.attn_norm.weight epsilon 1e-05 : tokens x 64\n"
-      "%2 = linear(%1) blk.0.attn_q.weight blk.0.attn_k.weight blk.0.attn_v.weight : tokens x 128\n"
-      "%3 = slice(%2) from column 0 : tokens x 64\n"
-      "%4 = slice(%2) from column 64 : tokens x 32\n"
-      "%5 = slice(%2) from column 96 : tokens x 32\n"
-      "%6 = rope(%3) 16 of 16, theta 10000, adjacent pairs : tokens x 64\n"
-      "%7 = rope(%4) 16 of 16, theta 10000, adjacent pairs : tokens x 32\n"
-      "%8 = attention(%6, %7, %5) layer 0, 4/2 heads of 16 : tokens x 64\n"
-      "%9 = linear(%8, %0) blk.0.attn_output.weight : tokens x 64\n"
-      "%10 = rms_norm(%9) blk.0.ffn_norm.weight epsilon 1e-05 : tokens x 64\n"
-      "%11 = linear(%10) blk.0.ffn_gate.weight blk.0.ffn_up.weight : tokens x 192\n"
-      "%12 = slice(%11) from column 0 : tokens x 96\n"
-      "%13 = slice(%11) from column 96 : tokens x 96\n"
-      "%14 = swiglu(%12, %13) : tokens x 96\n"
-      "%15 = linear(%14, %9) blk.0.ffn_down.weight : tokens x 64\n"
-      "%16 = pick_used(%15) : used x 64\n"
-      "%17 = rms_norm(%16) output_norm.weight epsilon 1e-05 : used x 64\n"
-      "%18 = linear(%17) output.weight : used x 96\n"
-      "hidden %17, logits %18\n");
+  const Graph fused = parsed(R"(%0 = embed() weight=token_embd.weight n_vocab=96 : tokens x 64
+%1 = rms_norm(%0) weight=blk.0.attn_norm.weight epsilon=1e-05 : tokens x 64
+%2 = linear(%1) weight=blk.0.attn_q.weight width=64, weight=blk.0.attn_k.weight width=32, weight=blk.0.attn_v.weight width=32 : tokens x 128
+%3 = slice(%2) column=0 : tokens x 64
+%4 = slice(%2) column=64 : tokens x 32
+%5 = slice(%2) column=96 : tokens x 32
+%6 = rope(%3) head_dim=16 rotated=16 theta=10000 interleaved=true : tokens x 64
+%7 = rope(%4) head_dim=16 rotated=16 theta=10000 interleaved=true : tokens x 32
+%8 = attention(%6, %7, %5) layer=0 n_heads=4 n_kv_heads=2 head_dim=16 scale=0.25 : tokens x 64
+%9 = linear(%8, %0) weight=blk.0.attn_output.weight width=64 : tokens x 64
+%10 = rms_norm(%9) weight=blk.0.ffn_norm.weight epsilon=1e-05 : tokens x 64
+%11 = linear(%10) weight=blk.0.ffn_gate.weight width=96, weight=blk.0.ffn_up.weight width=96 : tokens x 192
+%12 = slice(%11) column=0 : tokens x 96
+%13 = slice(%11) column=96 : tokens x 96
+%14 = swiglu(%12, %13) : tokens x 96
+%15 = linear(%14, %9) weight=blk.0.ffn_down.weight width=64 : tokens x 64
+%16 = pick_used(%15) : used x 64
+%17 = rms_norm(%16) weight=output_norm.weight epsilon=1e-05 : used x 64
+%18 = linear(%17) weight=output.weight width=96 : used x 96
+hidden %17, logits %18
+)");
+  EXPECT_TRUE(same(parsed(dumps({.n_layers = 1}).at("fuse")), fused));
+}
+
+int count(const Graph& graph, Op op) {
+  return static_cast<int>(
+      std::ranges::count_if(graph.nodes, [&](const Node& node) { return node.op == op; }));
 }
 
 TEST(Compile, QuantizesOnceForAllReadersOfAValue) {
-  const std::string graph = dumps({.n_layers = 1, .linears = Dtype::q8_0}).at("choose");
-  size_t n = 0;
-  for (size_t at = graph.find("quantize("); at != std::string::npos;
-       at = graph.find("quantize(", at + 1))
-    ++n;
-  EXPECT_EQ(n, 4u);  // before q/k/v, output, gate/up, down; the f32 head reads f32
-  EXPECT_EQ(dumps({.linears = Dtype::q8_0}, Numerics::exact).at("choose").find("quantize("),
-            std::string::npos);
+  const Graph graph = parsed(dumps({.n_layers = 1, .linears = Dtype::q8_0}).at("choose"));
+  EXPECT_EQ(count(graph, Op::quantize), 4);  // before q/k/v, output, gate/up, down; the f32 head
+                                             // reads f32
+  const Graph exact = parsed(dumps({.linears = Dtype::q8_0}, Numerics::exact).at("choose"));
+  EXPECT_EQ(count(exact, Op::quantize), 0);
 }
 
 TEST(Compile, PartsThatDoNotFillPanelsStayApart) {
-  const std::string graph =
-      dumps({.n_layers = 1, .n_heads = 3, .n_kv_heads = 1, .head_dim = 16}).at("fuse");
-  EXPECT_NE(graph.find("linear(%1) blk.0.attn_q.weight : tokens x 48"), std::string::npos) << graph;
+  const Graph graph =
+      parsed(dumps({.n_layers = 1, .n_heads = 3, .n_kv_heads = 1, .head_dim = 16}).at("fuse"));
+  const Linear alone = {{{"blk.0.attn_q.weight", "", 48}}};
+  EXPECT_TRUE(std::ranges::any_of(graph.nodes, [&](const Node& node) {
+    return node.attributes == Attributes(alone);
+  })) << print(graph);
 }
 
 Error refusal(std::shared_ptr<MemorySource> source,
