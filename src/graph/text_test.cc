@@ -183,7 +183,7 @@ TEST(GraphText, AnyTextIsRefusedOrRead) {
     EXPECT_TRUE(verify(*graph));
     EXPECT_EQ(print(parsed(print(*graph))), print(*graph)) << text;
   };
-  const size_t step = runs_emulated() ? 11 : 1;
+  const size_t step = runs_emulated() ? 31 : 3;
   for (size_t i = 0; i < whole.size(); i += step) {
     if (i + 1 < whole.size()) {  // the last line may lack its end
       EXPECT_FALSE(parse(whole.substr(0, i))) << i;
