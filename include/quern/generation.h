@@ -1,10 +1,7 @@
 // What is asked of a model and what comes back.
 #pragma once
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "quern/grammar.h"
@@ -49,12 +46,13 @@ struct TokenLogprobs {
   std::vector<TokenProb> top;  // the likeliest, best first
 };
 
-// A piece of a running answer. text is whole UTF-8 characters; tokens whose text is still held back
-// (half a character, the beginning of a stop string) come with empty text, which follows later.
+// A piece of a running answer: what came since the last one. text is whole UTF-8 characters; tokens
+// whose text is still held back (half a character, the beginning of a stop string) come with empty
+// text, which follows later.
 struct Delta {
-  std::string_view text;
-  std::span<const int32_t> ids;
-  std::span<const TokenLogprobs> logprobs;  // of ids, where SamplingOptions::n_probs asks for them
+  std::string text;
+  std::vector<int32_t> ids;
+  std::vector<TokenLogprobs> logprobs;  // of ids, where SamplingOptions::n_probs asks for them
 };
 
 struct Timings {

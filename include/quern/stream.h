@@ -3,20 +3,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "quern/generation.h"
 #include "quern/result.h"
 
 namespace quern {
-
-// What came since the last look.
-struct Piece {
-  std::string text;          // whole UTF-8 characters
-  std::vector<int32_t> ids;  // tokens; their text may come later
-  std::vector<TokenLogprobs> logprobs;
-};
 
 // One running answer. It goes on while nobody reads, up to some hundred tokens: then it waits for
 // its reader. A stream that goes cancels its answer. One thread reads; cancel may be called from
@@ -28,9 +19,9 @@ class Stream {
   ~Stream();
 
   // Waits for the next piece. nullopt: the answer is over, and result() says how.
-  std::optional<Piece> next();
+  std::optional<Delta> next();
   // As next, but gives up after `most`: nullopt, and over() is false.
-  std::optional<Piece> next(std::chrono::milliseconds most);
+  std::optional<Delta> next(std::chrono::milliseconds most);
   bool over() const;
 
   // Reads to the end. The whole answer; an error of the model or the machine ends an answer too.

@@ -9,7 +9,7 @@ Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
 Stream::~Stream() = default;
 
-std::optional<Piece> Stream::State::take(
+std::optional<Delta> Stream::State::take(
     std::optional<std::chrono::steady_clock::time_point> until) {
   while (!over) {
     auto output = ticket.take(until);
@@ -25,14 +25,14 @@ std::optional<Piece> Stream::State::take(
     all.logprobs.insert(all.logprobs.end(), output->logprobs.begin(), output->logprobs.end());
     if (over) all.finish = *output->finish, all.timings = output->timings;
     if (output->text.empty() && output->ids.empty()) continue;
-    return Piece{std::move(output->text), std::move(output->ids), std::move(output->logprobs)};
+    return Delta(std::move(*output));
   }
   return std::nullopt;
 }
 
-std::optional<Piece> Stream::next() { return state_->take(std::nullopt); }
+std::optional<Delta> Stream::next() { return state_->take(std::nullopt); }
 
-std::optional<Piece> Stream::next(std::chrono::milliseconds most) {
+std::optional<Delta> Stream::next(std::chrono::milliseconds most) {
   return state_->take(std::chrono::steady_clock::now() + most);
 }
 

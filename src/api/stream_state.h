@@ -9,7 +9,7 @@
 namespace quern {
 
 struct Stream::State {
-  std::optional<Piece> take(std::optional<std::chrono::steady_clock::time_point> until);
+  std::optional<Delta> take(std::optional<std::chrono::steady_clock::time_point> until);
 
   std::shared_ptr<const void> model;  // kept alive; goes last
   EngineThread::Ticket ticket;

@@ -141,7 +141,7 @@ Result<Generation> EngineThread::generate(Request request,
     if (output->error) return *output->error;
     if (go_on && !(output->ids.empty() && output->text.empty())) {
       append(generation, *output);
-      go_on = !on_delta || on_delta({output->text, output->ids, output->logprobs});
+      go_on = !on_delta || on_delta(*output);
       if (!go_on) tickets[0].cancel();
     }
     if (!output->finish) continue;

@@ -28,10 +28,7 @@ struct Request {
 };
 
 // What a request has produced since it was last asked.
-struct Output {
-  std::string text;                     // whole UTF-8 characters, nothing of a stop string
-  std::vector<int32_t> ids;             // tokens; their text may come later
-  std::vector<TokenLogprobs> logprobs;  // of ids, where asked for
+struct Output : Delta {
   // One of the two says that nothing more follows.
   std::optional<Finish> finish;
   std::optional<Error> error;

@@ -158,8 +158,7 @@ quern_code quern_generate_pieces(const quern_model* model, const char* request,
   Tell tell;
   if (on_piece != nullptr) {
     tell = [=](const Delta& delta, bool /*with_logprobs*/) {
-      const quern_piece piece(std::string(delta.text), {delta.ids.begin(), delta.ids.end()},
-                              delta.logprobs);
+      const quern_piece piece(delta.text, delta.ids, delta.logprobs);
       return on_piece(user, &piece) != 0;
     };
   }

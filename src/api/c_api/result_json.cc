@@ -55,10 +55,6 @@ std::string piece_json(const Delta& delta, bool with_logprobs) {
   return to_text(answer(delta.text, delta.ids, delta.logprobs, with_logprobs));
 }
 
-std::string piece_json(const Piece& piece, bool with_logprobs) {
-  return to_text(answer(piece.text, piece.ids, piece.logprobs, with_logprobs));
-}
-
 std::string embeddings_json(const Embeddings& embeddings) {
   return to_text({{"pooling", name(embeddings.pooling)},
                   {"dimensions", embeddings.dimensions},

@@ -10,7 +10,6 @@ namespace quern::c_api {
 std::string info_json(const ModelInfo& info);
 // with_logprobs: whether the request asked for them.
 std::string piece_json(const Delta& delta, bool with_logprobs);
-std::string piece_json(const Piece& piece, bool with_logprobs);
 std::string embeddings_json(const Embeddings& embeddings);  // all but the values
 std::string generation_json(const Generation& generation, bool with_logprobs);
 

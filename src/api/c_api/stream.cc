@@ -35,7 +35,7 @@ quern_code next_as(quern_stream* stream, int64_t timeout_ms, Form** piece, quern
   return guarded(error, [&]() -> Result<> {
     TRY_OK(needed(stream, "stream"));
     TRY_OK(needed(piece, "piece"));
-    std::optional<Piece> next =
+    std::optional<Delta> next =
         timeout_ms < 0
             ? stream->stream.next()
             : stream->stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
@@ -66,14 +66,14 @@ quern_code quern_submit(const quern_model* model, const char* request, quern_str
 
 quern_code quern_stream_next(quern_stream* stream, int64_t timeout_ms, char** piece,
                              quern_error** error) {
-  return next_as(stream, timeout_ms, piece, error, [&](const Piece& next) {
+  return next_as(stream, timeout_ms, piece, error, [&](const Delta& next) {
     return c_api::given_text(c_api::piece_json(next, stream->with_logprobs));
   });
 }
 
 quern_code quern_stream_next_piece(quern_stream* stream, int64_t timeout_ms, quern_piece** piece,
                                    quern_error** error) {
-  return next_as(stream, timeout_ms, piece, error, [](Piece& next) {
+  return next_as(stream, timeout_ms, piece, error, [](Delta& next) {
     return new quern_piece(std::move(next.text), std::move(next.ids), next.logprobs);
   });
 }
