@@ -125,8 +125,8 @@ class Model {
   // come, without a lock, so it may use the model; returning false stops with Finish::cancelled,
   // and it must not throw. What the prompt shares with a call that has finished need not be
   // computed again (Timings::cached_n). Errors: invalid_argument (empty prompt, id out of range,
-  // option out of range), out_of_memory (prompt longer than the context: names both), corrupt (the
-  // model's logits are not numbers).
+  // option out of range), context_too_long (the prompt is: names both), queue_full (as many wait as
+  // LoadOptions::max_waiting says), corrupt (the model's logits are not numbers).
   Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                               const std::function<bool(const Delta&)>& on_delta = {}) const;
 
@@ -157,7 +157,7 @@ class Model {
   // one call share forward passes; a vector's bits depend on its text alone. Generation from other
   // threads goes on between passes, but for a text longer than LoadOptions::max_batch, which is
   // read in one go. Errors: invalid_argument (an empty text, an id out of range: the text is named
-  // by its number from 0; dimensions), out_of_memory (a text longer than the context: names both),
+  // by its number from 0; dimensions), context_too_long (a text is: names both), out_of_memory,
   // unsupported (the file's own pooling), cancelled, corrupt (the states are not numbers).
   Result<Embeddings> embed(std::span<const std::vector<int32_t>> texts,
                            const EmbedOptions& options = {}) const;

@@ -71,9 +71,11 @@ enum {
   QUERN_CORRUPT = 2,          /* a file contradicts itself or its format */
   QUERN_NOT_FOUND = 3,        /* a file, or a part of a model, that is not there */
   QUERN_UNSUPPORTED = 4,      /* well-formed, but not something this build can do */
-  QUERN_OUT_OF_MEMORY = 5,    /* memory, pages or context ran out */
+  QUERN_OUT_OF_MEMORY = 5,    /* memory ran out, or a limit on what a request may cost */
   QUERN_CANCELLED = 6,        /* stopped by a callback */
-  QUERN_UNAVAILABLE = 7       /* too many requests wait already: try again */
+  QUERN_UNAVAILABLE = 7,      /* a disk, file, thread or device cannot be used now */
+  QUERN_CONTEXT_TOO_LONG = 8, /* more tokens than the context holds */
+  QUERN_QUEUE_FULL = 9        /* so many answers wait already: try again */
 };
 
 typedef struct quern_error quern_error;
@@ -210,9 +212,8 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
 typedef int32_t (*quern_piece_fn)(void* user, const char* piece);
 
 /* One answer, waited for. on_piece may be NULL.
- * Errors: invalid_argument (also: "n" is not 1), out_of_memory (the prompt is longer than the
- * context), unsupported (no template), unavailable (too many wait), corrupt (the model's numbers
- * are none). */
+ * Errors: invalid_argument (also: "n" is not 1), context_too_long (the prompt is), unsupported (no
+ * template), queue_full (too many wait), corrupt (the model's numbers are none). */
 QUERN_API quern_code quern_generate(const quern_model* model, const char* request,
                                     quern_piece_fn on_piece, void* user, char** result,
                                     quern_error** error);
@@ -288,8 +289,8 @@ QUERN_API void quern_piece_free(quern_piece* piece);
  *   "dimensions"  only the first so many numbers of each; 0: all
  * embeddings.h says more. *values: the vectors one after the other, by quern_floats_free; of no
  * texts none, but never NULL. *result: {"pooling", "dimensions", "n_tokens": [of each text]}.
- * Errors: invalid_argument (an empty text, an id out of range, dimensions), out_of_memory (a text
- * longer than the context), unsupported, corrupt. */
+ * Errors: invalid_argument (an empty text, an id out of range, dimensions), context_too_long (a
+ * text is), unsupported, corrupt. */
 QUERN_API quern_code quern_embed(const quern_model* model, const char* request, float** values,
                                  char** result, quern_error** error);
 

@@ -12,9 +12,11 @@ enum class Code {
   corrupt,           // a file contradicts itself or its format
   not_found,         // a file, model name or tensor that is not there
   unsupported,       // well-formed, but not something this build can do
-  out_of_memory,     // memory, pages or context ran out
+  out_of_memory,     // memory or pages ran out, or a limit on what a request may cost
   cancelled,         // the user stopped it
-  unavailable,       // device or service lost, starting or shutting down
+  unavailable,       // a disk, file, thread or device cannot be used now
+  context_too_long,  // more tokens than the context holds
+  queue_full,        // so many answers wait already: try again
 };
 
 const char* name(Code code);

@@ -163,7 +163,7 @@ TEST(Embeddings, RefusalsSayWhatAndWhere) {
     EXPECT_NE(to_string(result.error()).find(what), std::string::npos) << to_string(result.error());
   };
   const std::vector<Ids> good = {{1}};
-  refused(model.embed(std::vector<Ids>{{1}, Ids(65, 1)}), Code::out_of_memory,
+  refused(model.embed(std::vector<Ids>{{1}, Ids(65, 1)}), Code::context_too_long,
           "65 tokens, the context holds 64 (text 1)");
   refused(model.embed(std::vector<Ids>{{1}, {}}), Code::invalid_argument, "text 1");
   refused(model.embed(std::vector<Ids>{{-1}}), Code::invalid_argument, "token id -1");

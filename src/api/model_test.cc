@@ -164,8 +164,8 @@ TEST(Model, BadRequestsAreRefusedByName) {
   refused(model.generate({}, {}), Code::invalid_argument, "empty");
   refused(model.generate(Ids{1 << 30}, {}), Code::invalid_argument, "token id 1073741824");
   refused(model.generate(Ids{1}, hot), Code::invalid_argument, "temperature");
-  refused(model.generate(Ids(65, 1), {}), Code::out_of_memory, "the context holds 64");
-  refused(model.score(Ids(65, 1), 0, {}), Code::out_of_memory, "the context holds 64");
+  refused(model.generate(Ids(65, 1), {}), Code::context_too_long, "the context holds 64");
+  refused(model.score(Ids(65, 1), 0, {}), Code::context_too_long, "the context holds 64");
   refused(Model::load(tiny("llama_mha"), {.context = -1}), Code::invalid_argument, "context");
   refused(Model::load(tiny("llama_mha"), {.context = int64_t{1} << 60}), Code::invalid_argument,
           "context");

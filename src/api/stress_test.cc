@@ -127,7 +127,7 @@ template <class F>
 auto until_taken(F ask) {
   for (;;) {
     auto answer = ask();
-    if (answer || answer.error().code != Code::unavailable) return answer;
+    if (answer || answer.error().code != Code::queue_full) return answer;
     std::this_thread::sleep_for(milliseconds(1));
   }
 }
@@ -288,7 +288,7 @@ class Caller {
     o.grammar = kPoison[below(std::size(kPoison))];
     const auto g = model_.generate(question_->prompt, o);
     ASSERT_FALSE(g) << o.grammar.text.substr(0, 40);
-    EXPECT_NE(g.error().code, Code::unavailable) << to_string(g.error());
+    EXPECT_NE(g.error().code, Code::queue_full) << to_string(g.error());
     o.grammar = kBomb;
     const auto held = until_taken([&] { return model_.generate(question_->prompt, o); });
     ASSERT_TRUE(held) << to_string(held.error());
@@ -300,7 +300,7 @@ class Caller {
     o.n = 128;
     for (int i = 0; i < 3; ++i) {
       const auto made = model_.submit(question_->prompt, o);
-      EXPECT_TRUE(made || made.error().code == Code::unavailable) << to_string(made.error());
+      EXPECT_TRUE(made || made.error().code == Code::queue_full) << to_string(made.error());
     }
   }
 

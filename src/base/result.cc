@@ -30,6 +30,10 @@ const char* name(Code code) {
       return "cancelled";
     case Code::unavailable:
       return "unavailable";
+    case Code::context_too_long:
+      return "context too long";
+    case Code::queue_full:
+      return "queue full";
   }
   return "unknown";
 }

@@ -54,7 +54,7 @@ Next Chat::answered(const Result<Generation>& generation) {
   const Palette& colours = palette(STDOUT_FILENO);
   if (!generation) {
     const Next next = failed(generation.error());
-    if (interactive_ && generation.error().code == Code::out_of_memory)
+    if (interactive_ && generation.error().code == Code::context_too_long)
       fmt::print("/undo takes a turn back, /reset forgets the conversation.\n");
     return next;
   }

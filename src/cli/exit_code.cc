@@ -20,7 +20,8 @@ constexpr CodeRow kCodes[] = {
     {Code::invalid_argument, kUsage}, {Code::corrupt, kFailed},
     {Code::not_found, kFailed},       {Code::unsupported, kFailed},
     {Code::out_of_memory, kMemory},   {Code::cancelled, kInterrupted},
-    {Code::unavailable, kFailed},
+    {Code::unavailable, kFailed},     {Code::context_too_long, kMemory},
+    {Code::queue_full, kFailed},
 };
 
 }  // namespace

@@ -42,8 +42,10 @@ TEST(Failure, DoesNotLetAFileNameSteerTheTerminal) {
 TEST(ExitCode, FollowsTheTable) {
   EXPECT_EQ(exit_code(Code::invalid_argument), 2);
   EXPECT_EQ(exit_code(Code::out_of_memory), 3);
+  EXPECT_EQ(exit_code(Code::context_too_long), 3);
   EXPECT_EQ(exit_code(Code::cancelled), 130);
-  for (const Code code : {Code::corrupt, Code::not_found, Code::unsupported, Code::unavailable})
+  for (const Code code :
+       {Code::corrupt, Code::not_found, Code::unsupported, Code::unavailable, Code::queue_full})
     EXPECT_EQ(exit_code(code), 1);
 }
 

@@ -122,7 +122,7 @@ Result<Model> load(const Flags& flags, const Texts& texts) {
   const int most = model.info().context;
   if (most > 0 && longest->size() > static_cast<size_t>(most))
     return Error{
-        Code::out_of_memory,
+        Code::context_too_long,
         fmt::format("a text has {} tokens, the model was trained for {}", longest->size(), most),
         texts.where(longest - texts.ids.begin()), "cut it in pieces"};
   return model;

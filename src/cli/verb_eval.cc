@@ -66,7 +66,7 @@ Result<Model> load(const Flags& flags, int64_t n_tokens) {
   options.max_batch = static_cast<int>(measure::rows_per_pass(flags.eval, n_tokens));
   TRY(Model model, load_model(flags.model, options));
   if (model.info().context > 0 && n_tokens > model.info().context)
-    return Error{Code::out_of_memory,
+    return Error{Code::context_too_long,
                  fmt::format("the text has {} tokens, the model was trained for {}", n_tokens,
                              model.info().context),
                  flags.text ? *flags.text : *flags.tokens, "cut the text"};

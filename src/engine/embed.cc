@@ -15,7 +15,7 @@ Result<> check_texts(std::span<const std::vector<int32_t>> texts, int n_vocab, i
       return Error{Code::invalid_argument, "a text is empty", text, "give at least one token"};
     }
     if (texts[i].size() > static_cast<size_t>(context)) {
-      return Error{Code::out_of_memory,
+      return Error{Code::context_too_long,
                    "a text has " + std::to_string(texts[i].size()) + " tokens, the context holds " +
                        std::to_string(context),
                    text, "cut it in pieces, or load the model with a larger context"};

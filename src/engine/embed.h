@@ -18,7 +18,7 @@ namespace quern {
 // others lose theirs, and it is lent.
 using LendPages = std::function<std::optional<PageTable>(int n_tokens, bool must)>;
 
-// Errors: invalid_argument (a text without tokens, an id out of range), out_of_memory (a text
+// Errors: invalid_argument (a text without tokens, an id out of range), context_too_long (a text
 // longer than `context` tokens: names both). The text is named by its number, from 0.
 Result<> check_texts(std::span<const std::vector<int32_t>> texts, int n_vocab, int context);
 

@@ -89,7 +89,7 @@ Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
                  "token " + std::to_string(i), ""};
   }
   if (tokens.size() > static_cast<size_t>(context_)) {
-    return Error{Code::out_of_memory,
+    return Error{Code::context_too_long,
                  "the prompt has " + std::to_string(tokens.size()) + " tokens, the context holds " +
                      std::to_string(context_),
                  "", "shorten it, or load the model with a larger context"};
@@ -116,7 +116,7 @@ Result<RequestId> Engine::submit(Request request) {
   TRY_OK(check(request));
   const int n = request.options.n;
   if (n_waiting() + n > options_.max_waiting) {
-    return Error{Code::unavailable,
+    return Error{Code::queue_full,
                  std::to_string(n_waiting()) + " answers wait already, the queue holds " +
                      std::to_string(options_.max_waiting),
                  "", "try again in a moment"};

@@ -71,8 +71,7 @@ class Engine {
   Engine(Executor& executor, EngineOptions options);
 
   // Returns the first answer's id, the others' are the following ones. Errors: invalid_argument
-  // (empty prompt, id out of range, option), out_of_memory (prompt longer than the context),
-  // unavailable (the queue is full).
+  // (empty prompt, id out of range, option), context_too_long (the prompt is), queue_full.
   Result<RequestId> submit(Request request);
   // Ends it with Finish::cancelled; unknown and finished ones are left alone.
   void cancel(RequestId id);

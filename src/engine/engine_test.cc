@@ -74,7 +74,7 @@ TEST(Engine, RefusesBadRequestsNamingTheField) {
   refused(request({1, -1}, 5), Code::invalid_argument, "token 1");
   refused(request({1}, -2), Code::invalid_argument, "max_tokens");
   refused(request({1}, 5, -1), Code::invalid_argument, "temperature");
-  refused(request(std::vector<int32_t>(9, 1), 5), Code::out_of_memory,
+  refused(request(std::vector<int32_t>(9, 1), 5), Code::context_too_long,
           "9 tokens, the context holds 8");
   EXPECT_EQ(engine.step(), 0);
 }
@@ -273,7 +273,7 @@ TEST(Engine, ScoringTakesPagesFromRunningRequestsWhichGoOnUnchanged) {
   const auto stopped =
       engine.score(tokens, 5, [](int64_t i, std::span<const float>) { return i < 7; });
   EXPECT_EQ(stopped.error().code, Code::cancelled);
-  EXPECT_EQ(engine.score(std::vector<int32_t>(25, 2), 0, {}).error().code, Code::out_of_memory);
+  EXPECT_EQ(engine.score(std::vector<int32_t>(25, 2), 0, {}).error().code, Code::context_too_long);
   EXPECT_EQ(engine.score(tokens, -1, {}).error().code, Code::invalid_argument);
   while (engine.step() > 0) {
   }
@@ -350,9 +350,9 @@ TEST(Engine, RefusesMoreThanTheQueueHolds) {
   Request two = request({1, 2}, 3);
   two.options.n = 2;
   EXPECT_TRUE(engine.submit(two));
-  EXPECT_EQ(engine.submit(two).error().code, Code::unavailable);
+  EXPECT_EQ(engine.submit(two).error().code, Code::queue_full);
   EXPECT_TRUE(engine.submit(request({1}, 3)));
-  EXPECT_EQ(engine.submit(request({1}, 3)).error().code, Code::unavailable);
+  EXPECT_EQ(engine.submit(request({1}, 3)).error().code, Code::queue_full);
   engine.step();  // they have begun
   EXPECT_TRUE(engine.submit(two));
 }

@@ -181,7 +181,7 @@ TEST(EngineThread, SurvivesARandomCrowd) {
         }
         auto tickets = engine.submit(asked(first, 15));
         if (!tickets) {
-          EXPECT_EQ(tickets.error().code, Code::unavailable);
+          EXPECT_EQ(tickets.error().code, Code::queue_full);
           ++n_refused;
           continue;
         }

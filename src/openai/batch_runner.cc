@@ -30,7 +30,9 @@ std::string duration_text(double seconds) {
 }
 
 // Errors of the machine or the program, not of the request: the next request would fail too.
-bool ends_batch(Code code) { return code == Code::unavailable || code == Code::cancelled; }
+bool ends_batch(Code code) {
+  return code == Code::unavailable || code == Code::queue_full || code == Code::cancelled;
+}
 
 }  // namespace
 
@@ -169,7 +171,7 @@ Result<bool> BatchRunner::start(Job& job) {
     auto streams = model_.submit((*prompts)[i], job.request.options);
     if (!streams) {
       job.streams.clear();
-      if (streams.error().code == Code::unavailable && !jobs_.empty()) return false;
+      if (streams.error().code == Code::queue_full && !jobs_.empty()) return false;
       if (ends_batch(streams.error().code)) return streams.error();
       TRY_OK(fail(job.key, streams.error()));
       return true;

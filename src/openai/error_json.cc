@@ -18,8 +18,11 @@ constexpr ErrorRow kErrors[] = {
     {Code::invalid_argument, 400, "invalid_request_error", "invalid_request"},
     {Code::unsupported, 400, "invalid_request_error", "unsupported"},
     {Code::not_found, 404, "invalid_request_error", "not_found"},
-    {Code::out_of_memory, 400, "invalid_request_error", "context_length_exceeded"},
+    {Code::context_too_long, 400, "invalid_request_error", "context_length_exceeded"},
+    // What a request can run out of is a limit on itself: the size of a grammar, a template's steps.
+    {Code::out_of_memory, 400, "invalid_request_error", "out_of_memory"},
     {Code::cancelled, 499, "server_error", "cancelled"},
+    {Code::queue_full, 429, "rate_limit_error", "rate_limit_exceeded"},
     {Code::unavailable, 503, "server_error", "unavailable"},
     {Code::corrupt, 500, "server_error", "server_error"},
 };

@@ -17,6 +17,8 @@ static_assert(static_cast<int>(Code::unsupported) + 1 == QUERN_UNSUPPORTED);
 static_assert(static_cast<int>(Code::out_of_memory) + 1 == QUERN_OUT_OF_MEMORY);
 static_assert(static_cast<int>(Code::cancelled) + 1 == QUERN_CANCELLED);
 static_assert(static_cast<int>(Code::unavailable) + 1 == QUERN_UNAVAILABLE);
+static_assert(static_cast<int>(Code::context_too_long) + 1 == QUERN_CONTEXT_TOO_LONG);
+static_assert(static_cast<int>(Code::queue_full) + 1 == QUERN_QUEUE_FULL);
 
 quern_code code_of(Code code) { return static_cast<quern_code>(code) + 1; }
 

@@ -49,6 +49,6 @@ void quern_error_free(quern_error* error) { delete error; }
 
 const char* quern_code_name(quern_code code) {
   if (code == QUERN_OK) return "ok";
-  if (code < QUERN_INVALID_ARGUMENT || code > QUERN_UNAVAILABLE) return "unknown";
+  if (code < QUERN_INVALID_ARGUMENT || code > QUERN_QUEUE_FULL) return "unknown";
   return name(static_cast<Code>(code - 1));
 }

@@ -64,7 +64,9 @@ static void library_tells_what_it_is(void) {
   EXPECT(strcmp(quern_code_name(QUERN_OK), "ok") == 0);
   EXPECT(strcmp(quern_code_name(QUERN_NOT_FOUND), "not found") == 0);
   EXPECT(strcmp(quern_code_name(QUERN_UNAVAILABLE), "unavailable") == 0);
-  EXPECT(strcmp(quern_code_name(8), "unknown") == 0);
+  EXPECT(strcmp(quern_code_name(QUERN_CONTEXT_TOO_LONG), "context too long") == 0);
+  EXPECT(strcmp(quern_code_name(QUERN_QUEUE_FULL), "queue full") == 0);
+  EXPECT(strcmp(quern_code_name(10), "unknown") == 0);
   EXPECT(strcmp(quern_code_name(-1), "unknown") == 0);
 }
 
