@@ -283,6 +283,18 @@ QUERN_API void quern_piece_free(quern_piece* piece);
 
 /* request: a JSON object with
  *   "texts"       an array of texts, or of arrays of token ids
+/* Something can be read: a piece, or the end. It only wakes somebody (writes to an eventfd or a pipe,
+ * posts to a queue) and calls nothing of the stream: the model's next step waits until it returns. */
+typedef void (*quern_ready_fn)(void* user);
+
+/* For event loops, in place of a thread that waits. on_ready is called once for all that is unread,
+ * and again when something comes after a read: by a thread of the library, or, where something is
+ * there already, by this call. Read with a timeout of 0 until there is no piece. It replaces the one
+ * set before; NULL: none. Once this call, or quern_stream_free, returns, the old one is not called. For
+ * the reading thread. */
+QUERN_API quern_code quern_stream_on_ready(quern_stream* stream, quern_ready_fn on_ready,
+                                           void* user, quern_error** error);
+
  * and any of
  *   "pooling"     how a text's tokens become one vector: "auto", "mean", "last" or "cls"
  *   "normalize"   true: to length 1

@@ -9,7 +9,11 @@
 namespace quern {
 
 struct Stream::State {
-  std::optional<Delta> take(std::optional<std::chrono::steady_clock::time_point> until);
+  // The next piece that take (ticket -> output, perhaps nothing) gives.
+  template <class Take>
+  std::optional<Delta> read(Take take);
+  // Adds it to the result; nothing where it has neither text nor tokens.
+  std::optional<Delta> keep(Output output);
 
   std::shared_ptr<const void> model;  // kept alive; goes last
   EngineThread::Ticket ticket;

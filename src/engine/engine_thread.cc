@@ -28,7 +28,7 @@ struct EngineThread::Ticket::Inbox {
 
 EngineThread::Ticket& EngineThread::Ticket::operator=(Ticket&& other) noexcept {
   if (this == &other) return *this;
-  cancel();
+  drop();
   reply_ = std::move(other.reply_);
   inbox_ = std::move(other.inbox_);
   id_ = other.id_;
@@ -37,6 +37,11 @@ EngineThread::Ticket& EngineThread::Ticket::operator=(Ticket&& other) noexcept {
 
 void EngineThread::Ticket::cancel() {
   if (inbox_) inbox_->post([id = id_](Engine& engine) { engine.cancel(id); });
+}
+
+void EngineThread::Ticket::drop() {
+  if (reply_) reply_->on_ready({});
+  cancel();
 }
 
 EngineThread::EngineThread(Executor& executor, EngineOptions options)

@@ -24,7 +24,7 @@ class EngineThread {
   class Ticket {
    public:
     Ticket() = default;
-    ~Ticket() { cancel(); }
+    ~Ticket() { drop(); }
     Ticket(Ticket&&) noexcept = default;
     Ticket& operator=(Ticket&& other) noexcept;
 
@@ -33,9 +33,14 @@ class EngineThread {
       return reply_->take(until);
     }
     void cancel();
+    std::optional<Output> try_take() { return reply_->try_take(); }
+    // As Reply::on_ready. Nothing is called any more once the ticket is gone.
+    void on_ready(std::function<void()> ready) { reply_->on_ready(std::move(ready)); }
 
    private:
     friend class EngineThread;
+    void drop();
+
     struct Inbox;
     std::shared_ptr<Reply> reply_;
     std::shared_ptr<Inbox> inbox_;

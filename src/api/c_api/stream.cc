@@ -1,6 +1,7 @@
 // quern/quern.h: answers that are read while they are written.
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -27,6 +28,12 @@ Result<> check_places(quern_stream** streams, size_t n_streams, int wanted) {
                "request.n", "give as many places as answers are asked for"};
 }
 
+std::optional<Delta> next_piece(Stream& stream, int64_t timeout_ms) {
+  if (timeout_ms < 0) return stream.next();
+  if (timeout_ms == 0) return stream.try_next();
+  return stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
+}
+
 // The next piece in the form that `made` gives it.
 template <class Form, class Made>
 quern_code next_as(quern_stream* stream, int64_t timeout_ms, Form** piece, quern_error** error,
@@ -35,10 +42,7 @@ quern_code next_as(quern_stream* stream, int64_t timeout_ms, Form** piece, quern
   return guarded(error, [&]() -> Result<> {
     TRY_OK(needed(stream, "stream"));
     TRY_OK(needed(piece, "piece"));
-    std::optional<Delta> next =
-        timeout_ms < 0
-            ? stream->stream.next()
-            : stream->stream.next(std::chrono::milliseconds(std::min(timeout_ms, kLongestWait)));
+    std::optional<Delta> next = next_piece(stream->stream, timeout_ms);
     if (next) *piece = made(*next);
     return Ok{};
   });
@@ -75,6 +79,17 @@ quern_code quern_stream_next_piece(quern_stream* stream, int64_t timeout_ms, que
                                    quern_error** error) {
   return next_as(stream, timeout_ms, piece, error, [](Delta& next) {
     return new quern_piece(std::move(next.text), std::move(next.ids), next.logprobs);
+  });
+}
+
+quern_code quern_stream_on_ready(quern_stream* stream, quern_ready_fn on_ready, void* user,
+                                 quern_error** error) {
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(stream, "stream"));
+    std::function<void()> ready;
+    if (on_ready != nullptr) ready = [=] { on_ready(user); };
+    stream->stream.on_ready(std::move(ready));
+    return Ok{};
   });
 }
 
