@@ -56,13 +56,16 @@ struct Delta {
 };
 
 struct Timings {
-  int prompt_n = 0;         // prompt tokens computed
-  int cached_n = 0;         // prompt tokens taken from an earlier call
-  int predicted_n = 0;      // tokens generated
-  int draft_n = 0;          // guesses checked
-  int draft_true_n = 0;     // of which came true
-  double prompt_ms = 0;     // from the first row of the prompt to the first token
-  double predicted_ms = 0;  // from the first token to the end: predicted_n - 1 tokens
+  int prompt_n = 0;           // prompt tokens computed
+  int cached_n = 0;           // prompt tokens taken from an earlier call
+  int predicted_n = 0;        // tokens generated
+  int draft_n = 0;            // guesses checked
+  int draft_true_n = 0;       // of which came true
+  double prompt_ms = 0;       // from the first row of the prompt to the first token
+  double predicted_ms = 0;    // from the first token to the end: predicted_n - 1 tokens
+  double queue_ms = 0;        // from submission to the first row of the prompt
+  double first_token_ms = 0;  // from submission to the first token; 0: there is none
+  double per_token_ms = 0;    // in the mean from one token to the next; 0: there is one at most
 };
 
 // stop: an end token, a stop string or the end of the grammar; length: max_tokens or the context.

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "quern/counts.h"
 #include "quern/embeddings.h"
 #include "quern/generation.h"
 #include "quern/numerics.h"
@@ -94,6 +95,9 @@ class Model {
  public:
   // path: a GGUF file, the first of its shards, or a folder with one. Errors: not_found, corrupt,
   // unsupported, out_of_memory, invalid_argument (an option; a draft model with other tokens: names
+  // Never waits for a forward pass. n_waiting is of now, all else as the last one left it.
+  EngineCounts counts() const;
+
   // both and what differs).
   static Result<Model> load(const std::string& path, const LoadOptions& options = {});
 
@@ -130,8 +134,10 @@ class Model {
   Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                               const std::function<bool(const Delta&)>& on_delta = {}) const;
 
-  // Begins options.n answers and returns at once; each is read from its Stream, by any thread.
-  // Errors: as generate, and unavailable (so many wait already: try again).
+  // Begins options.n answers and returns at once: what can be checked of a request is checked on
+  // this thread, and no forward pass is waited for. Each answer is read from its Stream, by any
+  // thread; an error that only comes up later is its result.
+  // Errors: as generate.
   Result<std::vector<Stream>> submit(std::span<const int32_t> prompt,
                                      const GenerateOptions& options = {}) const;
 

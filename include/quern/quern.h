@@ -150,6 +150,10 @@ QUERN_API void quern_model_free(quern_model* model);
  *  "file_bytes", "n_parameters", "has_chat_template"} */
 QUERN_API quern_code quern_model_info(const quern_model* model, char** json, quern_error** error);
 
+/* What the model has done and is doing, {"n_steps", "n_rows", "n_running", "n_waiting", ...}:
+ * counts.h has the fields. Never waits for a forward pass. */
+QUERN_API quern_code quern_model_counts(const quern_model* model, char** json, quern_error** error);
+
 /* ---- tokens ---- */
 
 /* text: n_bytes bytes, taken as they are (zero bytes too); may be NULL if there are none. special:
@@ -204,7 +208,8 @@ QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* mes
  *
  * A result is {"text", "ids", "finish", "timings"}, and "logprobs" as above. "finish" is "stop",
  * "length", "cancelled" or "deadline"; "timings" {"prompt_n", "cached_n", "predicted_n", "draft_n",
- * "draft_true_n", "prompt_ms", "predicted_ms"}. "notes" is there where the request has something
+ * "draft_true_n", "prompt_ms", "predicted_ms", "queue_ms", "first_token_ms", "per_token_ms"}
+ * (generation.h). "notes" is there where the request has something
  * that no answer is held to, as an unknown format of a JSON schema: a text each. */
 
 /* A piece that came, valid during the call. 0 ends the answer ("finish": "cancelled"), any other
@@ -218,7 +223,7 @@ QUERN_API quern_code quern_generate(const quern_model* model, const char* reques
                                     quern_piece_fn on_piece, void* user, char** result,
                                     quern_error** error);
 
-/* Begins the "n" answers of a request and returns at once. streams: n_streams places, as many as
+/* Begins the "n" answers of a request and returns at once, whatever the model is computing. streams: n_streams places, as many as
  * "n" (1 where the request does not say). Errors: as quern_generate. */
 QUERN_API quern_code quern_submit(const quern_model* model, const char* request,
                                   quern_stream** streams, size_t n_streams, quern_error** error);

@@ -294,6 +294,8 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
 
 const ModelInfo& Model::info() const { return state_->info; }
 
+EngineCounts Model::counts() const { return state_->engine->counts(); }
+
 SamplingOptions Model::sampling_defaults(const SamplingOptions& base) const {
   return state_->defaults.over(base);
 }

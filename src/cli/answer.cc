@@ -51,6 +51,12 @@ Json timings_json(const Timings& timings) {
           {"draft_n_accepted", timings.draft_true_n}};
 }
 
+Json latency_json(const Timings& timings) {
+  return {{"queue_ms", timings.queue_ms},
+          {"first_token_ms", timings.first_token_ms},
+          {"per_token_ms", timings.per_token_ms}};
+}
+
 std::string timings_text(const Timings& timings) {
   return fmt::format(
              "{} tokens read at {:.0f} tokens/s ({} from the cache), {} generated at {:.1f} "

@@ -18,6 +18,8 @@ Result<Generation> answer(const Model& model, std::span<const int32_t> prompt,
 // llama-server's names: prompt_n, prompt_ms, prompt_per_second, predicted_n, predicted_ms,
 // predicted_per_second, cache_n.
 Json timings_json(const Timings& timings);
+// What a user waits for: queue_ms, first_token_ms, per_token_ms.
+Json latency_json(const Timings& timings);
 // "123 tokens read at 456 tokens/s, 64 generated at 78.9 tokens/s"
 std::string timings_text(const Timings& timings);
 // "42 tokens, 138 tok/s, first token 0.05 s, 310 of 350 prompt tokens reused"

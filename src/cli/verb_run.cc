@@ -112,7 +112,8 @@ Json answer_json(const Model& model, const GenerateOptions& options, const Gener
   Json json = {{"ids", generation.ids},
                {"text", generation.text},
                {"finish_reason", name(generation.finish)},
-               {"timings", timings_json(generation.timings)}};
+               {"timings", timings_json(generation.timings)},
+               {"latency", latency_json(generation.timings)}};
   if (options.sampling.n_probs >= 0) json["logprobs"] = logprobs_json(model, generation);
   return json;
 }

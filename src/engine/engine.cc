@@ -64,7 +64,8 @@ Engine::Engine(Executor& executor, EngineOptions options)
       pace_(options_.stretch, options_.prompt_rows_beside_streams),
       vocabulary_(executor.n_vocab(), options_.token_bytes),
       pool_(executor.n_pages()),
-      prefixes_(pool_, executor, options_.most_idle_pages) {
+      prefixes_(pool_, executor, options_.most_idle_pages),
+      waiting_(std::make_shared<WaitingCount>(options_.max_waiting)) {
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
   if (options_.draft) draft_.emplace(*options_.draft, executor.n_vocab(), options_.draft_context);
   prefixes_.use(options_.store.get());
@@ -112,36 +113,49 @@ Result<> Engine::check(const Request& request) const {
   return check_tokens(request.prompt);
 }
 
-Result<RequestId> Engine::submit(Request request) {
+Result<Submission> Engine::prepare(Request request) {
   TRY_OK(check(request));
   const int n = request.options.n;
-  if (n_waiting() + n > options_.max_waiting) {
+  auto places = WaitingCount::take(waiting_, n);
+  if (places.empty()) {
     return Error{Code::queue_full,
                  std::to_string(n_waiting()) + " answers wait already, the queue holds " +
                      std::to_string(options_.max_waiting),
                  "", "try again in a moment"};
   }
+  return Submission{std::move(request), next_id_.fetch_add(n), Sequence::Clock::now(),
+                    std::move(places)};
+}
+
+void Engine::add(Submission submission) {
+  Request& request = submission.request;
+  const int n = request.options.n;
   const SampleTokens tokens = vocabulary_.resolve(request.options.sampling);
-  const RequestId first = next_id_;
   const uint64_t seed = drawn_seed(request.options.sampling.seed);
   for (int i = 0; i < n; ++i) {
     SamplingOptions sampling = request.options.sampling;
     sampling.seed = seed + static_cast<uint64_t>(i);
     shares_.enter(request.options.client);
     auto sequence = std::make_unique<Sequence>(
-        next_id_, i + 1 < n ? request : std::move(request),
+        submission.first + i, i + 1 < n ? request : std::move(request),
         Sampler(std::move(sampling), tokens, options_.end_ids, executor_.n_vocab()),
-        PageTable(pool_, limits_.page_tokens));
-    if (i > 0) sequence->leader = first;
-    sequences_.emplace(next_id_++, std::move(sequence));
+        PageTable(pool_, limits_.page_tokens),
+        Sequence::Arrival{submission.time, std::move(submission.places[static_cast<size_t>(i)])});
+    if (i > 0) sequence->leader = submission.first;
+    sequences_.emplace(sequence->id(), std::move(sequence));
   }
-  return first;
 }
 
-int Engine::n_waiting() const {
-  return static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
-    return one.second->live() && one.second->admission() < 0;
-  }));
+EngineCounts Engine::counts() const {
+  EngineCounts counts = counts_;
+  counts.n_running = std::count_if(sequences_.begin(), sequences_.end(), [](const auto& one) {
+    return one.second->live() && one.second->admission() >= 0;
+  });
+  counts.n_waiting = n_waiting();
+  counts.n_pages = executor_.n_pages();
+  counts.n_cached_pages = prefixes_.n_evictable();
+  counts.n_used_pages = counts.n_pages - n_free_pages();
+  return counts;
 }
 
 std::optional<Sequence::Clock::time_point> Engine::next_deadline() const {
@@ -224,6 +238,7 @@ void Engine::drop(RequestId id) {
 }
 
 void Engine::forget(RequestId id) {
+  ++counts_.n_answers;
   shares_.leave(sequence(id).options().client);
   sequences_.erase(id);
 }

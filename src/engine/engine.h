@@ -1,6 +1,7 @@
 // Runs many requests as one ragged batch: step by step, the scheduler says which rows, the executor
 // computes them, the sampler turns logits into tokens. Knows no compiler, no file, no JSON.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,8 @@
 #include "engine/sequence.h"
 #include "engine/spec/draft_model.h"
 #include "engine/spec/ngram_lookup.h"
+#include "engine/waiting_count.h"
+#include "quern/counts.h"
 
 namespace quern {
 
@@ -54,12 +57,12 @@ struct EngineOptions {
   bool always_guess = false;
 };
 
-struct EngineCounts {
-  int64_t n_steps = 0, n_rows = 0;          // forward passes and their rows
-  int64_t n_preempted = 0;                  // times a sequence lost its pages
-  int64_t n_cached_tokens = 0;              // prompt tokens that were not computed again
-  int64_t n_drafts = 0, n_true_drafts = 0;  // guesses checked; that came true
-  int64_t n_model_drafts = 0, n_true_model_drafts = 0;  // of which a draft model's
+// A request that was checked and counted, on its way into the engine.
+struct Submission {
+  Request request;
+  RequestId first = -1;  // of the first answer
+  Sequence::Clock::time_point time;
+  std::vector<WaitingCount::Place> places;  // one for each answer
 };
 
 // One thread at a time (EngineThread lets several callers in). A request's tokens depend on the
@@ -72,7 +75,16 @@ class Engine {
 
   // Returns the first answer's id, the others' are the following ones. Errors: invalid_argument
   // (empty prompt, id out of range, option), context_too_long (the prompt is), queue_full.
-  Result<RequestId> submit(Request request);
+  Result<RequestId> submit(Request request) {
+    TRY(Submission submission, prepare(std::move(request)));
+    const RequestId first = submission.first;
+    add(std::move(submission));
+    return first;
+  }
+  // The two parts of submit. The first may be called by any thread at any time: it reads only what
+  // never changes, and counts the request's answers as waiting. The second cannot fail.
+  Result<Submission> prepare(Request request);
+  void add(Submission submission);
   // Ends it with Finish::cancelled; unknown and finished ones are left alone.
   void cancel(RequestId id);
   // A paused answer gets no rows until it is let go on; unknown ones are left alone.
@@ -107,9 +119,9 @@ class Engine {
   int context() const { return context_; }
   // When step() has to be called at the latest though there is nothing to compute.
   std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
-  const EngineCounts& counts() const { return counts_; }
+  EngineCounts counts() const;
   int n_free_pages() const { return pool_.n_free() + prefixes_.n_evictable(); }
-  int n_waiting() const;  // answers that have not begun
+  int n_waiting() const { return waiting_->n(); }  // answers that have not begun; any thread
   PrefixTree& prefixes() { return prefixes_; }
   const DraftModel* draft() const { return draft_ ? &*draft_ : nullptr; }
 
@@ -165,7 +177,8 @@ class Engine {
   std::optional<DraftModel> draft_;
   MaskThread masks_;
   std::map<RequestId, std::unique_ptr<Sequence>> sequences_;  // until their last output is taken
-  RequestId next_id_ = 0;
+  std::shared_ptr<WaitingCount> waiting_;
+  std::atomic<RequestId> next_id_ = 0;
   int64_t n_admitted_ = 0;
   EngineCounts counts_;
 

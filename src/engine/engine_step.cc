@@ -83,7 +83,10 @@ void Engine::look_up_prefixes() {
     std::vector<int32_t> found;
     prefixes_.take(s->options().cache_salt, s->keys(), s->n_tokens() - 1, s->pages(),
                    exact ? KeyMatch::exact : KeyMatch::token, &found);
-    if (s->admission() < 0) counts_.n_cached_tokens += static_cast<int64_t>(found.size());
+    if (s->admission() < 0) {
+      counts_.n_cached_tokens += static_cast<int64_t>(found.size());
+      counts_.n_prefix_hits += !found.empty();
+    }
     s->reuse(found);
   }
 }
@@ -261,6 +264,7 @@ void Engine::take_forced(Sequence& s) {
 
 bool Engine::append(Sequence& s, int32_t token, std::optional<TokenLogprobs> logprobs) {
   s.append(token, options_.token_bytes(token), std::move(logprobs));
+  ++counts_.n_generated;
   if (!s.live()) return false;
   if (s.constraint) {
     if (const auto outcome = s.constraint->consume(token); !outcome)

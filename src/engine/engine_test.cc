@@ -342,6 +342,52 @@ TEST(Engine, OtherAnswersGoOnWithoutTheFirst) {
   EXPECT_EQ(engine.take(first + 2).ids.size(), 6u);
 }
 
+TEST(Engine, TimingsAddUp) {
+  FakeExecutor executor({.max_rows = 4});
+  Engine engine(executor, options());
+  const Done done = run(engine, request({1, 2, 3, 4, 5, 6, 7, 8, 9}, 6, 1));
+  const Timings& t = done.timings;
+  EXPECT_GT(t.queue_ms, 0);
+  EXPECT_NEAR(t.first_token_ms, t.queue_ms + t.prompt_ms, 1e-6);
+  EXPECT_GT(t.per_token_ms, 0);
+  EXPECT_NEAR(t.per_token_ms * (t.predicted_n - 1), t.predicted_ms, 1e-6);
+  // One that never began has waited, and no more.
+  const RequestId id = *engine.submit(request({1, 2}, 3));
+  engine.cancel(id);
+  const Timings none = engine.take(id).timings;
+  EXPECT_GT(none.queue_ms, 0);
+  EXPECT_EQ(none.first_token_ms, 0);
+  EXPECT_EQ(none.per_token_ms, 0);
+}
+
+TEST(Engine, CountsWhatIsGoingOn) {
+  FakeExecutor executor({.n_pages = 16});
+  Engine engine(executor, options());
+  const std::vector<int32_t> prompt{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const RequestId id = *engine.submit(request(prompt, 30, 1));
+  EXPECT_EQ(engine.counts().n_waiting, 1);
+  EXPECT_EQ(engine.counts().n_running, 0);
+  engine.step();
+  EngineCounts counts = engine.counts();
+  EXPECT_EQ(counts.n_waiting, 0);
+  EXPECT_EQ(counts.n_running, 1);
+  EXPECT_EQ(counts.n_pages, 16);
+  EXPECT_EQ(counts.n_used_pages, 3);
+  EXPECT_EQ(counts.n_generated, 1);
+  EXPECT_EQ(counts.n_prefix_hits, 0);
+  engine.drop(id);
+  counts = engine.counts();
+  EXPECT_EQ(counts.n_running, 0);
+  EXPECT_EQ(counts.n_used_pages, 0);
+  EXPECT_GT(counts.n_cached_pages, 0);
+  EXPECT_EQ(counts.n_answers, 1);
+  run(engine, request(prompt, 2));
+  counts = engine.counts();
+  EXPECT_EQ(counts.n_prefix_hits, 1);
+  EXPECT_GT(counts.n_cached_tokens, 0);
+  EXPECT_EQ(counts.n_answers, 2);
+}
+
 TEST(Engine, RefusesMoreThanTheQueueHolds) {
   FakeExecutor executor({});
   EngineOptions o = options();

@@ -48,6 +48,7 @@ EngineThread::EngineThread(Executor& executor, EngineOptions options)
     : inbox_(std::make_shared<Ticket::Inbox>()),
       engine_(std::make_unique<Engine>(executor, std::move(options))) {
   context_ = engine_->context();
+  counts_.write(engine_->counts());
   thread_ = start_thread([this] { return std::thread([this] { run(); }); });
 }
 
@@ -84,6 +85,7 @@ void EngineThread::run() {
     work.clear();
     if (closed) break;
     idle = engine.step() == 0;
+    counts_.write(engine.counts());
     deliver(engine);
     if (idle) engine.store_pages(false);
   }
@@ -107,22 +109,31 @@ void EngineThread::deliver_last(Engine& engine) {
   engine.store_pages(true);
 }
 
+EngineCounts EngineThread::counts() const {
+  EngineCounts counts = counts_.read();
+  counts.n_waiting = engine_->n_waiting();
+  return counts;
+}
+
 Result<std::vector<EngineThread::Ticket>> EngineThread::submit(Request request) {
-  const int n = request.options.n;
-  return call([&](Engine& engine) -> Result<std::vector<Ticket>> {
-    TRY(const RequestId first, engine.submit(std::move(request)));
-    std::vector<Ticket> tickets(n);
-    for (int i = 0; i < n; ++i) {
-      Ticket& ticket = tickets[i];
-      ticket.id_ = first + i;
-      ticket.inbox_ = inbox_;
-      ticket.reply_ = std::make_shared<Reply>([inbox = inbox_, id = ticket.id_] {
-        inbox->post([id](Engine& e) { e.pause(id, false); });
-      });
-      replies_.emplace(ticket.id_, ticket.reply_);
-    }
-    return tickets;
+  TRY(Submission submission, engine_->prepare(std::move(request)));
+  std::vector<Ticket> tickets(submission.places.size());
+  std::vector<std::pair<RequestId, std::shared_ptr<Reply>>> replies;
+  for (Ticket& ticket : tickets) {
+    ticket.id_ = submission.first + std::ssize(replies);
+    ticket.inbox_ = inbox_;
+    ticket.reply_ = std::make_shared<Reply>([inbox = inbox_, id = ticket.id_] {
+      inbox->post([id](Engine& e) { e.pause(id, false); });
+    });
+    replies.emplace_back(ticket.id_, ticket.reply_);
+  }
+  // Shared, since a std::function is copied where it is made.
+  auto shared = std::make_shared<Submission>(std::move(submission));
+  post([this, shared, replies = std::move(replies)](Engine& engine) {
+    engine.add(std::move(*shared));
+    replies_.insert(replies.begin(), replies.end());
   });
+  return tickets;
 }
 
 namespace {

@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "engine/reply.h"
+#include "engine/seq_lock.h"
 
 namespace quern {
 
@@ -32,15 +33,15 @@ class EngineThread {
         std::optional<std::chrono::steady_clock::time_point> until = std::nullopt) {
       return reply_->take(until);
     }
-    void cancel();
     std::optional<Output> try_take() { return reply_->try_take(); }
     // As Reply::on_ready. Nothing is called any more once the ticket is gone.
     void on_ready(std::function<void()> ready) { reply_->on_ready(std::move(ready)); }
+    void cancel();
 
    private:
-    friend class EngineThread;
     void drop();
 
+    friend class EngineThread;
     struct Inbox;
     std::shared_ptr<Reply> reply_;
     std::shared_ptr<Inbox> inbox_;
@@ -50,8 +51,8 @@ class EngineThread {
   EngineThread(Executor& executor, EngineOptions options);
   ~EngineThread();
 
-  // One ticket for each of the request's n answers. Errors: those of Engine::submit; unavailable
-  // where the queue is full.
+  // One ticket for each of the request's n answers, at once: the request is checked on this thread,
+  // and waits for no step. Errors: those of Engine::submit.
   Result<std::vector<Ticket>> submit(Request request);
 
   // Submits and reads to the end. on_delta (may be empty) is called from this thread; returning
@@ -69,6 +70,8 @@ class EngineThread {
   }
 
   int context() const { return context_; }
+  // Never waits for a step. n_waiting is of now, all else as the last step left it.
+  EngineCounts counts() const;
 
  private:
   using Work = std::function<void(Engine&)>;
@@ -80,7 +83,8 @@ class EngineThread {
   std::shared_ptr<Ticket::Inbox> inbox_;
   int context_;
   std::map<RequestId, std::shared_ptr<Reply>> replies_;  // of the engine's thread
-  std::unique_ptr<Engine> engine_;                       // of the engine's thread
+  std::unique_ptr<Engine> engine_;                       // of the engine's thread, but for prepare
+  SeqLock<EngineCounts> counts_;
   std::thread thread_;
 };
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <future>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -88,6 +91,123 @@ TEST(EngineThread, ManyCallersRunAsOneBatchAndGetWhatTheyGetAlone) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(n_running, kThreads);
   EXPECT_EQ(engine.call([](Engine& e) { return e.n_free_pages(); }), 40);
+}
+
+// Holds every forward pass until it is let go.
+class Gate {
+ public:
+  explicit Gate(FakeExecutor& executor) {
+    executor.on_pass = [this] {
+      std::unique_lock lock(mutex_);
+      inside_ = true;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return open_; });
+    };
+  }
+  void wait_until_held() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return inside_; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool inside_ = false, open_ = false;
+};
+
+// What `ask` returns while the gate is closed. Opens it where that takes forever, so that the test
+// ends.
+template <class F>
+auto while_held(Gate& gate, F ask) {
+  auto result = std::async(std::launch::async, std::move(ask));
+  EXPECT_EQ(result.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  if (::testing::Test::HasFailure()) gate.open();
+  return result.get();
+}
+
+TEST(EngineThread, NothingButReadingWaitsForAForwardPass) {
+  FakeExecutor executor({});
+  Gate gate(executor);
+  EngineOptions o = options();
+  o.max_waiting = 3;
+  EngineThread engine(executor, o);
+  auto first = tickets_of(engine, asked(1, 5));
+  gate.wait_until_held();
+  Request two = asked(2, 6);
+  two.options.n = 2;
+  auto more = while_held(gate, [&] { return engine.submit(two); });
+  ASSERT_TRUE(more) << to_string(more.error());
+  const auto counts = while_held(gate, [&] { return engine.counts(); });
+  EXPECT_EQ(counts.n_waiting, 2);
+  EXPECT_EQ(counts.n_steps, 0);
+  EXPECT_EQ(counts.n_pages, 64);
+  // Errors come at once too, and leave nothing counted.
+  EXPECT_EQ(while_held(gate, [&] { return engine.submit({}); }).error().code,
+            Code::invalid_argument);
+  EXPECT_EQ(while_held(gate, [&] { return engine.submit(two); }).error().code, Code::queue_full);
+  auto last = while_held(gate, [&] { return engine.submit(asked(3, 5)); });
+  ASSERT_TRUE(last);
+  EXPECT_EQ(engine.counts().n_waiting, 3);
+  EXPECT_FALSE(while_held(gate, [&] { return (*more)[0].try_take(); }));
+  while_held(gate, [&] { return (*last)[0].cancel(), true; });
+  gate.open();
+  std::vector<int32_t> ids;
+  while (const auto output = (*more)[0].take())
+    ids.insert(ids.end(), output->ids.begin(), output->ids.end());
+  EXPECT_EQ(ids, expected(2, 6));
+  std::optional<Finish> finish;
+  while (const auto output = (*last)[0].take()) finish = output->finish;
+  EXPECT_EQ(finish, Finish::cancelled);
+  while ((*more)[1].take()) {
+  }
+  while (first[0].take()) {
+  }
+  EXPECT_EQ(engine.counts().n_waiting, 0);
+  const EngineCounts all = engine.call([](Engine& e) { return e.counts(); });
+  EXPECT_EQ(all.n_answers, 4);
+  EXPECT_EQ(all.n_generated, 5 + 6 + 6);
+  EXPECT_EQ(all.n_used_pages, 0);
+  EXPECT_EQ(all.n_running, 0);
+}
+
+// One thread serves all: it waits for any of them, never for one.
+TEST(EngineThread, AnEventLoopReadsManyAnswers) {
+  FakeExecutor executor({.max_rows = 32, .n_pages = 400});
+  EngineThread engine(executor, options());
+  constexpr int kAnswers = 64, kTokens = 12;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<int> ready;  // answers that have something to read
+  std::vector<EngineThread::Ticket> tickets;
+  for (int i = 0; i < kAnswers; ++i) {
+    tickets.push_back(std::move(tickets_of(engine, asked(i % 50, kTokens))[0]));
+    tickets.back().on_ready([&, i] {
+      const std::lock_guard lock(mutex);
+      ready.push_back(i);
+      changed.notify_one();
+    });
+  }
+  std::vector<std::vector<int32_t>> ids(kAnswers);
+  for (int n_over = 0; n_over < kAnswers;) {
+    std::vector<int> woken;
+    {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return !ready.empty(); });
+      woken.swap(ready);
+    }
+    for (const int i : woken) {
+      const auto output = tickets[i].try_take();
+      ASSERT_TRUE(output) << "told of nothing";
+      ids[i].insert(ids[i].end(), output->ids.begin(), output->ids.end());
+      n_over += output->finished();
+    }
+  }
+  for (int i = 0; i < kAnswers; ++i) EXPECT_EQ(ids[i], expected(i % 50, kTokens)) << i;
 }
 
 TEST(EngineThread, SeveralAnswersHaveATicketEach) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -64,6 +65,7 @@ class FakeExecutor final : public Executor {
 
   int64_t n_steps = 0, n_rows = 0, n_copied = 0;
   size_t most_chunks = 0;
+  std::function<void()> on_pass;  // called at the beginning of each pass; empty: nothing
   std::optional<Error> fail_next;
   std::optional<float> always;  // every number that comes out
 
@@ -71,6 +73,7 @@ class FakeExecutor final : public Executor {
   // What comes out of a row is `width` numbers that depend on its history and the salt.
   Result<> run(const Batch& batch, std::span<float> out, int width, uint64_t salt) {
     check_batch(batch, out.size() == batch.used.size() * width);
+    if (on_pass) on_pass();
     ++n_steps;
     n_rows += static_cast<int64_t>(batch.tokens.size());
     most_chunks = std::max(most_chunks, batch.chunks.size());

@@ -14,7 +14,8 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 
 }  // namespace
 
-Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable pages)
+Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable pages,
+                   Arrival arrival)
     : sampler(std::move(its_sampler)),
       text_payoff(kMostDrafts),
       model_payoff(kMostDrafts),
@@ -23,13 +24,14 @@ Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable
       n_prompt_(static_cast<int>(request_.prompt.size())),
       tokens_(std::move(request_.prompt)),
       pages_(std::move(pages)),
-      stops_(request_.options.stop, request_.stop_tokens) {
+      stops_(request_.options.stop, request_.stop_tokens),
+      arrival_(std::move(arrival)) {
   for (const int32_t token : tokens_) keys_.push_back(key_of(token, Role::prompt));
   keys_.back() = key_of(tokens_.back(), Role::used);  // its logits give the first token
   if (request_.constraint) constraint = request_.constraint();
   reasoning = std::move(request_.reasoning);
   if (request_.options.deadline_ms > 0)
-    deadline_ = Clock::now() + std::chrono::milliseconds(request_.options.deadline_ms);
+    deadline_ = arrival_.time + std::chrono::milliseconds(request_.options.deadline_ms);
 }
 
 void Sequence::reuse(std::span<const int32_t> keys) {
@@ -62,6 +64,7 @@ void Sequence::start(int64_t admission) {
   if (started_ != Clock::time_point{}) return;
   started_ = Clock::now();
   admission_ = admission;
+  arrival_.place.release();
 }
 
 void Sequence::note_drafts(int n_checked, int n_true) {
@@ -110,11 +113,15 @@ void Sequence::note_end() {
   t.predicted_n = n_generated();
   t.draft_n = n_drafts_;
   t.draft_true_n = n_true_drafts_;
-  if (started_ == Clock::time_point{}) return;
+  arrival_.place.release();
   const auto now = Clock::now();
-  const bool any = n_generated() > 0;
+  const bool began = started_ != Clock::time_point{}, any = n_generated() > 0;
+  t.queue_ms = milliseconds((began ? started_ : now) - arrival_.time);
+  if (!began) return;
+  t.first_token_ms = any ? milliseconds(first_token_ - arrival_.time) : 0;
   t.prompt_ms = milliseconds((any ? first_token_ : now) - started_);
   t.predicted_ms = any ? milliseconds(now - first_token_) : 0;
+  t.per_token_ms = n_generated() > 1 ? t.predicted_ms / (n_generated() - 1) : 0;
 }
 
 }  // namespace quern

@@ -15,6 +15,7 @@
 #include "engine/request.h"
 #include "engine/sample/sampler.h"
 #include "engine/spec/payoff.h"
+#include "engine/waiting_count.h"
 #include "text/stop_strings.h"
 #include "text/utf8_stream.h"
 
@@ -30,7 +31,12 @@ class Sequence {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Sequence(RequestId id, Request request, Sampler sampler, PageTable pages);
+  // When it was submitted, and that it is counted as waiting until it begins or ends.
+  struct Arrival {
+    Clock::time_point time;
+    WaitingCount::Place place;
+  };
+  Sequence(RequestId id, Request request, Sampler sampler, PageTable pages, Arrival arrival);
 
   RequestId id() const { return id_; }
   const GenerateOptions& options() const { return request_.options; }
@@ -112,6 +118,7 @@ class Sequence {
   StopStrings stops_;
   Output output_;
   int n_reused_ = 0, n_drafts_ = 0, n_true_drafts_ = 0;
+  Arrival arrival_;
   std::optional<Clock::time_point> deadline_;
   Clock::time_point started_{}, first_token_{};
 };

@@ -189,6 +189,9 @@ def test_run_prints_the_contract(quern_json):
         "draft_n", "draft_n_accepted",
     }  # fmt: skip
     assert timings["prompt_n"] + timings["cache_n"] == len(result["prompt_ids"])
+    latency = result["latency"]
+    assert set(latency) == {"queue_ms", "first_token_ms", "per_token_ms"}
+    assert latency["first_token_ms"] >= timings["prompt_ms"] > 0
     assert "Paris" in result["text"]
 
 

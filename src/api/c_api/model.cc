@@ -91,6 +91,16 @@ quern_code quern_model_info(const quern_model* model, char** json, quern_error**
   });
 }
 
+quern_code quern_model_counts(const quern_model* model, char** json, quern_error** error) {
+  if (json != nullptr) *json = nullptr;
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(model, "model"));
+    TRY_OK(needed(json, "json"));
+    *json = c_api::given_text(c_api::counts_json(model->model.counts()));
+    return Ok{};
+  });
+}
+
 quern_code quern_tokenize(const quern_model* model, const char* text, size_t n_bytes,
                           int32_t special, int32_t** ids, size_t* n_ids, quern_error** error) {
   const IdsOut out(ids, n_ids);

@@ -259,6 +259,8 @@ static void one_answer(quern_model *model) {
 }
 
 static void generate_refuses(quern_model *model) {
+  EXPECT(strstr(first, "\"queue_ms\":") != NULL && strstr(first, "\"first_token_ms\":") != NULL);
+  EXPECT(strstr(first, "\"per_token_ms\":") != NULL);
   quern_error *error = NULL;
   char *result = NULL;
   EXPECT_ERROR(quern_generate(NULL, LONG_ANSWER, NULL, NULL, &result, &error),
@@ -365,6 +367,112 @@ static void submit_refuses(quern_model *model) {
 static void streams_refuse(quern_model *model) {
   quern_error *error = NULL;
   quern_stream *stream = NULL;
+#define N_STREAMS 16
+
+/* Which streams have something to read, for a loop that waits for any of them. */
+struct ready {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  int is[N_STREAMS];
+};
+
+struct ready_one {
+  struct ready *all;
+  int i;
+};
+
+static void tell(void *user) {
+  struct ready_one *one = user;
+  pthread_mutex_lock(&one->all->mutex);
+  one->all->is[one->i] = 1;
+  pthread_cond_signal(&one->all->changed);
+  pthread_mutex_unlock(&one->all->mutex);
+}
+
+static int wait_for_one(struct ready *ready) {
+  int i;
+  pthread_mutex_lock(&ready->mutex);
+  for (;;) {
+    for (i = 0; i < N_STREAMS && !ready->is[i]; ++i) {
+    }
+    if (i < N_STREAMS) break;
+    pthread_cond_wait(&ready->changed, &ready->mutex);
+  }
+  ready->is[i] = 0;
+  pthread_mutex_unlock(&ready->mutex);
+  return i;
+}
+
+static void one_thread_serves_many_streams(quern_model *model) {
+  const char *request = "{\"prompt\": [4, 5], \"n\": 16, \"seed\": 3, \"max_tokens\": 20,"
+                        " \"temperature\": 1, \"ignore_eos\": true}";
+  struct ready ready = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+  struct ready_one ones[N_STREAMS];
+  quern_error *error = NULL;
+  quern_stream *streams[N_STREAMS];
+  char *piece = NULL;
+  int n_over = 0;
+  EXPECT_OK(quern_submit(model, request, streams, N_STREAMS, &error));
+  for (int i = 0; i < N_STREAMS; ++i) {
+    ones[i] = (struct ready_one){&ready, i};
+    EXPECT_OK(quern_stream_on_ready(streams[i], tell, &ones[i], &error));
+  }
+  while (n_over < N_STREAMS) {
+    const int i = wait_for_one(&ready);
+    do {
+      quern_string_free(piece);
+      EXPECT_OK(quern_stream_next(streams[i], 0, &piece, &error));
+    } while (piece != NULL);
+    n_over += quern_stream_over(streams[i]);
+  }
+  for (int i = 0; i < N_STREAMS; ++i) {
+    char single[200];
+    snprintf(single, sizeof(single),
+             "{\"prompt\": [4, 5], \"seed\": %d, \"max_tokens\": 20, \"temperature\": 1,"
+             " \"ignore_eos\": true}",
+             3 + i);
+    expect_same_answer(model, single, streams[i]);
+    ready.is[i] = 0;
+    EXPECT_OK(quern_stream_on_ready(streams[i], tell, &ones[i], &error)); /* over: told at once */
+    EXPECT(ready.is[i] == 1);
+    EXPECT_OK(quern_stream_on_ready(streams[i], NULL, NULL, &error));
+    quern_stream_free(streams[i]);
+  }
+  EXPECT_ERROR(quern_stream_on_ready(NULL, tell, NULL, &error), QUERN_INVALID_ARGUMENT,
+               "stream is NULL");
+}
+
+static void model_counts(quern_model *model) {
+  quern_error *error = NULL;
+  char *json = NULL;
+  EXPECT_OK(quern_model_counts(model, &json, &error));
+  EXPECT(strncmp(json, "{\"n_steps\":", 11) == 0);
+  EXPECT(strstr(json, "\"n_steps\":0,") == NULL);
+  EXPECT(strstr(json, "\"n_waiting\":0,") != NULL);
+  EXPECT(strstr(json, "\"n_cached_pages\":") != NULL);
+  quern_string_free(json);
+  EXPECT_ERROR(quern_model_counts(NULL, &json, &error), QUERN_INVALID_ARGUMENT, "model is NULL");
+  EXPECT_ERROR(quern_model_counts(model, NULL, &error), QUERN_INVALID_ARGUMENT, "json is NULL");
+}
+
+/* Of the context and of the queue, by codes of their own. */
+static void limits_have_codes(void) {
+  quern_error *error = NULL;
+  quern_model *model = NULL;
+  quern_stream *streams[3];
+  char *result = NULL;
+  EXPECT_OK(quern_model_load(model_path, "{\"threads\": 1, \"context\": 64, \"max_waiting\": 2}",
+                             NULL, NULL, NULL, &model, &error));
+  char request[400] = "{\"prompt\": [1";
+  for (int i = 0; i < 64; ++i) strcat(request, ", 1");
+  strcat(request, "]}");
+  EXPECT_ERROR(quern_generate(model, request, NULL, NULL, &result, &error), QUERN_CONTEXT_TOO_LONG,
+               "the context holds 64");
+  EXPECT_ERROR(quern_submit(model, "{\"prompt\": [1, 2], \"n\": 3}", streams, 3, &error),
+               QUERN_QUEUE_FULL, "the queue holds 2");
+  quern_model_free(model);
+}
+
   char *text = (char *)&error;
   EXPECT_ERROR(quern_stream_next(NULL, 0, &text, &error), QUERN_INVALID_ARGUMENT,
                "stream is NULL");
@@ -733,3 +841,6 @@ int main(int argc, char **argv) {
   puts("all of the C ABI's tests passed");
   return 0;
 }
+  one_thread_serves_many_streams(model);
+  model_counts(model);
+  limits_have_codes();

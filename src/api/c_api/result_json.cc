@@ -29,10 +29,16 @@ Json answer(std::string_view text, std::span<const int32_t> ids,
 }
 
 Json timings_of(const Timings& timings) {
-  return {{"prompt_n", timings.prompt_n},         {"cached_n", timings.cached_n},
-          {"predicted_n", timings.predicted_n},   {"draft_n", timings.draft_n},
-          {"draft_true_n", timings.draft_true_n}, {"prompt_ms", timings.prompt_ms},
-          {"predicted_ms", timings.predicted_ms}};
+  return {{"prompt_n", timings.prompt_n},
+          {"cached_n", timings.cached_n},
+          {"predicted_n", timings.predicted_n},
+          {"draft_n", timings.draft_n},
+          {"draft_true_n", timings.draft_true_n},
+          {"prompt_ms", timings.prompt_ms},
+          {"predicted_ms", timings.predicted_ms},
+          {"queue_ms", timings.queue_ms},
+          {"first_token_ms", timings.first_token_ms},
+          {"per_token_ms", timings.per_token_ms}};
 }
 
 }  // namespace
@@ -49,6 +55,25 @@ std::string info_json(const ModelInfo& info) {
                   {"file_bytes", info.file_bytes},
                   {"n_parameters", info.n_parameters},
                   {"has_chat_template", info.has_chat_template}});
+}
+
+std::string counts_json(const EngineCounts& counts) {
+  return to_text({{"n_steps", counts.n_steps},
+                  {"n_rows", counts.n_rows},
+                  {"n_preempted", counts.n_preempted},
+                  {"n_cached_tokens", counts.n_cached_tokens},
+                  {"n_drafts", counts.n_drafts},
+                  {"n_true_drafts", counts.n_true_drafts},
+                  {"n_model_drafts", counts.n_model_drafts},
+                  {"n_true_model_drafts", counts.n_true_model_drafts},
+                  {"n_prefix_hits", counts.n_prefix_hits},
+                  {"n_answers", counts.n_answers},
+                  {"n_generated", counts.n_generated},
+                  {"n_running", counts.n_running},
+                  {"n_waiting", counts.n_waiting},
+                  {"n_pages", counts.n_pages},
+                  {"n_used_pages", counts.n_used_pages},
+                  {"n_cached_pages", counts.n_cached_pages}});
 }
 
 std::string piece_json(const Delta& delta, bool with_logprobs) {
