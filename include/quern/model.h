@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "quern/chat.h"
 #include "quern/counts.h"
 #include "quern/embeddings.h"
 #include "quern/generation.h"
@@ -75,13 +76,6 @@ struct LoadOptions {
   std::function<void(std::string_view step, std::string_view text)> dump_out;
 };
 
-struct Message {
-  std::string role, content;
-  // The order of the two in the object that a template is given: one that prints its messages as
-  // JSON shows it.
-  bool content_first = false;
-};
-
 struct ModelInfo {
   std::string path, format, architecture, name;
   int n_vocab = 0, n_layers = 0, width = 0, context = 0;
@@ -95,13 +89,13 @@ class Model {
  public:
   // path: a GGUF file, the first of its shards, or a folder with one. Errors: not_found, corrupt,
   // unsupported, out_of_memory, invalid_argument (an option; a draft model with other tokens: names
-  // Never waits for a forward pass. n_waiting is of now, all else as the last one left it.
-  EngineCounts counts() const;
-
   // both and what differs).
   static Result<Model> load(const std::string& path, const LoadOptions& options = {});
 
   const ModelInfo& info() const;
+
+  // Never waits for a forward pass. n_waiting is of now, all else as the last one left it.
+  EngineCounts counts() const;
 
   // `base` with what the model's files want put over it: general.sampling.* of a GGUF file, and a
   // generation_config.json beside it, which goes first. What they say that cannot be was told to
@@ -117,12 +111,15 @@ class Model {
   std::string token_bytes(int32_t id) const;
 
   // The tokens of a conversation by the model's own template, ready for its answer. Control tokens
-  // typed inside messages are plain text unless `special`. Errors: unsupported (no template),
-  // invalid_argument (the template refused).
+  // typed inside messages are plain text unless options.special. With tools the answer may be a
+  // call of one, in the model's own notation: as text, which nothing here reads. Errors:
+  // unsupported (no template), invalid_argument (the template refused; a part of a message that is
+  // no text; a call's arguments, tools or template_kwargs are not the JSON they should be).
   Result<std::vector<int32_t>> chat_prompt(std::span<const Message> messages,
-                                           bool special = false) const;
-  Result<std::vector<int32_t>> chat_prompt(std::initializer_list<Message> messages) const {
-    return chat_prompt(std::span<const Message>(messages.begin(), messages.size()));
+                                           const ChatOptions& options = {}) const;
+  Result<std::vector<int32_t>> chat_prompt(std::initializer_list<Message> messages,
+                                           const ChatOptions& options = {}) const {
+    return chat_prompt(std::span<const Message>(messages.begin(), messages.size()), options);
   }
 
   // Generates after `prompt`. on_delta (may be empty) is called from the calling thread as tokens

@@ -169,18 +169,30 @@ QUERN_API quern_code quern_detokenize(const quern_model* model, const int32_t* i
                                       char** text, size_t* n_bytes, quern_error** error);
 
 /* The tokens of a conversation by the model's own template, ready for its answer. messages:
- * [{"role": "user", "content": "..."}, ...], and null under any other name. special: not 0: control
- * tokens typed inside messages count as such. Errors: unsupported (no template), invalid_argument
- * (also: the template refused). */
+ * [{"role": "user", "content": "..."}, ...], as OpenAI's API has them. "content" is text, or a list
+ * of {"type": "text", "text"}; beside it there may be "name", "reasoning_content", "tool_call_id"
+ * and "tool_calls": [{"id", "type": "function", "function": {"name", "arguments": JSON as text or
+ * an object}}], with which "content" may be null; and null under any other name. special: not 0:
+ * control tokens typed inside messages count as such. Errors: unsupported (no template),
+ * invalid_argument (also: the template refused). */
 QUERN_API quern_code quern_chat_prompt(const quern_model* model, const char* messages,
                                        int32_t special, int32_t** ids, size_t* n_ids,
                                        quern_error** error);
+
+/* As quern_chat_prompt, with all that a template may be given: {"messages", "special": true,
+ * "tools": [{"type": "function", "function": {"name", "description", "parameters"}}, ...],
+ * "chat_template_kwargs": {"enable_thinking": false, ...}}, of which "messages" alone is needed. */
+QUERN_API quern_code quern_chat_prompt_json(const quern_model* model, const char* request,
+                                            int32_t** ids, size_t* n_ids, quern_error** error);
 
 /* ---- answers ----
  * A request is a JSON object with one of
  *   "prompt"     text, or an array of token ids
  *   "messages"   a conversation, as for quern_chat_prompt
  * and any of
+ *   "tools"           with "messages": for the template, as quern_chat_prompt_json has them. A call
+ *                     that the model answers with is "text", in the model's own notation
+ *   "chat_template_kwargs"  with "messages": further variables of the template
  *   "special"         true: control tokens typed in the prompt or its messages count as such
  *   "max_tokens"      -1: until the model stops or the context is full
  *   "stop"            texts, none empty; the answer ends before the first of them, or at the
@@ -223,8 +235,9 @@ QUERN_API quern_code quern_generate(const quern_model* model, const char* reques
                                     quern_piece_fn on_piece, void* user, char** result,
                                     quern_error** error);
 
-/* Begins the "n" answers of a request and returns at once, whatever the model is computing. streams: n_streams places, as many as
- * "n" (1 where the request does not say). Errors: as quern_generate. */
+/* Begins the "n" answers of a request and returns at once, whatever the model is computing.
+ * streams: n_streams places, as many as "n" (1 where the request does not say). Errors: as
+ * quern_generate. */
 QUERN_API quern_code quern_submit(const quern_model* model, const char* request,
                                   quern_stream** streams, size_t n_streams, quern_error** error);
 
@@ -234,6 +247,19 @@ QUERN_API quern_code quern_submit(const quern_model* model, const char* request,
  * An answer runs ahead of its reader by some hundred tokens, then it waits. */
 QUERN_API quern_code quern_stream_next(quern_stream* stream, int64_t timeout_ms, char** piece,
                                        quern_error** error);
+
+/* Something can be read: a piece, or the end. It only wakes somebody (writes to an eventfd or a
+ * pipe, posts to a queue) and calls nothing of the stream: the model's next step waits until it
+ * returns. */
+typedef void (*quern_ready_fn)(void* user);
+
+/* For event loops, in place of a thread that waits. on_ready is called once for all that is unread,
+ * and again when something comes after a read: by a thread of the library, or, where something is
+ * there already, by this call. Read with a timeout of 0 until there is no piece. It replaces the
+ * one set before; NULL: none. Once this call, or quern_stream_free, returns, the old one is not
+ * called. For the reading thread. */
+QUERN_API quern_code quern_stream_on_ready(quern_stream* stream, quern_ready_fn on_ready,
+                                           void* user, quern_error** error);
 
 /* 1: the answer is over and read to its end; 0: it is not. NULL is over. For the reading thread. */
 QUERN_API int32_t quern_stream_over(const quern_stream* stream);
@@ -288,18 +314,6 @@ QUERN_API void quern_piece_free(quern_piece* piece);
 
 /* request: a JSON object with
  *   "texts"       an array of texts, or of arrays of token ids
-/* Something can be read: a piece, or the end. It only wakes somebody (writes to an eventfd or a pipe,
- * posts to a queue) and calls nothing of the stream: the model's next step waits until it returns. */
-typedef void (*quern_ready_fn)(void* user);
-
-/* For event loops, in place of a thread that waits. on_ready is called once for all that is unread,
- * and again when something comes after a read: by a thread of the library, or, where something is
- * there already, by this call. Read with a timeout of 0 until there is no piece. It replaces the one
- * set before; NULL: none. Once this call, or quern_stream_free, returns, the old one is not called. For
- * the reading thread. */
-QUERN_API quern_code quern_stream_on_ready(quern_stream* stream, quern_ready_fn on_ready,
-                                           void* user, quern_error** error);
-
  * and any of
  *   "pooling"     how a text's tokens become one vector: "auto", "mean", "last" or "cls"
  *   "normalize"   true: to length 1

@@ -36,8 +36,8 @@ class Stream {
   // something is there already, this call itself calls it; otherwise a thread of the library does,
   // whose next step waits until it returns. So `ready` only wakes somebody (writes to an eventfd or
   // a pipe, posts to a queue) and calls nothing of this stream. It replaces the one that was set
-  // before; empty: none. Once this call, or the destructor, returns, the old one is not called.
-  // From the reading thread.
+  // before; empty: none. Once this call, or the destructor, returns, the old one is not called
+  // (so neither is called with a lock that it takes). From the reading thread.
   void on_ready(std::function<void()> ready);
 
   // Ends the answer within one step; what was computed before may still come.

@@ -7,16 +7,15 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "api/message_json.h"
 #include "api/vocabulary_from_gguf.h"
 #include "base/mapped_file.h"
 #include "base/utf8.h"
-#include "text/utf8_stream.h"
 
 namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;  // keys stay in the order they were written
 
 // Tokenizers of large vocabularies take some 30 MB; beyond this it is something else.
 constexpr size_t kMostBytes = size_t{512} << 20;
@@ -139,17 +138,15 @@ Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabu
 }
 
 Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
-                                      std::span<const Message> messages, bool special) {
-  Json list = Json::array();
-  for (const Message& message : messages) {  // JSON holds valid UTF-8 only
-    Json object = Json::object();
-    if (message.content_first) object["content"] = nullptr;  // its place
-    object["role"] = to_valid_utf8(message.role);
-    object["content"] = to_valid_utf8(message.content);
-    list.push_back(std::move(object));
-  }
-  TRY(const ChatRender rendered, chat_template.render(list.dump()));
-  if (special) return tokenizer.encode(rendered.text, {.parse_special = true});
+                                      std::span<const Message> messages,
+                                      const ChatOptions& options) {
+  TRY(const std::string list, template_messages(messages));
+  if (!options.template_kwargs.empty()) TRY_OK(check_template_kwargs(options.template_kwargs));
+  RenderOptions given;
+  given.tools_json = options.tools;
+  given.kwargs_json = options.template_kwargs;
+  TRY(const ChatRender rendered, chat_template.render(list, given));
+  if (options.special) return tokenizer.encode(rendered.text, {.parse_special = true});
   return tokenizer.encode_mixed(rendered.text, rendered.typed, false);
 }
 

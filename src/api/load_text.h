@@ -28,9 +28,15 @@ Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& v
                                  std::vector<std::string>* notes = nullptr);
 Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& vocabulary);
 
-// The tokens of a conversation, ready for the model's answer. Control tokens typed inside messages
-// are plain text unless `special`. BOS is the template's business, as in transformers.
+// The tokens of a conversation, ready for the model's answer, as Model::chat_prompt. BOS is the
+// template's business, as in transformers.
 Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
-                                      std::span<const Message> messages, bool special);
+                                      std::span<const Message> messages,
+                                      const ChatOptions& options);
+inline Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer,
+                                             const ChatTemplate& chat_template,
+                                             std::span<const Message> messages, bool special) {
+  return chat_ids(tokenizer, chat_template, messages, ChatOptions{.special = special});
+}
 
 }  // namespace quern

@@ -76,6 +76,53 @@ TEST_F(LoadText, ATemplateSeesAMessagesKeysInTheirOrder) {
             R"([{"role": "user", "content": "a"}, {"content": "b", "role": "user"}])");
 }
 
+// As transformers' templates expect it: arguments are an object, what is empty is not there.
+TEST_F(LoadText, ATemplateSeesCallsToolsAndVariables) {
+  const auto tokenizer = load_tokenizer(kTiny);
+  ASSERT_TRUE(tokenizer) << to_string(tokenizer.error());
+  const auto shown = [&](const char* source, const std::vector<Message>& messages,
+                         const ChatOptions& options = {}) {
+    const auto parsed = ChatTemplate::parse(source, "", "");
+    const auto ids = chat_ids(*tokenizer, *parsed, messages, options);
+    return ids ? tokenizer->decode(*ids, false) : to_string(ids.error());
+  };
+  const Message asks = {
+      .role = "assistant",
+      .content_null = true,
+      .tool_calls = {{.id = "c", .name = "f", .arguments = R"({"b": 1, "a": 2})"}}};
+  EXPECT_EQ(shown("{{ messages | tojson }}", {asks}),
+            R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": )"
+            R"("function", "function": {"name": "f", "arguments": {"b": 1, "a": 2}}}]}])");
+  EXPECT_EQ(shown("{{ messages[0].tool_calls[0].function | tojson }}",
+                  {{.role = "a", .tool_calls = {{.name = "f", .arguments_first = true}}}}),
+            R"({"arguments": {}, "name": "f"})");
+  const Message result = {.role = "tool",
+                          .content = "4",
+                          .parts = {{.text = "2"}},
+                          .tool_call_id = "c",
+                          .name = "f",
+                          .key_order = {"role", "name", "content"}};
+  EXPECT_EQ(shown("{{ messages | tojson }}", {result}),
+            R"([{"role": "tool", "name": "f", "content": "42", "tool_call_id": "c"}])");
+  EXPECT_EQ(shown("{{ messages[0].reasoning_content }}|{{ messages[0].tool_calls is defined }}",
+                  {{.role = "a", .reasoning_content = "hm"}}),
+            "hm|False");
+  EXPECT_EQ(shown("{{ tools | tojson }} {{ enable_thinking }} {{ x.y }}", {asks},
+                  {.tools = R"([{"z": 1, "a": 2}])",
+                   .template_kwargs = R"({"enable_thinking": false, "x": {"y": 3}})"}),
+            R"([{"z": 1, "a": 2}] False 3)");
+  const auto refused = [&](const Message& message, const ChatOptions& options, const char* part) {
+    const std::string said = shown("{{ messages | tojson }}", {message}, options);
+    EXPECT_NE(said.find(part), std::string::npos) << said;
+  };
+  refused({.role = "user", .parts = {{.type = "image_url"}}}, {}, "image_url");
+  refused({.role = "user", .parts = {{.type = "input_audio"}}}, {}, "messages[0]");
+  refused({.role = "a", .tool_calls = {{.name = "f", .arguments = "[1]"}}}, {}, "no JSON object");
+  refused({.role = "a", .tool_calls = {{.name = "f", .arguments = "{"}}}, {}, "not JSON");
+  refused(asks, {.tools = "{}"}, "tools");
+  refused(asks, {.template_kwargs = R"({"messages": 1})"}, "messages is given");
+}
+
 TEST_F(LoadText, APathThatIsNotThereIsNotFound) {
   EXPECT_EQ(load_tokenizer((folder_ / "none").string()).error().code, Code::not_found);
   EXPECT_EQ(load_chat_template((folder_ / "none").string()).error().code, Code::not_found);

@@ -318,10 +318,10 @@ std::string Model::token_bytes(int32_t id) const {
 }
 
 Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> messages,
-                                                bool special) const {
+                                                const ChatOptions& options) const {
   if (!state_->tokenizer) return state_->tokenizer.error();
   if (!state_->chat_template) return state_->chat_template.error();
-  return chat_ids(*state_->tokenizer, *state_->chat_template, messages, special);
+  return chat_ids(*state_->tokenizer, *state_->chat_template, messages, options);
 }
 
 Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,

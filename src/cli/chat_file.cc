@@ -52,6 +52,8 @@ Result<SavedChat> read_chat(const std::string& path, const GenerateOptions& defa
   if (!json) return broken(path, json.error().what);
   auto request = openai::read_request(openai::Endpoint::chat_completions, *json, defaults);
   if (!request) return broken(path, request.error().what);
+  if (!request->chat.tools.empty() || !request->chat.template_kwargs.empty())
+    return broken(path, "it has tools or chat_template_kwargs, which a chat is not given");
   SavedChat chat{.messages = std::move(request->messages), .options = std::move(request->options)};
   if (chat.messages.front().role == "system") {
     chat.system = std::move(chat.messages.front().content);

@@ -78,7 +78,7 @@ Result<std::vector<int32_t>> prompt_ids(const Model& model, const Flags& flags,
   std::vector<Message> messages;
   if (flags.system) messages.push_back({"system", *flags.system});
   messages.push_back({"user", text});
-  return model.chat_prompt(messages, flags.special);
+  return model.chat_prompt(messages, {.special = flags.special});
 }
 
 Result<GenerateOptions> options_of(const Flags& flags, const Model& model) {

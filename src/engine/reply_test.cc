@@ -84,8 +84,8 @@ TEST(Reply, AReadyThatWasReplacedIsNotCalled) {
   EXPECT_EQ(n_new, 1);
 }
 
-// Whatever the moment, the reader hears of each batch, and not of any twice. What `ready` belongs to
-// may go once it was taken back.
+// Whatever the moment, the reader hears of each batch, and not of any twice. What `ready` belongs
+// to may go once it was taken back.
 TEST(Reply, NoBatchIsMissedWhileOneThreadPutsAndAnotherReads) {
   for (int round = 0; round < 50; ++round) {
     Reply reply({});

@@ -19,7 +19,8 @@ constexpr ErrorRow kErrors[] = {
     {Code::unsupported, 400, "invalid_request_error", "unsupported"},
     {Code::not_found, 404, "invalid_request_error", "not_found"},
     {Code::context_too_long, 400, "invalid_request_error", "context_length_exceeded"},
-    // What a request can run out of is a limit on itself: the size of a grammar, a template's steps.
+    // What a request can run out of is a limit on itself: the size of a grammar, a template's
+    // steps.
     {Code::out_of_memory, 400, "invalid_request_error", "out_of_memory"},
     {Code::cancelled, 499, "server_error", "cancelled"},
     {Code::queue_full, 429, "rate_limit_error", "rate_limit_exceeded"},

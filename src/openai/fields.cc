@@ -8,6 +8,8 @@
 #include <iterator>
 #include <type_traits>
 
+#include "openai/messages.h"
+
 namespace quern::openai {
 
 namespace {
@@ -21,68 +23,12 @@ constexpr size_t kMostStops = 64, kMostStopBytes = 4096;
 
 Error wrong(std::string must) { return {Code::invalid_argument, std::move(must), {}, {}}; }
 
-// Roles by the names that templates know.
-struct Role {
-  const char* name;
-  const char* in_templates;
-};
-constexpr Role kRoles[] = {
-    {"system", "system"}, {"developer", "system"}, {"user", "user"}, {"assistant", "assistant"}};
-
 // A member of an object; null where it is left out. One that is null counts as left out: everything
 // that reads a member goes through this, so that the rule stands in one place.
 const Json* member(const Json& object, const char* name) {
   if (!object.is_object()) return nullptr;
   const auto at = object.find(name);
   return at == object.end() || at->is_null() ? nullptr : &*at;
-}
-
-// A text, or a list of parts {"type": "text", "text": ...}, which follow each other.
-Result<std::string> read_content(const Json& content) {
-  if (content.is_string()) return content.get<std::string>();
-  const auto no_text = [] {
-    return wrong(
-        "content of every message must be a text, or a list of {\"type\": \"text\"} parts");
-  };
-  if (!content.is_array()) return no_text();
-  std::string text;
-  for (const Json& part : content) {
-    const Json *type = member(part, "type"), *words = member(part, "text");
-    if (!type || *type != "text" || !words || !words->is_string()) return no_text();
-    text += words->get_ref<const std::string&>();
-  }
-  return text;
-}
-
-// What SDKs hand back of an answer beside its content and says nothing to a template; any value.
-constexpr const char* kRemarks[] = {"name", "annotations", "parsed", "provider_specific_fields"};
-
-// A history holds answers as SDKs print them, with a null for each field that was not there: such a
-// member may have any name.
-Result<> check_message(const Json& message) {
-  if (!message.is_object()) return wrong("each must be an object with role and content");
-  for (const auto& [key, value] : message.items())
-    if (!value.is_null() && key != "role" && key != "content" &&
-        std::ranges::find(kRemarks, key) == std::end(kRemarks))
-      return wrong(fmt::format("a message has '{}', which is not supported", key));
-  return Ok{};
-}
-
-Result<> read_messages(const Json& value, Request& request) {
-  if (!value.is_array() || value.empty()) return wrong("must be a list of messages, not empty");
-  for (const Json& message : value) {
-    TRY_OK(check_message(message));
-    const Json *role = member(message, "role"), *content = member(message, "content");
-    if (!role || !role->is_string()) return wrong("each must have a role");
-    const Role* known = nullptr;
-    for (const Role& row : kRoles)
-      if (*role == row.name) known = &row;
-    if (!known) return wrong("every role must be one of system, developer, user, assistant");
-    if (!content) return wrong("each must have content");
-    TRY(std::string text, read_content(*content));
-    request.messages.push_back({known->in_templates, std::move(text), content < role});
-  }
-  return Ok{};
 }
 
 Result<std::vector<int32_t>> read_ids(const Json& value) {
@@ -212,6 +158,9 @@ constexpr double kTokens = INT32_MAX;
 const Field kFields[] = {
     {"model", kBoth, read_model},
     {"messages", kChat, read_messages},
+    {"tools", kChat, read_tools},
+    {"tool_choice", kChat, read_tool_choice},
+    {"chat_template_kwargs", kChat, read_template_kwargs},  // vLLM's and llama.cpp's
     {"prompt", kText, read_prompt},
     {"stream", kBoth, read_stream},
     {"max_tokens", kBoth, &GenerateOptions::max_tokens, 0, kTokens},
@@ -267,8 +216,6 @@ const Field kFields[] = {
     {"prediction", kChat, Unsupported{}},
     {"reasoning_effort", kChat, Unsupported{}},
     {"stream_options", kBoth, Unsupported{}},
-    {"tool_choice", kChat, Unsupported{}},
-    {"tools", kChat, Unsupported{}},
     {"verbosity", kChat, Unsupported{}},
     {"web_search_options", kChat, Unsupported{}},
     {"best_of", kText, Unsupported{}},

@@ -7,7 +7,7 @@ namespace quern::openai {
 Result<std::vector<std::vector<int32_t>>> prompt_ids(const Model& model, const Request& request) {
   std::vector<std::vector<int32_t>> prompts;
   if (request.endpoint == Endpoint::chat_completions) {
-    TRY(auto ids, model.chat_prompt(request.messages));
+    TRY(auto ids, model.chat_prompt(request.messages, request.chat));
     prompts.push_back(std::move(ids));
   }
   for (const Prompt& prompt : request.prompts) {

@@ -116,16 +116,4 @@ Json options_json(const GenerateOptions& options) {
   return json;
 }
 
-Json messages_json(const std::vector<Message>& messages) {
-  Json json = Json::array();
-  for (const Message& message : messages) {
-    Json object = Json::object();
-    if (message.content_first) object["content"] = nullptr;  // its place
-    object["role"] = message.role;
-    object["content"] = message.content;
-    json.push_back(std::move(object));
-  }
-  return json;
-}
-
 }  // namespace quern::openai

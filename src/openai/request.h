@@ -23,6 +23,7 @@ struct Request {
   Endpoint endpoint = Endpoint::chat_completions;
   std::string model;              // as named by the caller; empty: not named
   std::vector<Message> messages;  // of chat_completions
+  ChatOptions chat;               // of chat_completions: tools, variables of the template
   std::vector<Prompt> prompts;    // of completions
   bool stream = false;
   GenerateOptions options;  // options.n answers to each prompt

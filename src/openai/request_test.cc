@@ -128,7 +128,17 @@ TEST(OpenaiRequest, RefusesMessagesThatCannotBe) {
        {"[]", "3", "[3]", R"([{"role": "user"}])", R"([{"content": "x"}])",
         R"([{"role": "robot", "content": "x"}])", R"([{"role": "user", "content": null}])",
         R"([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}])",
-        R"([{"role": "assistant", "content": "x", "tool_calls": []}])"}) {
+        R"([{"role": "user", "content": "x", "tool_calls": {}}])",
+        R"([{"role": "user", "content": "x", "tool_calls": [{"id": "a"}]}])",
+        R"([{"role": "user", "content": "x", "tool_calls": [{"type": "custom"}]}])",
+        R"([{"role": "user", "content": "x", "tool_calls": [{"function": {"name": 1}}]}])",
+        R"([{"role": "user", "content": "x", "tool_calls": [{"function": {"name": "f",
+            "arguments": "{"}}]}])",
+        R"([{"role": "user", "content": "x", "tool_calls": [{"function": {"name": "f",
+            "arguments": [1]}}]}])",
+        R"([{"role": "assistant", "content": null, "tool_calls": []}])",
+        R"([{"role": "tool", "content": "x", "tool_call_id": 1}])",
+        R"([{"role": "user", "content": "x", "name": ["n"]}])"}) {
     const auto request = read(std::string(R"({"messages": )") + messages + "}");
     ASSERT_FALSE(request) << messages;
     EXPECT_EQ(request.error().where, "messages") << messages;
@@ -297,6 +307,78 @@ TEST(OpenaiRequest, KeepsTheOrderOfKeys) {
                          R"(}, "type": "json_schema"})");
   EXPECT_EQ(held->options.grammar.text, schema);
   EXPECT_EQ(options_json(held->options)["response_format"]["json_schema"]["schema"].dump(), schema);
+}
+
+// A conversation with a call, as OpenAI's API has it, and what becomes of its messages.
+TEST(OpenaiRequest, TakesToolCallsAndTheirResults) {
+  const std::string call =
+      R"({"id":"c1","type":"function","function":{"name":"f","arguments":"{\"b\": 1, \"a\": [2]}"}})";
+  const std::string turned =
+      R"({"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[)" + call + "]}";
+  const auto request = read(R"({"messages": [{"role": "user", "content": "x"}, )" + turned + R"(,
+      {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "4"}]},
+      {"role": "assistant", "content": "so", "tool_calls": []},
+      {"role": "assistant", "tool_calls": [{"function": {"arguments": {}, "name": "g"}}]}]})");
+  ASSERT_TRUE(request) << to_string(request.error());
+  ASSERT_EQ(request->messages.size(), 5u);
+  const Message& asks = request->messages[1];
+  EXPECT_TRUE(asks.content_null);
+  EXPECT_EQ(asks.reasoning_content, "hm");
+  ASSERT_EQ(asks.tool_calls.size(), 1u);
+  EXPECT_EQ(asks.tool_calls[0].id, "c1");
+  EXPECT_EQ(asks.tool_calls[0].name, "f");
+  EXPECT_EQ(asks.tool_calls[0].arguments, R"({"b": 1, "a": [2]})");
+  EXPECT_EQ(request->messages[2].role, "tool");
+  EXPECT_EQ(request->messages[2].tool_call_id, "c1");
+  EXPECT_EQ(request->messages[2].content, "4");
+  EXPECT_FALSE(request->messages[3].content_null);
+  EXPECT_TRUE(request->messages[3].tool_calls.empty());
+  EXPECT_TRUE(request->messages[4].content_null);
+  EXPECT_EQ(request->messages[4].tool_calls[0].arguments, "{}");
+  const Json again = messages_json(request->messages);
+  EXPECT_EQ(again[1].dump(), turned);
+  EXPECT_EQ(again[2].dump(), R"({"role":"tool","tool_call_id":"c1","content":"4"})");
+  EXPECT_EQ(again[3].dump(), R"({"role":"assistant","content":"so"})");
+  EXPECT_EQ(read(Json{{"messages", again}}.dump())->messages[1].tool_calls[0].arguments,
+            asks.tool_calls[0].arguments);
+}
+
+TEST(OpenaiRequest, RefusesWhatIsNoTextByItsType) {
+  for (const char* type : {"image_url", "input_audio", "file"}) {
+    const auto request = read(std::string(R"({"messages": [{"role": "user", "content": "x"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": ")") +
+                              type + R"("}]}]})");
+    ASSERT_FALSE(request);
+    EXPECT_NE(request.error().what.find(type), std::string::npos) << request.error().what;
+    EXPECT_NE(request.error().what.find("number 1"), std::string::npos) << request.error().what;
+  }
+}
+
+TEST(OpenaiRequest, ToolsAndVariablesGoToTheTemplate) {
+  constexpr const char* kTools =
+      R"(, "tools": [{"type":"function","function":{"name":"f","parameters":{"z":1,"a":2}}}])";
+  const auto request = chat(std::string(kTools) +
+                            R"(, "chat_template_kwargs": {"enable_thinking": false, "k": [1]})");
+  ASSERT_TRUE(request) << to_string(request.error());
+  EXPECT_EQ(request->chat.tools,
+            R"([{"type":"function","function":{"name":"f","parameters":{"z":1,"a":2}}}])");
+  EXPECT_EQ(request->chat.template_kwargs, R"({"enable_thinking":false,"k":[1]})");
+  EXPECT_FALSE(chat(std::string(kTools) + R"(, "tool_choice": "auto")")->chat.tools.empty());
+  // Before its tools in the body too.
+  EXPECT_TRUE(chat(R"(, "tool_choice": "none")" + std::string(kTools))->chat.tools.empty());
+  for (const char* choice :
+       {R"("required")", R"({"type": "function", "function": {"name": "f"}})", "1"}) {
+    const auto refused = chat(std::string(kTools) + R"(, "tool_choice": )" + choice);
+    ASSERT_FALSE(refused) << choice;
+    EXPECT_EQ(refused.error().where, "tool_choice");
+  }
+  for (const char* tools : {R"({})", R"([1])", R"([{"type": "function"}])",
+                            R"([{"type": "web_search", "function": {"name": "f"}}])"})
+    EXPECT_EQ(chat(std::string(R"(, "tools": )") + tools).error().where, "tools") << tools;
+  for (const char* kwargs : {"[]", R"({"messages": []})", R"({"add_generation_prompt": false})"})
+    EXPECT_EQ(chat(std::string(R"(, "chat_template_kwargs": )") + kwargs).error().where,
+              "chat_template_kwargs")
+        << kwargs;
 }
 
 TEST(OpenaiRequest, NamesWhatOpenaiKnowsAndQuernDoesNot) {

@@ -84,3 +84,28 @@ def test_a_loaded_conversation_keeps_the_order_of_its_file(quern, tmp_path):
     quern("chat", path, stdin=turns.encode())
     again = json.loads((tmp_path / "again.json").read_text())["messages"]
     assert list(again[0]) == ["content", "role"] and list(again[1]) == ["role", "content"] and len(again) == 4
+
+
+def test_a_batch_gives_templates_calls_tools_and_variables(quern, tmp_path):
+    """As transformers does: arguments are an object though OpenAI's API has them as text. The template says ok or fails."""
+    template = (
+        "{%- set call = messages[-1].tool_calls[0].function -%}"
+        "{%- if call.arguments.b[0] == 1 and messages[-1].content is none and tools[0].function.name == 'f'"
+        " and enable_thinking is false -%} ok {%- else -%} {{ raise_exception('no') }} {%- endif -%}"
+    )
+    path = model(tmp_path / "calling.gguf", template)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"b": [1]}'}}
+    body = {
+        "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": None, "tool_calls": [call]}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+        "chat_template_kwargs": {"enable_thinking": False},
+        "max_tokens": 1,
+    }
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    long_body = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
+    other = {"custom_id": "b", "method": "POST", "url": "/v1/chat/completions", "body": long_body}
+    (tmp_path / "in.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(other) + "\n")
+    quern("batch", tmp_path / "in.jsonl", tmp_path / "out.jsonl", "--model", path, expect=None)
+    rows = {row["custom_id"]: row for row in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())}
+    assert rows["a"]["error"] is None and rows["a"]["response"]["body"]["usage"]["prompt_tokens"] == len("ok")
+    assert rows["b"]["response"]["status_code"] == 400

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "api/message_json.h"
 #include "base/same_name.h"
 
 namespace quern::c_api {
@@ -84,14 +85,6 @@ constexpr Field<LogitBias> kLogitBias[] = {
     field<&LogitBias::id>("id", Need::required),
     field<&LogitBias::bias>("bias", Need::required),
 };
-constexpr Field<Message> kMessage[] = {
-    field<&Message::role>("role", Need::required),
-    field<&Message::content>("content", Need::required),
-    // Remarks on an answer, in whose text they stand; taken and left.
-    {"annotations", [](const Json&, const At&, Message&) -> Result<> { return Ok{}; },
-     [](const Message&) -> Json { return nullptr; }},
-};
-
 }  // namespace
 
 std::string At::text() const {
@@ -175,14 +168,32 @@ Result<> read_value(const Json& value, const At& at, Pooling& out) {
 Result<> read_value(const Json& value, const At& at, LogitBias& out) {
   return read_fields(kLogitBias, value, at, out);
 }
+
+// SDKs print an answer with a null for each field that it does not have. Annotations are remarks on
+// its text.
 Result<> read_value(const Json& value, const At& at, Message& out) {
-  // SDKs print an answer with a null for each field that it does not have.
-  TRY_OK(read_fields(kMessage, value, at, out, /*nulls_beside=*/true));
-  for (const auto& [name, unused] : value.items()) {
-    if (name == "role") break;
-    out.content_first |= name == "content";
+  if (!value.is_object()) return wrong_type(value, at, "an object");
+  const auto placed = [&at](const Result<>& outcome) -> Result<> {
+    if (outcome) return Ok{};
+    Error error = outcome.error();
+    error.where = at.text() + error.where;
+    return error;
+  };
+  bool role = false;
+  for (const auto& [name, inner] : value.items()) {
+    const At place{.outer = &at, .name = name};
+    if (name == "role") {
+      TRY_OK(read_value(inner, place, out.role));
+      role = true;
+    } else if (const MessageMember* member = find_message_member(name); !member) {
+      if (inner.is_null() || name == "annotations") continue;
+      return unknown_field(place, "docs/c-api.md has those of a message");
+    } else if (!inner.is_null() || name == "content") {
+      TRY_OK(placed(member->read(inner, out)));
+    }
   }
-  return Ok{};
+  if (!role) return missing_field(at, "role");
+  return placed(finish_message(value, out));
 }
 
 Json write_value(float value) {

@@ -106,18 +106,16 @@ const Field<T>* find_field(const Field<T> (&table)[n], std::string_view name) {
 }
 
 // Fields of `value`, which must be an object of fields in the table and no others. One that is null
-// is as one that is not there. nulls_beside: null may stand under other names too.
+// is as one that is not there.
 Error unknown_field(const At& at, std::string_view fix);
 Error missing_field(const At& at, std::string_view name);
 template <class T, size_t n>
-Result<> read_fields(const Field<T> (&table)[n], const Json& value, const At& at, T& out,
-                     bool nulls_beside = false) {
+Result<> read_fields(const Field<T> (&table)[n], const Json& value, const At& at, T& out) {
   if (!value.is_object()) return wrong_type(value, at, "an object");
   for (const auto& [name, inner] : value.items()) {
     const At place{.outer = &at, .name = name};
     const Field<T>* row = find_field(table, name);
     if (row == nullptr) {
-      if (nulls_beside && inner.is_null()) continue;
       std::string known;
       for (const Field<T>& one : table)
         known += (known.empty() ? "" : ", ") + std::string(one.name);

@@ -145,7 +145,21 @@ quern_code quern_chat_prompt(const quern_model* model, const char* messages, int
     TRY_OK(needed(messages, "messages"));
     TRY_OK(out.check());
     TRY(const auto conversation, c_api::read_messages(messages));
-    TRY(const auto all, model->model.chat_prompt(conversation, special != 0));
+    TRY(const auto all, model->model.chat_prompt(conversation, {.special = special != 0}));
+    out.give(all);
+    return Ok{};
+  });
+}
+
+quern_code quern_chat_prompt_json(const quern_model* model, const char* request, int32_t** ids,
+                                  size_t* n_ids, quern_error** error) {
+  const IdsOut out(ids, n_ids);
+  return guarded(error, [&]() -> Result<> {
+    TRY_OK(needed(model, "model"));
+    TRY_OK(needed(request, "request"));
+    TRY_OK(out.check());
+    TRY(const c_api::Conversation read, c_api::read_conversation(request));
+    TRY(const auto all, model->model.chat_prompt(read.messages, read.options));
     out.give(all);
     return Ok{};
   });

@@ -195,6 +195,30 @@ static void tokens_refuse(quern_model *model) {
                "token id -1");
 }
 
+static void templates_are_given_tools(quern_model *model) {
+  quern_error *error = NULL;
+  int32_t *ids = NULL, *plain = NULL;
+  size_t n_ids = 0, n_plain = 0;
+  EXPECT_OK(quern_chat_prompt_json(
+      model,
+      "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"hi\"}]}],"
+      " \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}],"
+      " \"chat_template_kwargs\": {\"enable_thinking\": false}}",
+      &ids, &n_ids, &error));
+  /* This model's template has no use for tools. */
+  EXPECT_OK(quern_chat_prompt(model, "[{\"role\": \"user\", \"content\": \"hi\"}]", 0, &plain,
+                              &n_plain, &error));
+  EXPECT(n_ids == n_plain && memcmp(ids, plain, n_ids * sizeof *ids) == 0);
+  quern_ids_free(ids);
+  quern_ids_free(plain);
+  EXPECT_ERROR(quern_chat_prompt_json(model, "{\"messages\": [{\"role\": \"user\", \"content\":"
+                                             " [{\"type\": \"input_audio\"}]}]}",
+                                      &ids, &n_ids, &error),
+               QUERN_INVALID_ARGUMENT, "input_audio");
+  EXPECT_ERROR(quern_chat_prompt_json(model, NULL, &ids, &n_ids, &error), QUERN_INVALID_ARGUMENT,
+               "request is NULL");
+}
+
 static void conversations_become_tokens(quern_model *model) {
   quern_error *error = NULL;
   int32_t *ids = NULL;
@@ -235,6 +259,8 @@ static void one_answer(quern_model *model) {
   EXPECT(pieces.n > 0);
   EXPECT(strstr(first, "\"finish\":\"length\"") != NULL);
   EXPECT(strstr(first, "\"predicted_n\":10") != NULL);
+  EXPECT(strstr(first, "\"queue_ms\":") != NULL && strstr(first, "\"first_token_ms\":") != NULL);
+  EXPECT(strstr(first, "\"per_token_ms\":") != NULL);
   EXPECT(strstr(first, "\"logprobs\"") == NULL);
   EXPECT_OK(quern_generate(model, "{\"prompt\": \"Once\", \"n_probs\": 2, " TEN_TOKENS "}", NULL,
                            NULL, &again, &error));
@@ -259,8 +285,6 @@ static void one_answer(quern_model *model) {
 }
 
 static void generate_refuses(quern_model *model) {
-  EXPECT(strstr(first, "\"queue_ms\":") != NULL && strstr(first, "\"first_token_ms\":") != NULL);
-  EXPECT(strstr(first, "\"per_token_ms\":") != NULL);
   quern_error *error = NULL;
   char *result = NULL;
   EXPECT_ERROR(quern_generate(NULL, LONG_ANSWER, NULL, NULL, &result, &error),
@@ -343,30 +367,6 @@ static void waiting_ends_when_time_is_up(quern_model *model) {
   quern_stream_free(stream); /* while it runs */
 }
 
-static void submit_refuses(quern_model *model) {
-  quern_error *error = NULL;
-  quern_stream *streams[3] = {(quern_stream *)&error, NULL, NULL};
-  EXPECT_ERROR(quern_submit(NULL, LONG_ANSWER, streams, 1, &error), QUERN_INVALID_ARGUMENT,
-               "model is NULL");
-  EXPECT(streams[0] == NULL);
-  EXPECT_ERROR(quern_submit(model, NULL, streams, 1, &error), QUERN_INVALID_ARGUMENT,
-               "request is NULL");
-  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, NULL, 1, &error), QUERN_INVALID_ARGUMENT,
-               "streams is NULL");
-  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 3, &error), QUERN_INVALID_ARGUMENT,
-               "room for 3");
-  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 0, &error), QUERN_INVALID_ARGUMENT,
-               "room for 0");
-  EXPECT_ERROR(quern_submit(model, "{\"prompt\": \"a\", \"n\": 0}", streams, 0, &error),
-               QUERN_INVALID_ARGUMENT, "n");
-  EXPECT_ERROR(quern_submit(model, "[]", streams, 1, &error), QUERN_INVALID_ARGUMENT,
-               "not an object");
-  EXPECT(streams[0] == NULL && streams[1] == NULL && streams[2] == NULL);
-}
-
-static void streams_refuse(quern_model *model) {
-  quern_error *error = NULL;
-  quern_stream *stream = NULL;
 #define N_STREAMS 16
 
 /* Which streams have something to read, for a loop that waits for any of them. */
@@ -473,6 +473,30 @@ static void limits_have_codes(void) {
   quern_model_free(model);
 }
 
+static void submit_refuses(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *streams[3] = {(quern_stream *)&error, NULL, NULL};
+  EXPECT_ERROR(quern_submit(NULL, LONG_ANSWER, streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "model is NULL");
+  EXPECT(streams[0] == NULL);
+  EXPECT_ERROR(quern_submit(model, NULL, streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "request is NULL");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, NULL, 1, &error), QUERN_INVALID_ARGUMENT,
+               "streams is NULL");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 3, &error), QUERN_INVALID_ARGUMENT,
+               "room for 3");
+  EXPECT_ERROR(quern_submit(model, LONG_ANSWER, streams, 0, &error), QUERN_INVALID_ARGUMENT,
+               "room for 0");
+  EXPECT_ERROR(quern_submit(model, "{\"prompt\": \"a\", \"n\": 0}", streams, 0, &error),
+               QUERN_INVALID_ARGUMENT, "n");
+  EXPECT_ERROR(quern_submit(model, "[]", streams, 1, &error), QUERN_INVALID_ARGUMENT,
+               "not an object");
+  EXPECT(streams[0] == NULL && streams[1] == NULL && streams[2] == NULL);
+}
+
+static void streams_refuse(quern_model *model) {
+  quern_error *error = NULL;
+  quern_stream *stream = NULL;
   char *text = (char *)&error;
   EXPECT_ERROR(quern_stream_next(NULL, 0, &text, &error), QUERN_INVALID_ARGUMENT,
                "stream is NULL");
@@ -821,10 +845,14 @@ int main(int argc, char **argv) {
   tokens_go_there_and_back(model);
   tokens_refuse(model);
   conversations_become_tokens(model);
+  templates_are_given_tools(model);
   one_answer(model);
   generate_refuses(model);
   several_answers_are_streamed(model);
   waiting_ends_when_time_is_up(model);
+  one_thread_serves_many_streams(model);
+  model_counts(model);
+  limits_have_codes();
   submit_refuses(model);
   streams_refuse(model);
   pieces_say_what_json_says(model);
@@ -841,6 +869,3 @@ int main(int argc, char **argv) {
   puts("all of the C ABI's tests passed");
   return 0;
 }
-  one_thread_serves_many_streams(model);
-  model_counts(model);
-  limits_have_codes();

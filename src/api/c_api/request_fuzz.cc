@@ -28,15 +28,17 @@ void check(const Result<T>& read) {
 void run(std::string_view data) {
   if (data.empty()) return;
   const std::string_view json = data.substr(1);
-  switch (data[0] % 4) {
+  switch (static_cast<unsigned char>(data[0] - '0') % 5) {
     case 0:
       return check(read_request(json));
     case 1:
       return check(read_load_options(json));
     case 2:
       return check(read_messages(json));
-    default:
+    case 3:
       return check(read_embed_request(json));
+    default:
+      return check(read_conversation(json));
   }
 }
 

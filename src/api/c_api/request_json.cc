@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/c_api/json_fields.h"
+#include "api/message_json.h"
 
 namespace quern::c_api {
 namespace {
@@ -92,6 +93,20 @@ Result<> read_conversation(const Json& value, const At& at, GenerateRequest& out
   return read_value(value, at, out.prompt.emplace<Messages>());
 }
 
+Result<> read_tools(const Json& value, const At& at, GenerateRequest& out) {
+  auto tools = quern::read_tools(value);
+  if (!tools) return Error{Code::invalid_argument, tools.error().what, at.text(), ""};
+  out.tools = std::move(*tools);
+  return Ok{};
+}
+
+Result<> read_template_kwargs(const Json& value, const At& at, GenerateRequest& out) {
+  out.template_kwargs = value.dump();
+  const auto checked = check_template_kwargs(out.template_kwargs);
+  if (!checked) return Error{Code::invalid_argument, checked.error().what, at.text(), ""};
+  return Ok{};
+}
+
 struct RequestField {
   std::string_view name;
   Result<> (*read)(const Json&, const At&, GenerateRequest&);
@@ -101,9 +116,17 @@ struct RequestField {
 constexpr RequestField kRequest[] = {
     {"prompt", read_prompt},
     {"messages", read_conversation},
+    {"tools", read_tools},
+    {"chat_template_kwargs", read_template_kwargs},
     {"special", [](const Json& value, const At& at,
                    GenerateRequest& out) { return read_value(value, at, out.special); }},
 };
+
+const RequestField* find_request_field(std::string_view name) {
+  for (const RequestField& row : kRequest)
+    if (row.name == name) return &row;
+  return nullptr;
+}
 
 // Texts, or tokens, or some of each.
 Result<> read_texts(const Json& value, const At& at, EmbedRequest& out) {
@@ -125,8 +148,8 @@ Result<> read_texts(const Json& value, const At& at, EmbedRequest& out) {
 // A field that is null is as one that is not there.
 Result<> read_request_field(const Json& value, const At& at, GenerateRequest& out) {
   const bool given = !value.is_null();
-  for (const RequestField& row : kRequest)
-    if (row.name == at.name) return given ? row.read(value, at, out) : Ok{};
+  if (const auto* row = find_request_field(at.name))
+    return given ? row->read(value, at, out) : Ok{};
   if (const auto* row = find_field(kGenerate, at.name))
     return given ? row->read(value, at, out.options) : Ok{};
   if (const auto* row = find_field(kSampling, at.name))
@@ -151,7 +174,32 @@ Result<GenerateRequest> read_request(std::string_view json) {
   GenerateRequest request;
   for (const auto& [name, inner] : value.items())
     TRY_OK(read_request_field(inner, {.outer = &at, .name = name}, request));
+  if (given("prompt") && !(request.tools.empty() && request.template_kwargs.empty())) {
+    return Error{Code::invalid_argument,
+                 "\"tools\" and \"chat_template_kwargs\" are of a conversation", at.text(),
+                 "give \"messages\""};
+  }
   return request;
+}
+
+Result<Conversation> read_conversation(std::string_view json) {
+  const At at{.name = "request"};
+  TRY(const Json value, parse_json(json, at.name));
+  if (!value.is_object()) return wrong_type(value, at, "an object");
+  GenerateRequest request;
+  for (const auto& [name, inner] : value.items()) {
+    const At place{.outer = &at, .name = name};
+    const RequestField* row = find_request_field(name);
+    if (row == nullptr || name == "prompt")
+      return unknown_field(place, "there are: messages, special, tools, chat_template_kwargs");
+    if (!inner.is_null()) TRY_OK(row->read(inner, place, request));
+  }
+  auto* messages = std::get_if<Messages>(&request.prompt);
+  if (messages == nullptr) return missing_field(at, "messages");
+  return Conversation{std::move(*messages),
+                      {.special = request.special,
+                       .tools = std::move(request.tools),
+                       .template_kwargs = std::move(request.template_kwargs)}};
 }
 
 Result<EmbedRequest> read_embed_request(std::string_view json) {
@@ -189,6 +237,8 @@ Json default_options() {
   write_fields(kLoad, LoadOptions(), load);
   Json request = Json::object();
   request["special"] = GenerateRequest().special;
+  request["tools"] = nullptr;
+  request["chat_template_kwargs"] = nullptr;
   write_fields(kGenerate, GenerateOptions(), request);
   write_fields(kSampling, SamplingOptions(), request);
   Json embed = Json::object();

@@ -17,7 +17,8 @@ using Messages = std::vector<Message>;
 
 struct GenerateRequest {
   std::variant<Ids, std::string, Messages> prompt;
-  bool special = false;  // control tokens typed in text count as such
+  bool special = false;                // control tokens typed in text count as such
+  std::string tools, template_kwargs;  // of a conversation, as ChatOptions has them
   GenerateOptions options;
 };
 
@@ -34,6 +35,12 @@ Result<EmbedRequest> read_embed_request(std::string_view json);
 Result<LoadOptions> read_load_options(std::string_view json);
 // [{"role", "content"}, ...]
 Result<Messages> read_messages(std::string_view json);
+// {"messages", "special", "tools", "chat_template_kwargs"}
+struct Conversation {
+  Messages messages;
+  ChatOptions options;
+};
+Result<Conversation> read_conversation(std::string_view json);
 
 // {"load": {...}, "request": {...}, "embed": {...}}: each field that has a default, with it.
 Json default_options();

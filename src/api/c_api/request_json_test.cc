@@ -148,10 +148,52 @@ constexpr BadText kBadRequests[] = {
     {R"({"messages": [{"role": null, "content": "a"}]})", "request.messages[0].role",
      "null, not text"},
     {R"({"messages": [{"role": "a", "content": "", "tool_calls": [{}]}]})",
-     "request.messages[0].tool_calls", "no field tool_calls"},
-    {R"({"messages": [{"role": "a", "content": "", "name": ""}]})", "request.messages[0].name",
-     "no field name"},
+     "request.messages[0].tool_calls[0].function", "no function"},
+    {R"({"messages": [{"role": "a", "content": "", "tool_calls": [{"function": {"name": "f",
+        "arguments": "[]"}}]}]})",
+     "request.messages[0].tool_calls[0].function.arguments", "no JSON object"},
+    {R"({"messages": [{"role": "a", "content": "", "name": 1}]})", "request.messages[0].name",
+     "number, not text"},
+    {R"({"messages": [{"role": "a", "content": "", "names": ""}]})", "request.messages[0].names",
+     "no field names"},
+    {R"({"messages": [{"role": "a", "content": "b"}, {"role": "a", "content": [{"type": "text",
+        "text": "c"}, {"type": "image_url"}]}]})",
+     "request.messages[1].content[1]", "image_url"},
+    {R"({"messages": [{"role": "a", "content": [{"text": "c"}]}]})",
+     "request.messages[0].content[0]", "no type"},
+    {R"({"messages": [], "tools": [{}]})", "request.tools", "tools"},
+    {R"({"messages": [], "chat_template_kwargs": 1})", "request.chat_template_kwargs", "object"},
+    {R"({"messages": [], "chat_template_kwargs": {"tools": []}})", "request.chat_template_kwargs",
+     "tools is given"},
+    {R"({"prompt": "a", "chat_template_kwargs": {}})", "request", "of a conversation"},
 };
+
+TEST(RequestJson, MessagesHaveCallsAndTheirResults) {
+  const auto read = read_conversation(R"({"messages": [
+      {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "function":
+          {"arguments": {"b": 2, "a": 1}, "name": "f"}}]},
+      {"role": "tool", "name": "f", "tool_call_id": "1", "content": [{"type": "text", "text": "x"},
+          {"type": "text", "text": "y"}]},
+      {"reasoning": "hm", "role": "assistant", "content": "z", "tool_calls": []}],
+      "tools": [{"type": "function", "function": {"name": "f"}}], "special": true,
+      "chat_template_kwargs": {"enable_thinking": false}})");
+  ASSERT_TRUE(read) << to_string(read.error());
+  ASSERT_EQ(read->messages.size(), 3u);
+  EXPECT_TRUE(read->messages[0].content_null);
+  EXPECT_TRUE(read->messages[0].tool_calls.at(0).arguments_first);
+  EXPECT_EQ(read->messages[0].tool_calls[0].arguments, R"({"b":2,"a":1})");
+  EXPECT_EQ(read->messages[1].content, "xy");
+  EXPECT_EQ(read->messages[1].name, "f");
+  EXPECT_EQ(read->messages[1].key_order,
+            (std::vector<std::string>{"role", "name", "tool_call_id", "content"}));
+  EXPECT_EQ(read->messages[2].reasoning_content, "hm");
+  EXPECT_TRUE(read->options.special);
+  EXPECT_EQ(read->options.tools, R"([{"type":"function","function":{"name":"f"}}])");
+  EXPECT_EQ(read->options.template_kwargs, R"({"enable_thinking":false})");
+  EXPECT_EQ(read_conversation("{}").error().what, "request has no \"messages\"");
+  EXPECT_EQ(read_conversation(R"({"messages": [], "prompt": "a"})").error().where,
+            "request.prompt");
+}
 
 TEST(RequestJson, BadRequestsAreRefusedByPlace) {
   for (const BadText& bad : kBadRequests) {

@@ -9,12 +9,16 @@ namespace {
 
 struct ToIds {
   const Model& model;
-  bool special;
+  const GenerateRequest& request;
 
   Result<Ids> operator()(const Ids& ids) const { return ids; }
-  Result<Ids> operator()(const std::string& text) const { return model.tokenize(text, special); }
+  Result<Ids> operator()(const std::string& text) const {
+    return model.tokenize(text, request.special);
+  }
   Result<Ids> operator()(const Messages& messages) const {
-    return model.chat_prompt(messages, special);
+    return model.chat_prompt(messages, {.special = request.special,
+                                        .tools = request.tools,
+                                        .template_kwargs = request.template_kwargs});
   }
 };
 
@@ -22,7 +26,7 @@ struct ToIds {
 
 Result<Started> start_request(const Model& model, std::string_view json) {
   TRY(GenerateRequest request, read_request(json));
-  TRY(Ids prompt, std::visit(ToIds{model, request.special}, request.prompt));
+  TRY(Ids prompt, std::visit(ToIds{model, request}, request.prompt));
   return Started{std::move(prompt), std::move(request.options)};
 }
 
