@@ -19,9 +19,10 @@
 #include "api/stream_state.h"
 #include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
+#include "backend/packed_cache.h"
 #include "base/threads.h"
 #include "compile/compile.h"
-#include "compile/packed_cache.h"
+#include "compile/targets.h"
 #include "engine/engine_thread.h"
 #include "formats/weight_source.h"
 #include "models/config.h"
@@ -75,9 +76,11 @@ std::unique_ptr<PackedKeeper> make_keeper(const LoadOptions& options, PackedCont
 Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
   TRY(const int64_t context, cache_tokens(options, config));
   std::string warning;
-  auto tuning = options.tuning ? recorded_tuning(tuning_path(),
-                                                 tuning_key(options.isa, options.threads), warning)
-                               : nullptr;
+  const Target& target = default_target();
+  auto tuning = options.tuning
+                    ? recorded_tuning(target, tuning_path(),
+                                      tuning_key(target, options.isa, options.threads), warning)
+                    : nullptr;
   if (!warning.empty() && options.note) options.note(warning);
   return CompileOptions{.threads = options.threads,
                         .numerics = options.numerics,

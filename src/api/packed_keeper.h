@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "compile/packed_cache.h"
+#include "backend/packed_cache.h"
 
 namespace quern {
 

@@ -6,12 +6,12 @@
 
 #include "api/known_models.h"
 #include "api/user_cache.h"
-#include "backend/cpu/kernels.h"
 #include "base/cpu_features.h"
 #include "base/same_name.h"
 #include "base/thread_pool.h"
 #include "cli/failure.h"
 #include "cli/progress.h"
+#include "compile/targets.h"
 #include "tuning/recorded.h"
 
 namespace quern::cli {
@@ -110,11 +110,13 @@ Result<KvKind> kv_of(const ModelFlags& flags) {
                "there are: auto, bf16, f16, int8, int4"};
 }
 
-Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int threads) {
+Result<std::shared_ptr<TuningTable>> tuning_of(const ModelFlags& flags, int threads) {
   TRY(const bool use, uses_tuning(flags));
-  if (!use) return std::shared_ptr<cpu::TuningTable>();
+  if (!use) return std::shared_ptr<TuningTable>();
   std::string warning;
-  auto table = recorded_tuning(tuning_path(), tuning_key(flags.isa, threads), warning);
+  const Target& target = default_target();
+  auto table =
+      recorded_tuning(target, tuning_path(), tuning_key(target, flags.isa, threads), warning);
   if (!warning.empty()) warn(warning);
   return table;
 }
@@ -128,7 +130,9 @@ Result<PackedUse> packed_of(const ModelFlags& flags) {
                "there are: auto, on, off"};
 }
 
-std::string isa_in_use(const ModelFlags& flags) { return tuning_key(flags.isa, flags.threads).isa; }
+std::string isa_in_use(const ModelFlags& flags) {
+  return tuning_key(default_target(), flags.isa, flags.threads).isa;
+}
 
 std::string numerics_in_use(const ModelFlags& flags) {
   const auto numerics = numerics_of(flags);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "backend/cpu/tuning.h"
+#include "backend/tuning.h"
 #include "cli/arguments.h"
 #include "quern/model.h"
 
@@ -43,7 +43,7 @@ Result<PackedUse> packed_of(const ModelFlags& flags);  // likewise
 
 // The cuts of work that `quern tune` found for this machine; null: none, or --tuning off. Warns on
 // standard error of records that cannot be read. Errors: invalid_argument (neither on nor off).
-Result<std::shared_ptr<cpu::TuningTable>> tuning_of(const ModelFlags& flags, int threads);
+Result<std::shared_ptr<TuningTable>> tuning_of(const ModelFlags& flags, int threads);
 
 // What Quern uses, by the names it has: of its own choice where it is left to choose.
 std::string isa_in_use(const ModelFlags& flags);

@@ -6,13 +6,13 @@
 #include <filesystem>
 
 #include "api/user_cache.h"
+#include "backend/packed_cache.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "cli/readable.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "compile/packed_cache.h"
 
 namespace quern::cli {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/known_models.h"
-#include "backend/cpu/kernels.h"
+#include "backend/limits.h"
 #include "base/cpu_features.h"
 #include "cli/arguments.h"
 #include "cli/exit_code.h"
@@ -17,6 +17,7 @@
 #include "cli/readable.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "compile/targets.h"
 #include "formats/weight_source.h"
 #include "measure/limits.h"
 
@@ -42,9 +43,9 @@ struct Findings {
   std::vector<std::string> available, compiled;
   Memory memory;
   LargePages large_pages = LargePages::unknown;
-  int online = 0;               // CPUs of the machine
-  cpu::MachineLimits limits{};  // zero: not measured
-  std::string model_path;       // where the default model is looked for
+  int online = 0;          // CPUs of the machine
+  MachineLimits limits{};  // zero: not measured
+  std::string model_path;  // where the default model is looked for
   bool model_there = false, model_checked = false;
   std::vector<std::string> missing;
 };
@@ -55,11 +56,12 @@ bool exists(const std::string& path) {
 }
 
 void look_at_kernels(Findings& found) {
-  for (const cpu::Kernels* kernels : cpu::all_kernels()) {
-    found.compiled.emplace_back(kernels->isa);
-    if (kernels->supported(found.cpu)) found.available.emplace_back(kernels->isa);
+  const Target& target = default_target();
+  for (const InstructionSet& set : target.instruction_sets()) {
+    found.compiled.emplace_back(set.name);
+    if (set.runs_here) found.available.emplace_back(set.name);
   }
-  found.isa = cpu::best_kernels(found.cpu).isa;
+  found.isa = *target.instruction_set("");
   if (found.available.size() == 1)
     found.missing.push_back(
         "no vector instructions that this build has kernels for: it runs, slowly");

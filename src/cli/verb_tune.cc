@@ -16,6 +16,7 @@
 #include "cli/signals.h"
 #include "cli/source_flags.h"
 #include "cli/verbs.h"
+#include "compile/targets.h"
 #include "measure/tune.h"
 
 namespace quern::cli {
@@ -75,10 +76,11 @@ void print_findings(const std::vector<ProductFindings>& found) {
     if (!improved(product)) fmt::print("{:<{}}  the defaults\n", product.product, width);
     for (const Finding& finding : product.findings) {
       std::string changes;
-      for (const auto* parameter : finding.changed)
-        changes +=
-            fmt::format("{}{} {} -> {}", changes.empty() ? "" : ", ", parameter->name,
-                        cpu::kDefaultTuning.*parameter->member, product.best.*parameter->member);
+      for (const size_t p : finding.changed) {
+        const TuningParameter& parameter = default_target().tuning_parameters()[p];
+        changes += fmt::format("{}{} {} -> {}", changes.empty() ? "" : ", ", parameter.name,
+                               parameter.usual, product.best[p]);
+      }
       fmt::print("{:<{}}  {}: {} ({:+.1f} %)\n", product.product, width,
                  measure::passes_text(finding.n_rows), changes, 100 * finding.gain);
     }

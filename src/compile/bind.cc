@@ -14,13 +14,13 @@ std::string shape_text(const std::vector<int64_t>& dims) {
 }
 
 Error damaged(const Compilation& c, const std::string& what) {
-  return Error{Code::corrupt, what, c.source.path(),
+  return Error{Code::corrupt, what, c.weights.source->path(),
                "the file is damaged or incomplete: download it again"};
 }
 
 Result<const Weight*> find(const Compilation& c, const std::string& name,
                            const std::vector<int64_t>& dims) {
-  const Weight* weight = c.source.find(name);
+  const Weight* weight = c.weights.source->find(name);
   if (!weight) return damaged(c, "tensor " + name + " is missing");
   if (weight->dims != dims)
     return damaged(
@@ -29,25 +29,20 @@ Result<const Weight*> find(const Compilation& c, const std::string& name,
     return Error{Code::unsupported,
                  "tensor " + name + " is of type " + std::string(info(weight->dtype).name) +
                      ", which holds no weights",
-                 c.source.path(), ""};
+                 c.weights.source->path(), ""};
   return weight;
 }
 
 Result<> bind_matrix(Compilation& c, const std::string& name, int n_out, int n_in) {
   TRY(const Weight* weight, find(c, name, {n_out, n_in}));
-  c.weights[name] = {{weight->dtype, n_out, n_in, weight->data}, find_format(weight->dtype)};
+  c.weights.matrices[name] = {{weight->dtype, n_out, n_in, weight->data},
+                              find_format(weight->dtype)};
   return Ok{};
 }
 
-// Norm weights, biases and rope factors are small and used as f32: decoded once, padded with zeros.
 Result<> bind_vector(Compilation& c, const std::string& name, int n) {
-  if (c.vectors.contains(name)) return Ok{};
   TRY(const Weight* weight, find(c, name, {n}));
-  auto values = std::make_unique<std::vector<float>>((n + cpu::kPanelRows - 1) / cpu::kPanelRows *
-                                                     cpu::kPanelRows);
-  find_format(weight->dtype)->decode({weight->dtype, 1, n, weight->data}, 0, 1, values->data());
-  c.vectors[name] = values->data();
-  c.program.vectors.push_back(std::move(values));
+  c.weights.vectors[name] = {{weight->dtype, 1, n, weight->data}, find_format(weight->dtype)};
   return Ok{};
 }
 

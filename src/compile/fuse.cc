@@ -6,16 +6,23 @@
 
 namespace quern {
 
-cpu::ProductKind product_kind(const Compilation& c, const std::string& weight);
-
 namespace {
+
+// Products that may be one are computed alike: from integers, or not. Exact numerics decode all.
+bool computed_alike(const Compilation& c, const Node& a, const Node& b) {
+  const auto has_integers = [&](const Node& node) {
+    return c.weights.matrices.at(std::get<Linear>(node.attributes).parts[0].weight)
+               .format->integer.group > 0;
+  };
+  return c.options.numerics == Numerics::exact || has_integers(a) == has_integers(b);
+}
 
 const LinearPart& first_part(const Node& node) {
   return std::get<Linear>(node.attributes).parts[0];
 }
 
-// Later linears that read what node i reads and are computed the same way. All but the last must
-// fill whole panels, so that the next one starts on one.
+// Later linears that read what node i reads and are computed the same way. All but the last have
+// as many outputs as the target wants, so that the next one starts where it can be read.
 std::vector<NodeId> siblings(const Compilation& c,
                              const std::vector<std::vector<NodeId>>& all_users, NodeId i) {
   const Node& node = c.graph.nodes[i];
@@ -23,10 +30,9 @@ std::vector<NodeId> siblings(const Compilation& c,
   for (NodeId other : all_users[node.inputs[0]]) {
     const Node& candidate = c.graph.nodes[other];
     if (other <= i || candidate.op != Op::linear || candidate.inputs.size() != 1) continue;
-    if (product_kind(c, first_part(candidate).weight) != product_kind(c, first_part(node).weight))
-      continue;
+    if (!computed_alike(c, candidate, node)) continue;
     const NodeId last = found.empty() ? i : found.back();
-    if (c.graph.nodes[last].shape.width % cpu::kPanelRows != 0) break;
+    if (c.graph.nodes[last].shape.width % c.target.side_by_side() != 0) break;
     found.push_back(other);
   }
   return found;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/test_kernels.h"
 #include "compile/compile.h"
+#include "compile/test_isas.h"
 #include "support/emulated.h"
 #include "support/tiny_llama.h"
 
@@ -89,8 +89,7 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const cpu::Kernels* kernels : cpu::testing_support::tested_kernels(runs_emulated())) {
-    const std::string isa(kernels->isa);
+  for (const std::string& isa : testing::tested_isas(runs_emulated())) {
     all.push_back({isa + "_exact_f32", {}, Numerics::exact, isa});
     all.push_back(
         {isa + "_fast_f16", {.biases = true, .linears = Dtype::f16}, Numerics::fast, isa});

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <optional>
 
+#include "backend/packed_cache.h"
 #include "compile/compile.h"
-#include "compile/packed_cache.h"
 #include "support/files_of.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_llama.h"

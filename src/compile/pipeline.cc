@@ -1,41 +1,39 @@
-// The compiler's order, top to bottom. Each step can be dumped (--dump NAME); the graph is verified
-// after each.
+// The compiler's order, top to bottom: the steps that all targets share, then the target's own.
+// Each can be dumped (--dump NAME); the graph is verified after each.
 #include <algorithm>
 #include <string>
 #include <utility>
 
+#include "base/cpu_features.h"
 #include "base/cpu_list.h"
 #include "base/same_name.h"
 #include "compile/compilation.h"
+#include "compile/targets.h"
 #include "models/family.h"
 
 namespace quern {
 namespace {
 
 constexpr CompileStep kSteps[] = {
-    {"bind", "every weight the graph names, found and of the right shape", bind},
-    {"fuse", "q/k/v and gate/up into one product; residual into the product before it", fuse},
-    {"choose", "how each product is computed; quantized rows where it reads them", choose},
-    {"pack", "each weight into the panels its kernel reads, straight from the file", pack},
-    {"plan", "values to buffers by lifetime, reused, in place where nobody else looks", plan},
-    {"emit", "the flat list of steps that a pass executes", emit},
+    {{"bind", "every weight the graph names, found and of the right shape"}, bind},
+    {{"fuse", "q/k/v and gate/up into one product; residual into the product before it"}, fuse},
 };
 
 constexpr int64_t kMostCacheTokens = int64_t{1} << 30;
 
-Result<const cpu::Kernels*> pick_kernels(const CompileOptions& options) {
-  const CpuFeatures features = detect_cpu_features();
-  if (options.isa.empty()) return &cpu::best_kernels(features);
-  if (const cpu::Kernels* kernels = cpu::find_kernels(options.isa, features)) return kernels;
-  std::string known;
-  for (const cpu::Kernels* kernels : cpu::all_kernels())
-    if (kernels->supported(features))
-      known += (known.empty() ? "" : ", ") + std::string(kernels->isa);
-  return Error{Code::unsupported, "no kernels for instruction set '" + options.isa + "' here", "",
-               "this machine runs: " + known};
+Result<> check_dump(const Target& target, const std::string& dump) {
+  std::vector<std::string_view> known;
+  for (const CompileStep& step : kSteps) known.push_back(step.info.name);
+  for (const StepInfo& step : target.steps()) known.push_back(step.name);
+  known.emplace_back("all");
+  const auto is_it = [&](std::string_view name) { return same_name(name, dump); };
+  if (dump.empty() || std::ranges::any_of(known, is_it)) return Ok{};
+  std::string list;
+  for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
+  return Error{Code::invalid_argument, "no compile step '" + dump + "'", "", "steps: " + list};
 }
 
-Result<> check_options(const CompileOptions& o) {
+Result<> check_options(const Target& target, const CompileOptions& o) {
   if (o.max_rows < 1 || o.max_rows > 1 << 20)
     return Error{Code::invalid_argument, std::to_string(o.max_rows) + " rows in one pass", "",
                  "choose 1 to 1048576"};
@@ -49,35 +47,16 @@ Result<> check_options(const CompileOptions& o) {
     return Error{
         Code::invalid_argument, std::to_string(o.threads) + " threads", "",
         "choose 1 to " + std::to_string(ThreadPool::kMaxThreads) + ", or 0 for one per core"};
-  const auto names_it = [&](const CompileStep& step) { return same_name(step.name, o.dump); };
-  if (!o.dump.empty() && !same_name(o.dump, "all") && std::ranges::none_of(kSteps, names_it)) {
-    std::string known;
-    for (const CompileStep& step : kSteps) known += std::string(step.name) + ", ";
-    return Error{Code::invalid_argument, "no compile step '" + o.dump + "'", "",
-                 "steps: " + known + "all"};
-  }
-  return Ok{};
-}
-
-void dump(const Compilation& c, std::string_view step) {
-  const bool wanted = same_name(c.options.dump, step) || same_name(c.options.dump, "all");
-  if (wanted && c.options.dump_out)
-    c.options.dump_out(step, step == "emit" ? cpu::print(c.program) : print(c.graph));
+  return check_dump(target, o.dump);
 }
 
 }  // namespace
 
-std::span<const CompileStep> compile_steps() { return kSteps; }
-
-std::vector<std::vector<NodeId>> users(const Graph& graph) {
-  std::vector<std::vector<NodeId>> found(graph.nodes.size());
-  for (size_t i = 0; i < graph.nodes.size(); ++i)
-    for (NodeId input : graph.nodes[i].inputs) found[input].push_back(static_cast<NodeId>(i));
-  return found;
-}
+std::span<const CompileStep> shared_steps() { return kSteps; }
 
 Result<std::shared_ptr<ThreadPool>> start_pool(const CompileOptions& options) {
-  TRY_OK(check_options(options));
+  TRY(const Target* target, find_target(options.target));
+  TRY_OK(check_options(*target, options));
   TRY(std::vector<int> cpus, pin_cpus(options.pin));
   const int threads = options.threads ? options.threads : std::max(1, detect_cpu_features().n_cpus);
   TRY(auto pool, ThreadPool::start(threads, std::move(cpus)));
@@ -91,30 +70,23 @@ Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> so
 }
 
 Result<std::unique_ptr<Executor>> compile(std::shared_ptr<const WeightSource> source,
-                                          const Config& config, const CompileOptions& options) {
-  TRY_OK(check_options(options));
-  TRY(const cpu::Kernels* kernels, pick_kernels(options));
+                                          const Config& config, const CompileOptions& asked) {
+  TRY(const Target* target, find_target(asked.target));
+  TRY_OK(check_options(*target, asked));
+  TRY_OK(target->instruction_set(asked.isa));
+  CompileOptions options = asked;
   TRY(Graph graph, build_graph(*source, config));
-  std::shared_ptr<ThreadPool> pool = options.pool;
-  if (!pool) {
-    TRY(pool, start_pool(options));
+  if (!options.pool) {
+    TRY(options.pool, start_pool(options));
   }
-  Compilation c = {.source = *source,
-                   .options = options,
-                   .kernels = *kernels,
-                   .pool = *pool,
-                   .config = config,
-                   .graph = std::move(graph)};
+  Compilation c = {.target = *target, .options = options, .graph = std::move(graph), .weights = {}};
+  c.weights.source = std::move(source);
   for (const CompileStep& step : kSteps) {
     TRY_OK(step.run(c));
     TRY_OK(verify(c.graph));
-    dump(c, step.name);
+    if (wants_dump(options, step.info.name)) options.dump_out(step.info.name, print(c.graph));
   }
-  return cpu::make_executor(
-      std::move(c.program), *kernels, std::move(pool),
-      {.n_pages = cpu::pages_of_cache(options.cache_tokens, options.cache_sequences),
-       .owner = source,
-       .profile = options.profile});
+  return target->lower(std::move(c.graph), c.weights, options);
 }
 
 }  // namespace quern

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/packed_cache.h"
 #include "compile/compile.h"
-#include "compile/packed_cache.h"
 #include "quant/format.h"
 #include "support/files_of.h"
 #include "support/temporary_folder.h"

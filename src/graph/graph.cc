@@ -52,6 +52,13 @@ NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attrib
   return static_cast<NodeId>(graph.nodes.size() - 1);
 }
 
+std::vector<std::vector<NodeId>> users(const Graph& graph) {
+  std::vector<std::vector<NodeId>> found(graph.nodes.size());
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    for (const NodeId input : graph.nodes[i].inputs) found[input].push_back(static_cast<NodeId>(i));
+  return found;
+}
+
 Result<> verify(const Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) TRY_OK(verify_node(graph, i));
   TRY_OK(verify_result(graph, graph.hidden, "hidden"));

@@ -118,6 +118,9 @@ const OpInfo& info(Op op);
 // pass (CHECK).
 NodeId append(Graph& graph, Op op, std::vector<NodeId> inputs, Attributes attributes);
 
+// Which nodes read each value, in order.
+std::vector<std::vector<NodeId>> users(const Graph& graph);
+
 // One line a node: "%7 = linear(%5) weight=blk.0.attn_q.weight width=576 : tokens x 576". All of it
 // is there but for members that have their usual value; numbers are exact.
 std::string print(const Graph& graph);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cpu/limits.h"
+#include "compile/targets.h"
 
 namespace quern::measure {
 
@@ -46,7 +46,7 @@ Result<> measure_passes(std::shared_ptr<const WeightSource> source, PassBench be
   setup.n_threads = threads;
   const Work work = work_of(*source);
   TRY(const auto executor, build(std::move(source), bench, tests));
-  TRY(const auto probe, cpu::Probe::start(threads));
+  TRY(const auto probe, default_target().probe(threads, ""));
   Speedometer speedometer(*executor, bench.n_batch, [&] {
     return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
   });

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/limits.h"
+#include "backend/limits.h"
 #include "base/result.h"
 #include "measure/bench_rows.h"
 
@@ -14,18 +14,18 @@ namespace quern::measure {
 struct LimitRow {
   const char* key;
   const char* name;
-  double cpu::MachineLimits::*value;
-  std::string (*note)(const cpu::MachineLimits&) = nullptr;
+  double MachineLimits::*value;
+  std::string (*note)(const MachineLimits&) = nullptr;
 };
 std::span<const LimitRow> limit_rows();
 
 struct ThreadLimits {
   int n_threads;
-  cpu::MachineLimits limits;
+  MachineLimits limits;
 };
 
 // On each of these numbers of threads, by the kernels of `isa`; empty: the best. Errors:
-// unsupported (no such instruction set here), and those of cpu::measure_limits.
+// unsupported (no such instruction set here), and those of Target::probe.
 Result<std::vector<ThreadLimits>> measure_limits(std::span<const int> threads,
                                                  const std::string& isa);
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "compile/targets.h"
+
 namespace quern::measure {
 
 namespace {
@@ -20,11 +22,12 @@ Json record_json(const TuningRecord& record) {
 Result<std::vector<ProductFindings>> tune(std::shared_ptr<const WeightSource> source,
                                           const SearchOptions& options, const std::string& path) {
   TRY(auto found, search_tuning(std::move(source), options));
-  const TuningKey key = tuning_key(options.compile.isa, options.compile.threads);
+  TRY(const Target* target, find_target(options.compile.target));
+  const TuningKey key = tuning_key(*target, options.compile.isa, options.compile.threads);
   std::vector<std::string> products;
   for (const ProductFindings& product : found) products.push_back(product.product);
   TRY(RecordStore store, RecordStore::open(path, false));
-  TRY_OK(store.replace(key, products, records_of(key, found)));
+  TRY_OK(store.replace(key, products, records_of(*target, key, found)));
   return found;
 }
 
@@ -59,9 +62,10 @@ Json findings_json(const std::vector<ProductFindings>& found) {
     Json findings = Json::array();
     for (const Finding& finding : product.findings) {
       Json changed = Json::object();
-      for (const auto* parameter : finding.changed)
-        changed[parameter->name] = {{"default", cpu::kDefaultTuning.*parameter->member},
-                                    {"best", product.best.*parameter->member}};
+      for (const size_t p : finding.changed) {
+        const TuningParameter& parameter = default_target().tuning_parameters()[p];
+        changed[parameter.name] = {{"default", parameter.usual}, {"best", product.best[p]}};
+      }
       findings.push_back({{"passes_of", passes_text(finding.n_rows)},
                           {"gain", finding.gain},
                           {"changed", changed}});

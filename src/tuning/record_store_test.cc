@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "compile/targets.h"
 #include "tuning/recorded.h"
 
 namespace quern {
@@ -151,47 +152,43 @@ TEST_F(RecordStoreTest, ReportsADamagedDatabase) {
   sqlite3_close(db);
   EXPECT_FALSE(open(true).of(kKey));
   std::string warning;
-  EXPECT_EQ(recorded_tuning(path(), kKey, warning), nullptr);
+  EXPECT_EQ(recorded_tuning(default_target(), path(), kKey, warning), nullptr);
   EXPECT_NE(warning, "");
 }
 
 TEST_F(RecordStoreTest, TablesHoldWhatRecordsSayAndTheDefaultsForTheRest) {
   std::string warning;
-  EXPECT_EQ(recorded_tuning(path(), kKey, warning), nullptr);  // no file: nothing to say
+  EXPECT_EQ(recorded_tuning(default_target(), path(), kKey, warning),
+            nullptr);  // no file: nothing to say
   EXPECT_EQ(warning, "");
   ASSERT_TRUE(
       open().replace(kKey, {kProduct},
                      {record(kProduct, "chunk_kib", 512), record(kProduct, "no such parameter", 1),
                       record(kProduct, "ahead", 1 << 30)}));  // no value that a search tries
-  const auto table = recorded_tuning(path(), kKey, warning);
+  const auto table = recorded_tuning(default_target(), path(), kKey, warning);
   ASSERT_NE(table, nullptr);
-  cpu::ProductTuning expected;
-  expected.chunk_kib = 512;
-  EXPECT_EQ(table->at(kProduct), expected);
+  const auto parameters = default_target().tuning_parameters();
+  Tuning expected = usual_tuning(default_target());
+  for (size_t p = 0; p < parameters.size(); ++p)
+    if (parameters[p].name == "chunk_kib") expected[p] = 512;
+  EXPECT_EQ(table->products.at(kProduct), expected);
+  EXPECT_NE(expected, usual_tuning(default_target()));
   EXPECT_EQ(warning, "");
   write("garbage, and longer than the hundred bytes of a header of SQLite: " +
         std::string(100, '.'));
-  EXPECT_EQ(recorded_tuning(path(), kKey, warning), nullptr);
+  EXPECT_EQ(recorded_tuning(default_target(), path(), kKey, warning), nullptr);
   EXPECT_NE(warning.find("left aside"), std::string::npos);
 }
 
 TEST(TuningKey, IsOfThisMachine) {
-  const TuningKey key = tuning_key("scalar", 3), usual = tuning_key("", 0);
+  const TuningKey key = tuning_key(default_target(), "scalar", 3),
+                  usual = tuning_key(default_target(), "", 0);
   EXPECT_EQ(key.isa, "scalar");
   EXPECT_EQ(key.threads, 3);
-  EXPECT_EQ(key.kernels, cpu::kKernelVersion);
+  EXPECT_EQ(key.kernels, default_target().kernel_version());
   EXPECT_EQ(key.cpu, usual.cpu);
   EXPECT_FALSE(usual.isa.empty());
   EXPECT_GE(usual.threads, 1);
-}
-
-TEST(TuningParameters, HaveTheirDefaultAmongTheirValues) {
-  for (const cpu::TuningParameter& parameter : cpu::kTuningParameters) {
-    int n = 0;
-    for (int i = 0; i < parameter.n_values; ++i)
-      n += parameter.values[i] == cpu::kDefaultTuning.*parameter.member;
-    EXPECT_EQ(n, 1) << parameter.name;
-  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "compile/targets.h"
 #include "tuning/choice.h"
 
 namespace quern {
@@ -15,20 +16,22 @@ constexpr int kRounds = 15, kQuickRounds = 7;
 
 using Times = std::map<std::string, RoundTimes>;  // by product
 
+int n_values(const TuningParameter& parameter) { return static_cast<int>(parameter.values.size()); }
+
 class Search {
  public:
   explicit Search(const SearchOptions& options)
       : options_(options),
         rounds_(options.quick ? kQuickRounds : kRounds),
         prompt_tokens_(options.quick ? kQuickPromptTokens : kPromptTokens),
-        table_(std::make_shared<cpu::TuningTable>()) {}
+        table_(std::make_shared<TuningTable>()) {}
 
   Result<> prepare(std::shared_ptr<const WeightSource> source);
   Result<std::vector<ProductFindings>> run();
 
  private:
   int64_t n_passes() const;
-  Result<> search(const cpu::TuningParameter& parameter);
+  Result<> search(size_t parameter);
   Result<> confirm(int n_rows);
   // Candidate c of `n`: apply(c) sets the table. times[c], by product.
   template <class Apply>
@@ -38,9 +41,12 @@ class Search {
 
   const SearchOptions& options_;
   const int rounds_, prompt_tokens_;
-  std::shared_ptr<cpu::TuningTable> table_;
+  const Target* target_ = nullptr;
+  std::span<const TuningParameter> parameters_;  // the target's
+  Tuning usual_;
+  std::shared_ptr<TuningTable> table_;
   std::unique_ptr<Executor> executor_;
-  cpu::TuningTable best_;
+  std::map<std::string, Tuning> best_;
   std::map<std::string, ProductFindings> found_;
   std::map<std::string, double> seconds_;  // of the last pass
   std::vector<float> logits_;
@@ -48,6 +54,9 @@ class Search {
 };
 
 Result<> Search::prepare(std::shared_ptr<const WeightSource> source) {
+  TRY(target_, find_target(options_.compile.target));
+  parameters_ = target_->tuning_parameters();
+  usual_ = usual_tuning(*target_);
   CompileOptions compile_options = options_.compile;
   compile_options.tuning = table_;
   compile_options.max_rows = std::max(kCrowd, prompt_tokens_);
@@ -55,8 +64,8 @@ Result<> Search::prepare(std::shared_ptr<const WeightSource> source) {
   compile_options.cache_sequences = kCrowd;
   compile_options.profile = [this](const PassProfile& profile) { take(profile); };
   TRY(executor_, compile(std::move(source), compile_options));
-  for (const auto& [product, tuning] : *table_) {
-    best_[product] = cpu::kDefaultTuning;
+  for (const auto& [product, tuning] : table_->products) {
+    best_[product] = usual_;
     found_[product] = {.product = product};
   }
   return Ok{};
@@ -109,6 +118,7 @@ Result<std::vector<Times>> Search::measure(int n_rows, int n, int rounds, Apply 
       if (options_.keep_going && !options_.keep_going(std::min(done, 1.0), "searching"))
         return Error{Code::cancelled, "the search was stopped", "", ""};
       apply(candidate);
+      ++table_->version;
       TRY_OK(pass(n_rows));
       for (const auto& [product, seconds] : seconds_)
         times[static_cast<size_t>(candidate)][product].push_back(seconds);
@@ -118,13 +128,16 @@ Result<std::vector<Times>> Search::measure(int n_rows, int n, int rounds, Apply 
 }
 
 // One parameter for all products, each from its best so far.
-Result<> Search::search(const cpu::TuningParameter& parameter) {
-  const auto value = [&](int candidate) { return parameter.values[candidate - 1]; };
+Result<> Search::search(size_t p) {
+  const TuningParameter& parameter = parameters_[p];
+  const auto value = [&](int candidate) {
+    return parameter.values[static_cast<size_t>(candidate) - 1];
+  };
   TRY(const std::vector<Times> times,
-      measure(parameter.n_rows, parameter.n_values + 1, rounds_, [&](int candidate) {
-        for (auto& [product, tuning] : *table_) {
+      measure(parameter.n_rows, n_values(parameter) + 1, rounds_, [&](int candidate) {
+        for (auto& [product, tuning] : table_->products) {
           tuning = best_.at(product);
-          if (candidate > 0) tuning.*parameter.member = value(candidate);
+          if (candidate > 0) tuning[p] = value(candidate);
         }
       }));
   for (auto& [product, tuning] : best_) {
@@ -133,7 +146,7 @@ Result<> Search::search(const cpu::TuningParameter& parameter) {
       const auto at = candidate.find(product);
       of_product.push_back(at == candidate.end() ? RoundTimes() : at->second);
     }
-    if (const int winner = choose_fastest(of_product)) tuning.*parameter.member = value(winner);
+    if (const int winner = choose_fastest(of_product)) tuning[p] = value(winner);
   }
   return Ok{};
 }
@@ -142,15 +155,13 @@ Result<> Search::search(const cpu::TuningParameter& parameter) {
 // them where it does not win again.
 Result<> Search::confirm(int n_rows) {
   TRY(const std::vector<Times> times, measure(n_rows, 2, 2 * rounds_, [&](int candidate) {
-        for (auto& [product, tuning] : *table_)
-          tuning = candidate == 0 ? cpu::kDefaultTuning : best_.at(product);
+        for (auto& [product, tuning] : table_->products)
+          tuning = candidate == 0 ? usual_ : best_.at(product);
       }));
   for (auto& [product, tuning] : best_) {
     Finding finding{.n_rows = n_rows};
-    for (const cpu::TuningParameter& parameter : cpu::kTuningParameters)
-      if (parameter.n_rows == n_rows &&
-          tuning.*parameter.member != cpu::kDefaultTuning.*parameter.member)
-        finding.changed.push_back(&parameter);
+    for (size_t p = 0; p < parameters_.size(); ++p)
+      if (parameters_[p].n_rows == n_rows && tuning[p] != usual_[p]) finding.changed.push_back(p);
     if (finding.changed.empty()) continue;
     const auto before = times[0].find(product), after = times[1].find(product);
     if (before != times[0].end() && after != times[1].end() &&
@@ -159,16 +170,15 @@ Result<> Search::confirm(int n_rows) {
       found_.at(product).findings.push_back(std::move(finding));
       continue;
     }
-    for (const cpu::TuningParameter* parameter : finding.changed)
-      tuning.*parameter->member = cpu::kDefaultTuning.*parameter->member;
+    for (const size_t p : finding.changed) tuning[p] = usual_[p];
   }
   return Ok{};
 }
 
 int64_t Search::n_passes() const {
   int64_t n = 0;
-  for (const cpu::TuningParameter& parameter : cpu::kTuningParameters)
-    n += int64_t{parameter.n_values + 1} * rounds_;
+  for (const TuningParameter& parameter : parameters_)
+    n += int64_t{n_values(parameter) + 1} * rounds_;
   return n + int64_t{3} * 4 * rounds_;
 }
 
@@ -176,8 +186,8 @@ Result<std::vector<ProductFindings>> Search::run() {
   constexpr int kRegimes[] = {1, kCrowd, 512};
   for (const int n_rows : kRegimes) {
     TRY_OK(pass(n_rows));  // once to warm up
-    for (const cpu::TuningParameter& parameter : cpu::kTuningParameters)
-      if (parameter.n_rows == n_rows) TRY_OK(search(parameter));
+    for (size_t p = 0; p < parameters_.size(); ++p)
+      if (parameters_[p].n_rows == n_rows) TRY_OK(search(p));
     TRY_OK(confirm(n_rows));
   }
   std::vector<ProductFindings> all;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/cpu/tuning.h"
+#include "backend/target.h"
 #include "base/result.h"
 #include "compile/compile.h"
 #include "formats/weight_source.h"
@@ -26,11 +26,11 @@ struct SearchOptions {
 struct Finding {
   int n_rows = 0;
   double gain = 0;  // measured anew after the search: 0.05 is 5 % more products per second
-  std::vector<const cpu::TuningParameter*> changed;
+  std::vector<size_t> changed;  // which of the target's parameters
 };
 struct ProductFindings {
   std::string product;
-  cpu::ProductTuning best;        // the default, but for what `findings` changed
+  Tuning best;                    // the default, but for what `findings` changed
   std::vector<Finding> findings;  // none: nothing beat the defaults by more than the noise
 };
 

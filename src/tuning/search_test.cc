@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backend/cpu/kernels.h"
-#include "base/cpu_features.h"
+#include "compile/targets.h"
 #include "support/tiny_llama.h"
 #include "tuning/recorded.h"
 
@@ -36,10 +35,12 @@ TEST(Search, GoesThroughAllProductsAndReportsOnlyGains) {
   EXPECT_GT(last, 0.9);
   for (const ProductFindings& product : *found) {
     EXPECT_EQ(product.product.rfind("product ", 0), 0u);
-    EXPECT_EQ(product.best == cpu::kDefaultTuning, product.findings.empty());
+    EXPECT_EQ(product.best == usual_tuning(default_target()), product.findings.empty());
     for (const Finding& finding : product.findings) EXPECT_GT(finding.gain, 0);
   }
-  EXPECT_EQ(table_of(records_of(tuning_key("", 2), *found)).size(),
+  const Target& target = default_target();
+  const auto records = records_of(target, tuning_key(target, "", 2), *found);
+  EXPECT_EQ(table_of(target, records).products.size(),
             static_cast<size_t>(std::ranges::count_if(
                 *found, [](const ProductFindings& p) { return !p.findings.empty(); })));
 }
@@ -55,7 +56,7 @@ TEST(Search, StopsWhenAsked) {
 
 // A prompt and then tokens of two sequences, under this table.
 std::vector<float> logits_of(Dtype linears, std::string_view isa,
-                             std::shared_ptr<cpu::TuningTable> table) {
+                             std::shared_ptr<TuningTable> table) {
   constexpr int kRows = 80;
   CompileOptions options{
       .threads = 2, .max_rows = kRows, .cache_tokens = 384, .isa = std::string(isa)};
@@ -74,22 +75,23 @@ std::vector<float> logits_of(Dtype linears, std::string_view isa,
 
 // Every value of every parameter, on every instruction set: not a bit changes.
 TEST(Tuning, ChangesNoBit) {
-  const CpuFeatures features = detect_cpu_features();
+  const Target& target = default_target();
   for (const Dtype linears : {Dtype::q4_0, Dtype::q8_0}) {
-    for (const cpu::Kernels* kernels : cpu::all_kernels()) {
-      if (!kernels->supported(features)) continue;
-      auto table = std::make_shared<cpu::TuningTable>();
-      const std::vector<float> expected = logits_of(linears, kernels->isa, table);
-      ASSERT_GE(table->size(), 4u);
-      for (const cpu::TuningParameter& parameter : cpu::kTuningParameters) {
-        for (int i = 0; i < parameter.n_values; ++i) {
-          for (auto& [product, tuning] : *table) {
-            tuning = cpu::kDefaultTuning;
-            tuning.*parameter.member = parameter.values[i];
+    for (const InstructionSet& set : target.instruction_sets()) {
+      if (!set.runs_here) continue;
+      auto table = std::make_shared<TuningTable>();
+      const std::vector<float> expected = logits_of(linears, set.name, table);
+      ASSERT_GE(table->products.size(), 4u);
+      for (size_t p = 0; p < target.tuning_parameters().size(); ++p) {
+        const TuningParameter& parameter = target.tuning_parameters()[p];
+        for (const int value : parameter.values) {
+          for (auto& [product, tuning] : table->products) {
+            tuning = usual_tuning(target);
+            tuning[p] = value;
           }
-          const std::vector<float> logits = logits_of(linears, kernels->isa, table);
+          const std::vector<float> logits = logits_of(linears, set.name, table);
           EXPECT_EQ(std::memcmp(logits.data(), expected.data(), logits.size() * sizeof(float)), 0)
-              << kernels->isa << " " << parameter.name << " " << parameter.values[i];
+              << set.name << " " << parameter.name << " " << value;
         }
       }
     }

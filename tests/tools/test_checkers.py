@@ -62,6 +62,32 @@ def test_forbidden_includes_are_named(tmp_path, source, include, why):
     assert why in result.stdout and source in result.stdout
 
 
+@pytest.mark.parametrize("source, include, why", [
+    ("src/compile/targets.cc", "backend/cpu/kernels.h", None),
+    ("src/compile/lower.cc", "backend/cpu/kernels.h", "private"),
+    ("src/compile/lower_test.cc", "backend/cpu/kernels.h", "private"),
+    ("src/api/model.cc", "backend/cpu/kernels.h", "private"),
+    ("src/api/model.cc", "backend/executor.h", None),
+    ("src/backend/cpu/gemm.cc", "backend/cpu/kernels.h", None),
+    ("src/backend/cpu/lower/emit.cc", "backend/cpu/kernels.h", None),
+    ("src/backend/gpu/gemm.cc", "backend/executor.h", None),
+    ("src/backend/gpu/gemm.cc", "backend/cpu/kernels.h", "same layer"),
+    ("src/backend/any.cc", "backend/cpu/kernels.h", "higher layer"),
+])
+def test_a_target_is_included_by_its_registry_alone(tmp_path, source, include, why):
+    rules = "L0 base\nL3 backend\nL4 backend/*\nL5 compile\nL6 api\nprivate backend/* compile/targets.cc\n"
+    result = run("check_layers.py", make_tree(tmp_path, {
+        "docs/layers.txt": rules, "src/base/a.h": "", "src/backend/executor.h": "", "src/backend/cpu/kernels.h": "",
+        "src/compile/targets.cc": "", source: f'#include "{include}"\n'}))
+    assert result.returncode == (1 if why else 0), result.stdout
+    assert why is None or why in result.stdout
+
+
+def test_private_folders_and_their_users_must_be_there(tmp_path):
+    result = layers(tmp_path, {"docs/layers.txt": LAYERS + "private backend api/nowhere.cc\n"})
+    assert result.returncode != 0 and "nowhere.cc" in result.stderr
+
+
 def test_layers_must_rise(tmp_path):
     result = layers(tmp_path, {"docs/layers.txt": "L1 base\nL1 text\n"})
     assert result.returncode != 0 and "must rise" in result.stderr

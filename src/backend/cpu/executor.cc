@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "backend/cpu/pass.h"
@@ -46,6 +47,7 @@ class CpuExecutor final : public Executor {
 
   Result<> allocate();
   Result<> allocate_states();
+  void point_to_tunings();
 
   int n_vocab() const override { return program_.n_vocab; }
   int width() const override { return program_.width; }
@@ -68,6 +70,7 @@ class CpuExecutor final : public Executor {
   int n_steps() const { return static_cast<int>(program_.steps.size()); }
   void check(const Batch& batch) const;
   void place_rows(const Batch& batch);
+  void read_tuning();
   void run_steps(const Batch& batch, int n);  // the program's first ones
   void copy_rows(const View& view, int width, std::span<float> out) const;
 
@@ -88,6 +91,8 @@ class CpuExecutor final : public Executor {
   int64_t most_states_ = 0;
   WeightMemory states_;
   WorkQueues queues_;
+  std::map<std::string, ProductTuning> tunings_;  // by product
+  uint64_t tuning_version_ = 0;
   uint16_t turn_ = 1;  // of the queues: the next pass's first
   Timeline timeline_;
   std::vector<std::string> step_names_;
@@ -104,6 +109,21 @@ int64_t CpuExecutor::page_bytes() const {
   for (size_t i = 0; i < program_.layers.size(); ++i)
     bytes += layer_page_bytes(program_, kernels_, static_cast<int>(i));
   return bytes;
+}
+
+void CpuExecutor::point_to_tunings() {
+  for (Step& step : program_.steps) {
+    auto* product = std::get_if<ProductStep>(&step);
+    if (!product || product->kind == ProductKind::exact) continue;
+    product->tuning = &tunings_[describe(step)];
+    for (ProductPart& part : product->parts) part.packed.tuning = product->tuning;
+  }
+  read_tuning();
+}
+
+void CpuExecutor::read_tuning() {
+  for (auto& [product, tuning] : tunings_) tuning = tuning_of(program_, product);
+  if (program_.tuning) tuning_version_ = program_.tuning->version;
 }
 
 Result<> CpuExecutor::allocate() {
@@ -216,6 +236,7 @@ Result<> CpuExecutor::embed(const Batch& batch, std::span<float> hidden) {
 
 void CpuExecutor::run_steps(const Batch& batch, int n) {
   check(batch);
+  if (program_.tuning && program_.tuning->version != tuning_version_) read_tuning();
   place_rows(batch);
   plan_attention(batch, may_split_, most_states_, attend_runs_);
   const Pass pass = {.program = program_,
@@ -335,6 +356,7 @@ Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& 
   auto executor = std::make_unique<CpuExecutor>(std::move(program), kernels, std::move(pool),
                                                 std::move(options));
   TRY_OK(executor->allocate());
+  executor->point_to_tunings();
   return std::unique_ptr<Executor>(std::move(executor));
 }
 

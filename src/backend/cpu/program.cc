@@ -24,6 +24,8 @@ std::string text(const View& view) {
 }
 
 struct StepPrinter {
+  const Program& program;
+
   std::string operator()(const RowStep& step) const {
     std::string line = "rows";
     for (const RowOp& op : step.ops) {
@@ -44,9 +46,9 @@ struct StepPrinter {
         line += " as " + std::string(kLayoutNames[static_cast<int>(part.packed.layout)]);
       line += (step.add ? " += " : " -> ") + text(part.out);
     }
-    for (const TuningParameter& parameter : kTuningParameters)
-      if (const int value = step.tuning->*parameter.member;
-          value != kDefaultTuning.*parameter.member)
+    const ProductTuning tuning = tuning_of(program, describe(step));
+    for (const ProductParameter& parameter : kProductParameters)
+      if (const int value = tuning.*parameter.member; value != kDefaultTuning.*parameter.member)
         line += std::string(", ") + parameter.name + " " + std::to_string(value);
     return line;
   }
@@ -76,6 +78,16 @@ struct StepDescriber {
 
 std::string describe(const Step& step) { return std::visit(StepDescriber{}, step); }
 
+ProductTuning tuning_of(const Program& program, const std::string& product) {
+  ProductTuning tuning;
+  if (!program.tuning) return tuning;
+  const auto at = program.tuning->products.find(product);
+  if (at == program.tuning->products.end()) return tuning;
+  const size_t n = std::min(at->second.size(), std::size(kProductParameters));
+  for (size_t i = 0; i < n; ++i) tuning.*kProductParameters[i].member = at->second[i];
+  return tuning;
+}
+
 std::string print(const Program& program) {
   const auto& mapped = program.mapped_weights;
   const int64_t weight_bytes = mapped ? std::ssize(mapped->bytes()) : program.weights.bytes();
@@ -91,7 +103,7 @@ std::string print(const Program& program) {
            (b.local ? " of each thread\n" : "\n");
   }
   for (size_t i = 0; i < program.steps.size(); ++i)
-    all += std::to_string(i) + ": " + std::visit(StepPrinter{}, program.steps[i]) + "\n";
+    all += std::to_string(i) + ": " + std::visit(StepPrinter{program}, program.steps[i]) + "\n";
   return all;
 }
 

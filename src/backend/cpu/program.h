@@ -14,6 +14,7 @@
 #include "backend/cpu/attention.h"
 #include "backend/cpu/linear.h"
 #include "backend/executor.h"
+#include "backend/tuning.h"
 #include "base/mapped_file.h"
 #include "graph/graph.h"
 #include "quant/format.h"
@@ -127,7 +128,7 @@ struct ProductStep {
   int64_t n_in = 0;
   bool add = false;  // to what stands in out
   std::vector<ProductPart> parts;
-  const ProductTuning* tuning = &kDefaultTuning;  // of its matrices too; in Program::tuning
+  const ProductTuning* tuning = &kDefaultTuning;  // of its matrices too; the executor's
 };
 
 struct AttendStep {
@@ -151,14 +152,16 @@ struct Program {
   std::vector<RopeTable> rope_tables;
   std::vector<AttentionShape> layers;
   std::vector<Step> steps;
-  WeightMemory weights;                      // packed matrices in the order of their use,
-  std::optional<MappedFile> mapped_weights;  // or a file that has them
-  std::shared_ptr<const TuningTable> tuning;
+  WeightMemory weights;                       // packed matrices in the order of their use,
+  std::optional<MappedFile> mapped_weights;   // or a file that has them
+  std::shared_ptr<const TuningTable> tuning;  // null: as usual
   std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
 };
 
 // What a step does, for profiles: the same for steps that do the same on other weights.
 std::string describe(const Step& step);
+// How products of this name are cut.
+ProductTuning tuning_of(const Program& program, const std::string& product);
 std::string print(const Program& program);  // buffers and steps, one line each
 
 }  // namespace quern::cpu

@@ -2,8 +2,6 @@
 // cut into pieces. The defaults are good on all machines they were tried on; `quern tune` looks for
 // better ones.
 #pragma once
-#include <map>
-#include <string>
 
 namespace quern::cpu {
 
@@ -30,19 +28,15 @@ struct ProductTuning {
 inline constexpr int kMostBlockTiles = 40;
 inline constexpr ProductTuning kDefaultTuning;
 
-// By what describe() calls a step. A table outlives the programs that point into it; what it holds
-// may be changed while none of them runs.
-using TuningTable = std::map<std::string, ProductTuning>;
-
 // The parameters by name, with the values worth trying; the default is among them.
-struct TuningParameter {
+struct ProductParameter {
   const char* name;
   int ProductTuning::*member;
   int values[6];
   int n_values;
   int n_rows;  // of the passes it matters for: 1, a few (8) or a prompt's (512)
 };
-inline constexpr TuningParameter kTuningParameters[] = {
+inline constexpr ProductParameter kProductParameters[] = {
     {"chunk_kib", &ProductTuning::chunk_kib, {64, 128, 256, 512, 1024}, 5, 1},
     {"ahead", &ProductTuning::ahead, {1280, 2560, 5120, 10240}, 4, 1},
     {"few_records", &ProductTuning::few_records, {0, 16}, 2, 8},

@@ -1,6 +1,6 @@
 // The folder of packed weights: what is found is what was meant, and the folder stays within
 // bounds.
-#include "compile/packed_cache.h"
+#include "backend/packed_cache.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

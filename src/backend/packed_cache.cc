@@ -1,4 +1,4 @@
-#include "compile/packed_cache.h"
+#include "backend/packed_cache.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

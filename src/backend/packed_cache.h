@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/packed_file.h"
 #include "base/result.h"
-#include "compile/packed_file.h"
 #include "formats/weight_source.h"
 
 namespace quern {

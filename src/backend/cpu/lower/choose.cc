@@ -4,13 +4,10 @@
 #include <unordered_map>
 #include <utility>
 
-#include "compile/compilation.h"
+#include "backend/cpu/lower/lowering.h"
 
-namespace quern {
+namespace quern::cpu {
 namespace {
-
-using cpu::RowForm;
-using cpu::RowForms;
 
 // Of products whose results later rows read from the cache, of other products on prompt rows, and
 // of rows that are used. Keys and values carry most of a prompt's error into what is generated.
@@ -82,40 +79,40 @@ void widen(RowForms& all, const std::vector<RowForms>& parts) {
     for (int role = 0; role < kRoles; ++role) all.of[role] = std::max(all.of[role], part.of[role]);
 }
 
-}  // namespace
-
-cpu::ProductKind product_kind(const Compilation& c, const std::string& weight) {
-  if (c.options.numerics == Numerics::exact) return cpu::ProductKind::exact;
-  return c.weights.at(weight).format->integer.group > 0 ? cpu::ProductKind::quantized
-                                                        : cpu::ProductKind::floating;
+ProductKind product_kind(const Lowering& c, const std::string& weight) {
+  if (c.options.numerics == Numerics::exact) return ProductKind::exact;
+  return c.weights.matrices.at(weight).format->integer.group > 0 ? ProductKind::quantized
+                                                                 : ProductKind::floating;
 }
 
-Result<> choose(Compilation& c) {
+}  // namespace
+
+Result<> choose(Lowering& c) {
   Graph out;
   std::vector<NodeId> moved(c.graph.nodes.size());
   std::unordered_map<NodeId, NodeId> quantized;  // of nodes of the new graph
   const std::vector<Cached> cached = find_cached(c.graph);
   c.products.clear();
   c.forms.clear();
-  const auto place = [&](cpu::ProductKind kind, std::vector<RowForms> forms) {
+  const auto place = [&](ProductKind kind, std::vector<RowForms> forms) {
     c.products.push_back(kind);
     c.forms.push_back(std::move(forms));
   };
   for (size_t i = 0; i < c.graph.nodes.size(); ++i) {
     Node node = std::move(c.graph.nodes[i]);
     for (NodeId& input : node.inputs) input = moved[input];
-    auto kind = cpu::ProductKind::exact;
+    auto kind = ProductKind::exact;
     std::vector<RowForms> forms;
     if (node.op == Op::linear) {
       kind = product_kind(c, std::get<Linear>(node.attributes).parts[0].weight);
-      if (kind == cpu::ProductKind::quantized) {
+      if (kind == ProductKind::quantized) {
         const FormsByUse by_use = forms_by_use(c.options.numerics, c.kernels.bf16_linear != nullptr,
                                                out.nodes[node.inputs[0]].op);
         forms = forms_of_parts(node, static_cast<NodeId>(i), by_use, cached);
         const auto [at, is_new] = quantized.try_emplace(node.inputs[0], -1);
         if (is_new) {
           at->second = append(out, Op::quantize, {node.inputs[0]}, {});
-          place(cpu::ProductKind::exact, {RowForms{}});
+          place(ProductKind::exact, {RowForms{}});
         }
         widen(c.forms[at->second][0], forms);
         node.inputs[0] = at->second;
@@ -131,4 +128,4 @@ Result<> choose(Compilation& c) {
   return Ok{};
 }
 
-}  // namespace quern
+}  // namespace quern::cpu

@@ -3,7 +3,7 @@
 //   KERNEL/ISA/width:N
 //
 // Mnumbers/s: numbers of the row per second.
-#include "bench.h"
+#include "backend/cpu/bench/bench.h"
 
 #include "backend/cpu/test_matrix.h"
 

@@ -6,7 +6,7 @@
 // formats that are packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so
 // that weights come from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak
 // probed around it; GB/s: of packed weights.
-#include "bench.h"
+#include "backend/cpu/bench/bench.h"
 
 #include <algorithm>
 #include <string_view>

@@ -3,28 +3,28 @@
 #include <algorithm>
 #include <utility>
 
-#include "compile/compilation.h"
+#include "backend/cpu/lower/lowering.h"
 
-namespace quern {
+namespace quern::cpu {
 namespace {
 
 constexpr int64_t kAlign = 64;
 int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-Element element_of(const Compilation& c, NodeId id) {
+Element element_of(const Lowering& c, NodeId id) {
   const Element element = c.graph.nodes[id].shape.element;
   return c.options.numerics == Numerics::exact && element == Element::f32 ? Element::f64 : element;
 }
 
-int64_t row_bytes(const Compilation& c, NodeId id) {
+int64_t row_bytes(const Lowering& c, NodeId id) {
   const Shape& shape = c.graph.nodes[id].shape;
   if (shape.element == Element::int8) {
     int terms = 1;
-    for (const cpu::RowForm form : c.forms[id][0].of) terms = std::max(terms, cpu::n_terms(form));
-    return terms * cpu::activation_bytes(shape.width);
+    for (const RowForm form : c.forms[id][0].of) terms = std::max(terms, n_terms(form));
+    return terms * activation_bytes(shape.width);
   }
   // An odd number of lines apart, rows spread over the sets of a cache.
-  const int64_t bytes = padded(shape.width, cpu::kPanelRows) * cpu::bytes_of(element_of(c, id));
+  const int64_t bytes = padded(shape.width, kPanelRows) * bytes_of(element_of(c, id));
   return bytes / kAlign % 2 ? bytes : bytes + kAlign;
 }
 
@@ -55,8 +55,7 @@ struct Lifetime {
 
 class Planner {
  public:
-  explicit Planner(Compilation& c)
-      : c_(c), users_(users(c.graph)), step_of_(number_steps(c.graph)) {}
+  explicit Planner(Lowering& c) : c_(c), users_(users(c.graph)), step_of_(number_steps(c.graph)) {}
 
   void run() {
     for (size_t i = 0; i < c_.graph.nodes.size(); ++i) place(static_cast<NodeId>(i));
@@ -89,7 +88,7 @@ class Planner {
 
   void place(NodeId id) {
     const Node& node = c_.graph.nodes[id];
-    cpu::View view;
+    View view;
     if (node.op == Op::slice) {
       view = c_.views[node.inputs[0]];
       view.column += std::get<Slice>(node.attributes).column;
@@ -108,7 +107,7 @@ class Planner {
 
   // First fit: the lowest offset at which no buffer alive at the same time stands.
   void lay_out() {
-    std::vector<cpu::Buffer>& buffers = c_.program.buffers;
+    std::vector<Buffer>& buffers = c_.program.buffers;
     for (size_t i = 0; i < buffers.size(); ++i) {
       const int64_t bytes = padded(buffers[i].row_bytes * c_.options.max_rows, kAlign);
       std::vector<std::pair<int64_t, int64_t>> taken;
@@ -128,7 +127,7 @@ class Planner {
     }
   }
 
-  Compilation& c_;
+  Lowering& c_;
   const std::vector<std::vector<NodeId>> users_;
   const std::vector<int> step_of_;
   std::vector<Lifetime> lives_;  // per buffer
@@ -136,10 +135,10 @@ class Planner {
 
 }  // namespace
 
-Result<> plan(Compilation& c) {
+Result<> plan(Lowering& c) {
   c.program.max_rows = c.options.max_rows;
   Planner(c).run();
   return Ok{};
 }
 
-}  // namespace quern
+}  // namespace quern::cpu

@@ -1,4 +1,4 @@
-#include "compile/packed_file.h"
+#include "backend/packed_file.h"
 
 #include <algorithm>
 #include <array>

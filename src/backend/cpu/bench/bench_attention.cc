@@ -7,7 +7,7 @@
 // from memory. us_token: of one layer; GFLOP/s: 4 * dim operations per (row,
 // head, token seen); of_f32: over the fma peak measured around it by the same
 // threads (a bf16 dot product may beat it); GB/s: of keys and values.
-#include "bench.h"
+#include "backend/cpu/bench/bench.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,12 +7,12 @@
 #include <string>
 #include <utility>
 
+#include "backend/cpu/lower/lowering.h"
 #include "backend/cpu/work_queue.h"
+#include "backend/packed_cache.h"
 #include "base/checksum.h"
-#include "compile/compilation.h"
-#include "compile/packed_cache.h"
 
-namespace quern {
+namespace quern::cpu {
 namespace {
 
 constexpr int64_t kAlign = 64;
@@ -23,14 +23,12 @@ struct Job {
   int64_t first_panel, all_panels;  // in the line of panels of the product it is part of
 };
 
-int64_t panels_of(const LinearPart& part) {
-  return (part.width + cpu::kPanelRows - 1) / cpu::kPanelRows;
-}
+int64_t panels_of(const LinearPart& part) { return (part.width + kPanelRows - 1) / kPanelRows; }
 
-Result<std::vector<Job>> list_jobs(const Compilation& c, int64_t& total) {
+Result<std::vector<Job>> list_jobs(const Lowering& c, int64_t& total) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < c.graph.nodes.size(); ++i) {
-    if (c.graph.nodes[i].op != Op::linear || c.products[i] == cpu::ProductKind::exact) continue;
+    if (c.graph.nodes[i].op != Op::linear || c.products[i] == ProductKind::exact) continue;
     int64_t first = 0, all = 0;
     const auto& parts = std::get<Linear>(c.graph.nodes[i].attributes).parts;
     for (const LinearPart& part : parts) all += panels_of(part);
@@ -38,8 +36,8 @@ Result<std::vector<Job>> list_jobs(const Compilation& c, int64_t& total) {
       const int64_t first_panel = std::exchange(first, first + panels_of(part));
       const auto same = [&](const Job& job) { return job.name == part.weight; };
       if (std::ranges::any_of(jobs, same)) continue;
-      const BoundWeight& w = c.weights.at(part.weight);
-      const int64_t bytes = cpu::packed_bytes(*w.format, w.matrix.n_rows, w.matrix.n_cols);
+      const BoundWeight& w = c.weights.matrices.at(part.weight);
+      const int64_t bytes = packed_bytes(*w.format, w.matrix.n_rows, w.matrix.n_cols);
       jobs.push_back({part.weight, total, bytes, first_panel, all});
       total += (bytes + kAlign - 1) / kAlign * kAlign;
     }
@@ -47,8 +45,8 @@ Result<std::vector<Job>> list_jobs(const Compilation& c, int64_t& total) {
   return jobs;
 }
 
-cpu::PackedMatrix packed_matrix(const BoundWeight& w, std::span<const std::byte> data) {
-  return {.layout = cpu::layout_of(*w.format),
+PackedMatrix packed_matrix(const BoundWeight& w, std::span<const std::byte> data) {
+  return {.layout = layout_of(*w.format),
           .form = w.format->integer,
           .n_out = w.matrix.n_rows,
           .n_in = w.matrix.n_cols,
@@ -73,20 +71,19 @@ Result<> check_panel(const PackedFile& file, const Job& job, const BoundWeight& 
   const auto key = std::as_bytes(std::span(file.contents.key));
   const auto panel = static_cast<int64_t>(checksum(key) % static_cast<uint64_t>(n_panels));
   // Of the whole matrix, but only the panel's pages are ever touched.
-  TRY(const cpu::WeightMemory fresh, cpu::WeightMemory::allocate(job.bytes, false));
-  cpu::pack(w.matrix, panel, panel + 1, fresh.data());
+  TRY(const WeightMemory fresh, WeightMemory::allocate(job.bytes, false));
+  pack(w.matrix, panel, panel + 1, fresh.data());
   if (std::memcmp(fresh.data() + panel * bytes, data.data() + panel * bytes, bytes) == 0)
     return Ok{};
   return Error{Code::unsupported, "packed weights by another version of this program",
                file.map.path(), ""};
 }
 
-Result<PackedFile> find_packed(Compilation& c, const std::vector<Job>& jobs,
-                               const std::string& key) {
+Result<PackedFile> find_packed(Lowering& c, const std::vector<Job>& jobs, const std::string& key) {
   TRY(PackedFile file, PackedCache(c.options.packed_folder).find(key));
   std::vector<Dtype> seen;
   for (const Job& job : jobs) {
-    const BoundWeight& w = c.weights.at(job.name);
+    const BoundWeight& w = c.weights.matrices.at(job.name);
     TRY_OK(check_entry(file, job, w));
     if (std::ranges::find(seen, w.matrix.dtype) != seen.end()) continue;
     TRY_OK(check_panel(file, job, w));
@@ -96,7 +93,7 @@ Result<PackedFile> find_packed(Compilation& c, const std::vector<Job>& jobs,
 }
 
 // True: all weights come from a file.
-bool map_packed(Compilation& c, const std::vector<Job>& jobs, const std::string& key) {
+bool map_packed(Lowering& c, const std::vector<Job>& jobs, const std::string& key) {
   auto file = find_packed(c, jobs, key);
   if (!file) {
     const Error& error = file.error();
@@ -106,7 +103,7 @@ bool map_packed(Compilation& c, const std::vector<Job>& jobs, const std::string&
   }
   file->map.want_large_pages();
   for (const Job& job : jobs)
-    c.packed[job.name] = packed_matrix(c.weights.at(job.name), file->find(job.name)->data);
+    c.packed[job.name] = packed_matrix(c.weights.matrices.at(job.name), file->find(job.name)->data);
   c.program.mapped_weights = std::move(file->map);
   return true;
 }
@@ -116,37 +113,36 @@ bool map_packed(Compilation& c, const std::vector<Job>& jobs, const std::string&
 std::span<const std::byte> source_of(const QuantMatrix& m, int64_t first, int64_t last) {
   if (info(m.dtype).bytes == 0) return {};
   const int64_t row_bytes = std::ssize(m.data) / m.n_rows;
-  const int64_t begin = first * cpu::kPanelRows * row_bytes;
-  return m.data.subspan(begin, std::min(last * cpu::kPanelRows, m.n_rows) * row_bytes - begin);
+  const int64_t begin = first * kPanelRows * row_bytes;
+  return m.data.subspan(begin, std::min(last * kPanelRows, m.n_rows) * row_bytes - begin);
 }
 
 // One thread's panels, piece by piece, and what was read of the file is given back at once: a
 // vocabulary's matrix is large enough to matter.
-void pack_share(const WeightSource& source, const QuantMatrix& m, cpu::Range panels,
-                std::byte* out) {
+void pack_share(const WeightSource& source, const QuantMatrix& m, Range panels, std::byte* out) {
   constexpr int64_t kPieceBytes = int64_t{8} << 20;  // of the file
-  const int64_t panel_bytes = std::ssize(m.data) / m.n_rows * cpu::kPanelRows;
+  const int64_t panel_bytes = std::ssize(m.data) / m.n_rows * kPanelRows;
   const int64_t n = std::max<int64_t>(1, kPieceBytes / std::max<int64_t>(1, panel_bytes));
   for (int64_t first = panels.first; first < panels.last; first += n) {
     const int64_t last = std::min(first + n, panels.last);
-    cpu::pack(m, first, last, out);
+    pack(m, first, last, out);
     source.give_back(source_of(m, first, last));
   }
 }
 
-Result<> pack_all(Compilation& c, const std::vector<Job>& jobs, int64_t total) {
-  TRY(c.program.weights, cpu::WeightMemory::allocate(total));
+Result<> pack_all(Lowering& c, const std::vector<Job>& jobs, int64_t total) {
+  TRY(c.program.weights, WeightMemory::allocate(total));
   for (const Job& job : jobs) {
-    const BoundWeight& w = c.weights.at(job.name);
+    const BoundWeight& w = c.weights.matrices.at(job.name);
     std::byte* out = c.program.weights.data() + job.offset;
     c.packed[job.name] = packed_matrix(w, {out, static_cast<size_t>(job.bytes)});
     const int64_t n_panels = c.packed[job.name].n_panels();
     c.pool.run([&](int thread, int n_threads) {
-      const cpu::Range mine =
-          cpu::share_of_part(job.all_panels, job.first_panel, n_panels, thread, n_threads);
-      pack_share(c.source, w.matrix, mine, out);
+      const Range mine =
+          share_of_part(job.all_panels, job.first_panel, n_panels, thread, n_threads);
+      pack_share(*c.weights.source, w.matrix, mine, out);
     });
-    c.source.give_back(w.matrix.data);
+    c.weights.source->give_back(w.matrix.data);
     if (c.options.progress)
       c.options.progress(static_cast<double>(job.offset + job.bytes) / static_cast<double>(total),
                          "packing weights");
@@ -154,15 +150,26 @@ Result<> pack_all(Compilation& c, const std::vector<Job>& jobs, int64_t total) {
   return Ok{};
 }
 
-PackedContents contents_of(const Compilation& c, const std::vector<Job>& jobs, std::string key) {
+// Norm weights, biases and factors are small and used as f32: decoded once, padded with zeros.
+void decode_vectors(Lowering& c) {
+  for (const auto& [name, vector] : c.weights.vectors) {
+    const int64_t n = vector.matrix.n_cols, padded = (n + kPanelRows - 1) / kPanelRows * kPanelRows;
+    auto values = std::make_unique<std::vector<float>>(padded);
+    vector.format->decode(vector.matrix, 0, 1, values->data());
+    c.vectors[name] = values->data();
+    c.program.vectors.push_back(std::move(values));
+  }
+}
+
+PackedContents contents_of(const Lowering& c, const std::vector<Job>& jobs, std::string key) {
   std::error_code ignored;
   PackedContents contents = {
       .key = std::move(key),
-      .source = std::filesystem::absolute(c.source.path(), ignored).string()};
+      .source = std::filesystem::absolute(c.weights.source->path(), ignored).string()};
   for (const Job& job : jobs) {
-    const cpu::PackedMatrix& matrix = c.packed.at(job.name);
+    const PackedMatrix& matrix = c.packed.at(job.name);
     contents.matrices.push_back({.name = job.name,
-                                 .dtype = c.weights.at(job.name).matrix.dtype,
+                                 .dtype = c.weights.matrices.at(job.name).matrix.dtype,
                                  .n_out = matrix.n_out,
                                  .n_in = matrix.n_in,
                                  .data = matrix.data});
@@ -172,11 +179,12 @@ PackedContents contents_of(const Compilation& c, const std::vector<Job>& jobs, s
 
 }  // namespace
 
-Result<> pack(Compilation& c) {
+Result<> pack(Lowering& c) {
+  decode_vectors(c);
   int64_t total = 0;
   TRY(const std::vector<Job> jobs, list_jobs(c, total));
   if (jobs.empty()) return Ok{};
-  const auto key = c.options.packed_folder.empty() ? std::nullopt : packed_key(c.source);
+  const auto key = c.options.packed_folder.empty() ? std::nullopt : packed_key(*c.weights.source);
   if (key && map_packed(c, jobs, *key)) return Ok{};
   const auto begin = std::chrono::steady_clock::now();
   TRY_OK(pack_all(c, jobs, total));
@@ -185,4 +193,4 @@ Result<> pack(Compilation& c) {
   return Ok{};
 }
 
-}  // namespace quern
+}  // namespace quern::cpu

@@ -1,6 +1,6 @@
 // Files of packed weights: what is written is read, and nothing that is damaged, cut or made up
 // gets past the checks or makes them read outside of the file.
-#include "compile/packed_file.h"
+#include "backend/packed_file.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,0 +1,48 @@
+// What the steps from a graph to a program for the CPU hand to each other, and the table of them.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/program.h"
+#include "backend/target.h"
+#include "graph/graph.h"
+
+namespace quern::cpu {
+
+struct Lowering {
+  const BoundWeights& weights;
+  const CompileOptions& options;
+  const Kernels& kernels;
+  ThreadPool& pool;
+  Graph graph;
+
+  std::vector<ProductKind> products;  // choose: per node, of linears
+  // choose: per node; of a linear one per part, of a quantize the one that it writes.
+  std::vector<std::vector<RowForms>> forms;
+  std::unordered_map<std::string, PackedMatrix> packed;   // pack
+  std::unordered_map<std::string, const float*> vectors;  // pack
+  std::vector<View> views;                                // plan: per node, where its value stands
+  Program program;
+};
+
+Result<> choose(Lowering&);
+Result<> pack(Lowering&);
+Result<> plan(Lowering&);
+Result<> emit(Lowering&);
+
+struct LoweringStep {
+  StepInfo info;
+  Result<> (*run)(Lowering&);
+  std::string (*text)(const Lowering&);  // for --dump
+};
+std::span<const LoweringStep> lowering_steps();
+
+// Runs them all. options: as of Target::lower.
+Result<Program> lower(Graph graph, const BoundWeights& weights, const CompileOptions& options,
+                      const Kernels& kernels);
+
+}  // namespace quern::cpu
