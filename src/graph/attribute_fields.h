@@ -1,6 +1,7 @@
 // The members of every kind of attributes by name: what print writes is what parse reads. A member
 // that is not listed here does not compile.
 #pragma once
+#include "base/enum_table.h"
 #include "graph/graph.h"
 
 namespace quern {
@@ -73,7 +74,10 @@ inline bool is_plain_in_name(char c) {
          c == '_' || c == '-' || c == '/';
 }
 
-constexpr const char* kRowNames[] = {"tokens", "used"};          // by Rows
-constexpr const char* kElementNames[] = {"f32", "int8", "f64"};  // by Element; f32 is not written
+constexpr EnumName<Rows> kRowNames[] = {{Rows::tokens, "tokens"}, {Rows::used, "used"}};
+// f32 is not written.
+constexpr EnumName<Element> kElementNames[] = {
+    {Element::f32, "f32"}, {Element::int8, "int8"}, {Element::f64, "f64"}};
+static_assert(has_row_for_each(kRowNames) && has_row_for_each(kElementNames));
 
 }  // namespace quern

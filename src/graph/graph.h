@@ -106,6 +106,7 @@ struct Graph {
 
 // One row per op (graph/ops.cc): what a new op must say about itself.
 struct OpInfo {
+  Op of;
   const char* name;
   int min_inputs, max_inputs;
   int attributes;                                     // index in Attributes that the op needs

@@ -1,7 +1,9 @@
 // The table of ops: name, arity, shape rule, work.
 #include <limits>
 #include <string>
+#include <type_traits>
 
+#include "base/enum_table.h"
 #include "graph/graph.h"
 
 namespace quern {
@@ -96,28 +98,35 @@ double linear_flops(const Graph& g, const Node& n) {
 }
 double row_flops(const Graph&, const Node& n) { return 4.0 * n.shape.width; }
 
-const int kNone = 0, kEmbed = 1, kLinear = 2, kNorm = 3, kRope = 4, kAttention = 5, kSlice = 6,
-          kScale = 7;
+// Where T stands in Attributes.
+template <class T, size_t i = 0>
+constexpr int attributes() {
+  if constexpr (std::is_same_v<std::variant_alternative_t<i, Attributes>, T>)
+    return static_cast<int>(i);
+  else
+    return attributes<T, i + 1>();
+}
+constexpr int kNone = attributes<std::monostate>();
 
-const OpInfo kOps[] = {
-    {"embed", 0, 0, kEmbed, embed_shape, no_flops},
-    {"linear", 1, 2, kLinear, linear_shape, linear_flops},
-    {"rms_norm", 1, 1, kNorm, same_shape, row_flops},
-    {"rope", 1, 1, kRope, rope_shape, row_flops},
-    {"attention", 3, 3, kAttention, attention_shape, no_flops},
-    {"swiglu", 2, 2, kNone, same_shape, row_flops},
-    {"relu2glu", 2, 2, kNone, same_shape, row_flops},
-    {"add", 2, 2, kNone, same_shape, row_flops},
-    {"scale", 1, 1, kScale, same_shape, row_flops},
-    {"round_int8", 1, 1, kNone, same_shape, row_flops},
-    {"pick_used", 1, 1, kNone, pick_shape, no_flops},
-    {"slice", 1, 1, kSlice, slice_shape, no_flops},
-    {"quantize", 1, 1, kNone, quantize_shape, row_flops},
+constexpr OpInfo kOps[] = {
+    {Op::embed, "embed", 0, 0, attributes<Embed>(), embed_shape, no_flops},
+    {Op::linear, "linear", 1, 2, attributes<Linear>(), linear_shape, linear_flops},
+    {Op::rms_norm, "rms_norm", 1, 1, attributes<Norm>(), same_shape, row_flops},
+    {Op::rope, "rope", 1, 1, attributes<Rope>(), rope_shape, row_flops},
+    {Op::attention, "attention", 3, 3, attributes<Attention>(), attention_shape, no_flops},
+    {Op::swiglu, "swiglu", 2, 2, kNone, same_shape, row_flops},
+    {Op::relu2glu, "relu2glu", 2, 2, kNone, same_shape, row_flops},
+    {Op::add, "add", 2, 2, kNone, same_shape, row_flops},
+    {Op::scale, "scale", 1, 1, attributes<Scale>(), same_shape, row_flops},
+    {Op::round_int8, "round_int8", 1, 1, kNone, same_shape, row_flops},
+    {Op::pick_used, "pick_used", 1, 1, kNone, pick_shape, no_flops},
+    {Op::slice, "slice", 1, 1, attributes<Slice>(), slice_shape, no_flops},
+    {Op::quantize, "quantize", 1, 1, kNone, quantize_shape, row_flops},
 };
-static_assert(sizeof kOps / sizeof kOps[0] == static_cast<size_t>(Op::count));
+static_assert(has_row_for_each(kOps));
 
 }  // namespace
 
-const OpInfo& info(Op op) { return kOps[static_cast<int>(op)]; }
+const OpInfo& info(Op op) { return row_of(kOps, op); }
 
 }  // namespace quern

@@ -139,12 +139,12 @@ class Parser {
 
   Result<Shape> shape() {
     Shape shape{};
-    TRY(shape.rows, one_of<Rows>(kRowNames, "tokens or used"));
+    TRY(shape.rows, one_of(kRowNames, "tokens or used"));
     TRY_OK(expect("x"));
     TRY_OK(value(shape.width));
     skip_blanks();
     if (at_ < text_.size() && text_[at_] != '\n') {
-      TRY(shape.element, one_of<Element>(kElementNames, "int8, f64 or the end of the line"));
+      TRY(shape.element, one_of(kElementNames, "int8, f64 or the end of the line"));
     }
     return shape;
   }
@@ -157,9 +157,9 @@ class Parser {
   }
 
   template <class E, size_t n>
-  Result<E> one_of(const char* const (&names)[n], const std::string& what) {
+  Result<E> one_of(const EnumName<E> (&names)[n], const std::string& what) {
     const size_t begin = at_;
-    const int found = index_of(word(is_plain_in_name), n, [&](int i) { return names[i]; });
+    const int found = index_of(word(is_plain_in_name), n, [&](int i) { return names[i].text; });
     if (found >= 0) return static_cast<E>(found);
     at_ = begin;
     return expected(what);

@@ -80,10 +80,10 @@ std::string print(const Graph& graph) {
       text += (j ? ", %" : "%") + std::to_string(node.inputs[j]);
     text += ")";
     std::visit(AttributePrinter{text}, node.attributes);
-    text += std::string(" : ") + kRowNames[static_cast<int>(node.shape.rows)] + " x " +
+    text += std::string(" : ") + row_of(kRowNames, node.shape.rows).text + " x " +
             std::to_string(node.shape.width);
     if (node.shape.element != Element::f32)
-      text += std::string(" ") + kElementNames[static_cast<int>(node.shape.element)];
+      text += std::string(" ") + row_of(kElementNames, node.shape.element).text;
     text += "\n";
   }
   return text + "hidden %" + std::to_string(graph.hidden) + ", logits %" +

@@ -14,6 +14,7 @@
 #include "backend/cpu/timeline.h"
 #include "backend/cpu/tuning.h"
 #include "base/check.h"
+#include "base/enum_table.h"
 
 namespace quern::cpu {
 namespace {
@@ -22,10 +23,17 @@ constexpr int64_t kAlign = 64;
 
 // To be raised when the bytes of a page change their meaning.
 constexpr int kPageVersion = 1;
-// As page_layout() spells them; in the order of their enums.
-constexpr const char* kNumerics[] = {"exact", "fine", "auto", "fast"};
-constexpr const char* kKinds[] = {"auto", "bf16", "f16", "int8", "int4"};
-static_assert(static_cast<int>(Numerics::fast) == 3 && static_cast<int>(KvKind::int4) == 4);
+// As page_layout() spells them.
+constexpr EnumName<Numerics> kNumerics[] = {{Numerics::exact, "exact"},
+                                            {Numerics::fine, "fine"},
+                                            {Numerics::automatic, "auto"},
+                                            {Numerics::fast, "fast"}};
+constexpr EnumName<KvKind> kKinds[] = {{KvKind::automatic, "auto"},
+                                       {KvKind::bf16, "bf16"},
+                                       {KvKind::f16, "f16"},
+                                       {KvKind::int8, "int8"},
+                                       {KvKind::int4, "int4"}};
+static_assert(has_row_for_each(kNumerics) && has_row_for_each(kKinds));
 
 int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
@@ -223,7 +231,7 @@ void CpuExecutor::copy_rows(const View& view, int width, std::span<float> out) c
 Result<> CpuExecutor::forward(const Batch& batch, std::span<float> logits) {
   CHECK(logits.size() == batch.used.size() * n_vocab(), "logits hold a row per used row");
   run_steps(batch, n_steps());
-  copy_rows({program_.logits}, program_.n_vocab, logits);
+  copy_rows(program_.logits, program_.n_vocab, logits);
   return Ok{};
 }
 
@@ -301,8 +309,8 @@ void CpuExecutor::write_page(int32_t page, std::span<const std::byte> bytes) {
 std::string CpuExecutor::page_layout() const {
   std::string text = "cpu " + std::to_string(kKernelVersion) + "." + std::to_string(kPageVersion) +
                      " " + std::string(kernels_.isa) + ", " +
-                     kNumerics[static_cast<size_t>(program_.numerics)] + ", ";
-  text += program_.exact() ? "f64" : kKinds[static_cast<size_t>(program_.kv)];
+                     row_of(kNumerics, program_.numerics).text + ", ";
+  text += program_.exact() ? "f64" : row_of(kKinds, program_.kv).text;
   text += ", " + std::to_string(kPageTokens) + " tokens, layers";
   for (const AttentionShape& layer : program_.layers) {
     text += " " + std::to_string(layer.n_kv_heads) + "x" + std::to_string(layer.head_dim);

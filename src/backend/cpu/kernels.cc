@@ -1,5 +1,6 @@
 #include "backend/cpu/kernels.h"
 
+#include "base/enum_table.h"
 #include "base/same_name.h"
 
 namespace quern::cpu {
@@ -43,6 +44,9 @@ const Kernels& best_kernels(const CpuFeatures& features) {
 }
 
 const AttentionKernels* cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind) {
+  static_assert(enum_size<KvKind>() == kKvKinds + 1 && static_cast<int>(KvKind::bf16) == 1 &&
+                static_cast<int>(KvKind::f16) == 2 && static_cast<int>(KvKind::int8) == 3 &&
+                static_cast<int>(KvKind::int4) == 4);
   if (numerics == Numerics::exact) return nullptr;
   return kernels.attention[static_cast<int>(kind) - static_cast<int>(KvKind::bf16)];
 }

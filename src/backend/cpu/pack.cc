@@ -12,6 +12,7 @@
 #include "backend/cpu/pack_codes.h"
 #include "backend/cpu/packed_layout.h"
 #include "base/check.h"
+#include "base/enum_table.h"
 #include "base/float16.h"
 
 namespace quern::cpu {
@@ -130,10 +131,17 @@ void pack_no_scales(const SplitPanel&, const IntegerForm&, const Unit&, int64_t,
                     std::byte*) {}
 
 PackScales* scale_packer(ScaleKind kind) {
-  constexpr PackScales* kPackers[] = {pack_scales<ScaleKind::f32>, pack_scales<ScaleKind::f16>,
-                                      pack_scales<ScaleKind::power>, pack_steps, pack_no_scales};
-  static_assert(std::size(kPackers) == static_cast<size_t>(ScaleKind::one) + 1);
-  return kPackers[static_cast<int>(kind)];
+  struct Packer {
+    ScaleKind of;
+    PackScales* pack;
+  };
+  constexpr Packer kPackers[] = {{ScaleKind::f32, pack_scales<ScaleKind::f32>},
+                                 {ScaleKind::f16, pack_scales<ScaleKind::f16>},
+                                 {ScaleKind::power, pack_scales<ScaleKind::power>},
+                                 {ScaleKind::steps, pack_steps},
+                                 {ScaleKind::one, pack_no_scales}};
+  static_assert(has_row_for_each(kPackers));
+  return row_of(kPackers, kind).pack;
 }
 
 // d and -dmin of the 256 inputs that begin with unit u.

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/packed_layout.h"
 #include "backend/cpu/ternary_code.h"
+#include "base/enum_table.h"
 
 namespace quern::cpu {
 
@@ -75,13 +76,27 @@ inline void pack_row<Layout::ternary>(const uint8_t* codes, std::byte* out) {
   }
 }
 
+// Null for plain layouts, which have no codes.
 inline PackRow* row_packer(Layout layout) {
-  constexpr PackRow* kPackers[] = {pack_row<Layout::int2>, pack_row<Layout::int3>,
-                                   pack_row<Layout::int4>, pack_row<Layout::int5>,
-                                   pack_row<Layout::int6>, pack_row<Layout::int8>,
-                                   pack_row<Layout::int4>, pack_row<Layout::ternary>};
-  static_assert(sizeof kPackers / sizeof *kPackers == static_cast<int>(Layout::f32));
-  return kPackers[static_cast<int>(layout)];
+  struct Packer {
+    Layout of;
+    PackRow* pack;
+  };
+  constexpr Packer kPackers[] = {
+      {Layout::int2, pack_row<Layout::int2>},
+      {Layout::int3, pack_row<Layout::int3>},
+      {Layout::int4, pack_row<Layout::int4>},
+      {Layout::int5, pack_row<Layout::int5>},
+      {Layout::int6, pack_row<Layout::int6>},
+      {Layout::int8, pack_row<Layout::int8>},
+      {Layout::table4, pack_row<Layout::int4>},
+      {Layout::ternary, pack_row<Layout::ternary>},
+      {Layout::f32, nullptr},
+      {Layout::f16, nullptr},
+      {Layout::bf16, nullptr},
+  };
+  static_assert(has_row_for_each(kPackers));
+  return row_of(kPackers, layout).pack;
 }
 
 }  // namespace quern::cpu

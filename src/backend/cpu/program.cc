@@ -3,20 +3,24 @@
 #include <algorithm>
 #include <iterator>
 
+#include "backend/cpu/uses.h"
+#include "base/enum_table.h"
+
 namespace quern::cpu {
 namespace {
 
-constexpr const char* kRowNames[] = {"embed",    "pick_used", "rms_norm", "swiglu",
-                                     "relu2glu", "add",       "scale",    "round_int8",
-                                     "rope",     "append",    "quantize", "copy"};
-constexpr const char* kProductNames[] = {"quantized", "floating", "exact"};
-constexpr const char* kLayoutNames[] = {"int2",   "int3",    "int4", "int5", "int6", "int8",
-                                        "table4", "ternary", "f32",  "f16",  "bf16"};
-constexpr const char* kElementNames[] = {"", " int8", " f64"};
-// Every name has its place in the enum that it is of.
-static_assert(std::size(kRowNames) == static_cast<size_t>(RowKind::copy) + 1);
-static_assert(std::size(kProductNames) == static_cast<size_t>(ProductKind::exact) + 1);
-static_assert(std::size(kLayoutNames) == static_cast<size_t>(Layout::bf16) + 1);
+constexpr EnumName<ProductKind> kProductNames[] = {{ProductKind::quantized, "quantized"},
+                                                   {ProductKind::floating, "floating"},
+                                                   {ProductKind::exact, "exact"}};
+constexpr EnumName<Layout> kLayoutNames[] = {
+    {Layout::int2, "int2"},     {Layout::int3, "int3"},       {Layout::int4, "int4"},
+    {Layout::int5, "int5"},     {Layout::int6, "int6"},       {Layout::int8, "int8"},
+    {Layout::table4, "table4"}, {Layout::ternary, "ternary"}, {Layout::f32, "f32"},
+    {Layout::f16, "f16"},       {Layout::bf16, "bf16"}};
+constexpr EnumName<Element> kElementNames[] = {
+    {Element::f32, ""}, {Element::int8, " int8"}, {Element::f64, " f64"}};
+static_assert(has_row_for_each(kProductNames) && has_row_for_each(kLayoutNames) &&
+              has_row_for_each(kElementNames));
 
 std::string text(const View& view) {
   if (view.buffer < 0) return "-";
@@ -29,8 +33,8 @@ struct StepPrinter {
   std::string operator()(const RowStep& step) const {
     std::string line = "rows";
     for (const RowOp& op : step.ops) {
-      line += std::string(line == "rows" ? " " : "; ") + kRowNames[static_cast<int>(op.kind)] +
-              " " + text(op.in);
+      line += std::string(line == "rows" ? " " : "; ") + row_of(kRowKinds, op.kind).name + " " +
+              text(op.in);
       if (op.in2.buffer >= 0) line += ", " + text(op.in2);
       if (op.out.buffer >= 0) line += " -> " + text(op.out);
     }
@@ -38,12 +42,12 @@ struct StepPrinter {
   }
   std::string operator()(const ProductStep& step) const {
     std::string line =
-        std::string(kProductNames[static_cast<int>(step.kind)]) + " product " + text(step.in);
+        std::string(row_of(kProductNames, step.kind).text) + " product " + text(step.in);
     for (const ProductPart& part : step.parts) {
       line += " " + std::to_string(part.source.n_rows) + "x" + std::to_string(part.source.n_cols) +
               " " + std::string(info(part.source.dtype).name);
       if (step.kind != ProductKind::exact)
-        line += " as " + std::string(kLayoutNames[static_cast<int>(part.packed.layout)]);
+        line += " as " + std::string(row_of(kLayoutNames, part.packed.layout).text);
       line += (step.add ? " += " : " -> ") + text(part.out);
     }
     const ProductTuning tuning = tuning_of(program, describe(step));
@@ -62,7 +66,7 @@ struct StepDescriber {
   std::string operator()(const RowStep& step) const {
     std::string all;
     for (const RowOp& op : step.ops)
-      all += (all.empty() ? "" : ", ") + std::string(kRowNames[static_cast<int>(op.kind)]);
+      all += (all.empty() ? "" : ", ") + std::string(row_of(kRowKinds, op.kind).name);
     return all;
   }
   std::string operator()(const ProductStep& step) const {
@@ -98,7 +102,7 @@ std::string print(const Program& program) {
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer& b = program.buffers[i];
     all += "b" + std::to_string(i) + ": " + (b.rows == Rows::tokens ? "tokens x " : "used x ") +
-           std::to_string(b.width) + kElementNames[static_cast<int>(b.element)] + ", " +
+           std::to_string(b.width) + row_of(kElementNames, b.element).text + ", " +
            std::to_string(b.row_bytes) + " bytes a row at " + std::to_string(b.offset) +
            (b.local ? " of each thread\n" : "\n");
   }

@@ -56,7 +56,8 @@ struct Buffer {
   int64_t column_bytes() const { return bytes_of(element); }
 };
 
-// Columns of a buffer from `column` on. Of int8 buffers only whole rows are viewed.
+// Columns of a buffer from `column` on. Of int8 buffers only whole rows are viewed. Before memory
+// is planned, every value is a buffer of its own.
 struct View {
   int buffer = -1;
   int64_t column = 0;
@@ -133,6 +134,7 @@ struct ProductStep {
 
 struct AttendStep {
   int layer;
+  int64_t width;  // of q and out: all heads
   View q, out;
 };
 
@@ -146,7 +148,7 @@ struct Program {
   std::vector<Buffer> buffers;
   int64_t arena_bytes = 0;  // for max_rows rows
   int64_t local_bytes = 0;  // of one thread's local buffers
-  int logits = -1;          // buffer
+  View logits;              // (used, n_vocab)
   View hidden;              // (used, width): final hidden states
   int n_hidden_steps = 0;   // they stand there after so many steps; the rest makes the logits
   std::vector<RopeTable> rope_tables;

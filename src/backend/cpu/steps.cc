@@ -6,6 +6,7 @@
 
 #include "backend/cpu/pass.h"
 #include "base/check.h"
+#include "base/enum_table.h"
 
 namespace quern::cpu {
 namespace {
@@ -126,11 +127,21 @@ void run_quantize(const RowContext<double>&, const RowOp&) {
   CHECK(false, "exact products read rows as they are");
 }
 
-// In the order of RowKind.
 template <class T>
-constexpr void (*kRowOps[])(const RowContext<T>&, const RowOp&) = {
-    run_embed,    run_pick<T>,  run_norm<T>, run_swiglu<T>, run_relu2glu<T>, run_add<T>,
-    run_scale<T>, run_round<T>, run_rope<T>, run_append<T>, run_quantize,    run_copy<T>};
+struct RowRunner {
+  RowKind of;
+  void (*run)(const RowContext<T>&, const RowOp&);
+};
+template <class T>
+constexpr RowRunner<T> kRowRunners[] = {
+    {RowKind::embed, run_embed},          {RowKind::pick_used, run_pick<T>},
+    {RowKind::rms_norm, run_norm<T>},     {RowKind::swiglu, run_swiglu<T>},
+    {RowKind::relu2glu, run_relu2glu<T>}, {RowKind::add, run_add<T>},
+    {RowKind::scale, run_scale<T>},       {RowKind::round_int8, run_round<T>},
+    {RowKind::rope, run_rope<T>},         {RowKind::append, run_append<T>},
+    {RowKind::quantize, run_quantize},    {RowKind::copy, run_copy<T>},
+};
+static_assert(has_row_for_each(kRowRunners<float>) && has_row_for_each(kRowRunners<double>));
 
 constexpr int64_t kRowsAtOnce = 8;
 
@@ -141,7 +152,7 @@ void run_rows(const Pass& pass, const Worker& worker, const RowStep& step, Items
     if (rows.empty()) return;
     for (int64_t row = rows.first; row < rows.last; ++row)
       for (const RowOp& op : step.ops)
-        kRowOps<T>[static_cast<int>(op.kind)]({pass, worker, step.rows, static_cast<int>(row)}, op);
+        row_of(kRowRunners<T>, op.kind).run({pass, worker, step.rows, static_cast<int>(row)}, op);
   }
 }
 

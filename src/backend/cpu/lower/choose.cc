@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/cpu/lower/lowering.h"
+#include "base/enum_table.h"
 
 namespace quern::cpu {
 namespace {
@@ -12,14 +13,16 @@ namespace {
 // Of products whose results later rows read from the cache, of other products on prompt rows, and
 // of rows that are used. Keys and values carry most of a prompt's error into what is generated.
 struct FormsByUse {
+  Numerics of;
   RowForm prompt, cached, used;
 };
 constexpr FormsByUse kForms[] = {
-    {},                                                            // exact
-    {RowForm::two_terms, RowForm::two_terms, RowForm::two_terms},  // fine
-    {RowForm::one_term, RowForm::two_terms, RowForm::two_terms},   // automatic
-    {RowForm::one_term, RowForm::one_term, RowForm::one_term},     // fast
+    {Numerics::exact, RowForm::none, RowForm::none, RowForm::none},
+    {Numerics::fine, RowForm::two_terms, RowForm::two_terms, RowForm::two_terms},
+    {Numerics::automatic, RowForm::one_term, RowForm::two_terms, RowForm::two_terms},
+    {Numerics::fast, RowForm::one_term, RowForm::one_term, RowForm::one_term},
 };
+static_assert(has_row_for_each(kForms));
 
 // Columns of a product that become keys or values.
 struct Cached {
@@ -49,11 +52,11 @@ std::vector<Cached> find_cached(const Graph& graph) {
 // What the model itself has rounded to int8 is read as it is: that is what its weights were trained
 // with.
 FormsByUse forms_by_use(Numerics numerics, bool tiles, Op input) {
-  FormsByUse forms = kForms[static_cast<int>(numerics)];
+  FormsByUse forms = row_of(kForms, numerics);
   const bool by_tiles = tiles && forms.prompt == RowForm::one_term;
   if (input == Op::round_int8) {
     const RowForm prompt = by_tiles ? RowForm::int8_for_tiles : RowForm::int8_already;
-    return {prompt, prompt, RowForm::int8_already};
+    return {numerics, prompt, prompt, RowForm::int8_already};
   }
   if (by_tiles) forms.prompt = forms.cached = RowForm::rounded;
   return forms;

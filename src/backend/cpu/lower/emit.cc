@@ -1,13 +1,19 @@
-// The flat list of steps. Row ops that follow each other run as one step, row by row; a product or
-// an attention is a step of its own.
+// The flat list of steps, over values: every value of the graph is a buffer of its own, and the
+// planner lets them share memory. Row ops that follow each other run as one step, row by row; a
+// product or an attention is a step of its own.
 #include <algorithm>
 #include <utility>
 
 #include "backend/cpu/lower/lowering.h"
 #include "backend/cpu/target.h"
+#include "backend/cpu/uses.h"
+#include "base/enum_table.h"
 
 namespace quern::cpu {
 namespace {
+
+constexpr int64_t kLine = 64;
+int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 class Emitter {
  public:
@@ -16,20 +22,54 @@ class Emitter {
   void run() {
     for (size_t i = 0; i < c_.graph.nodes.size(); ++i) {
       const Node& node = c_.graph.nodes[i];
-      kEmit[static_cast<int>(node.op)](*this, static_cast<NodeId>(i), node);
+      views_.push_back(place(static_cast<NodeId>(i), node));
+      row_of(kEmit, node.op).emit(*this, static_cast<NodeId>(i), node);
       if (static_cast<NodeId>(i) == c_.graph.hidden)
         c_.program.n_hidden_steps = static_cast<int>(c_.program.steps.size());
     }
+    c_.program.logits = view(c_.graph.logits);
+    c_.program.hidden = view(c_.graph.hidden);
+    c_.program.width = shape(c_.graph.hidden).width;
   }
 
  private:
-  View view(NodeId id) const { return c_.views[id]; }
+  View view(NodeId id) const { return views_[id]; }
   const Shape& shape(NodeId id) const { return c_.graph.nodes[id].shape; }
 
+  // A slice is columns of its input; every other node makes a value.
+  View place(NodeId id, const Node& node) {
+    if (node.op == Op::slice) {
+      View of_input = view(node.inputs[0]);
+      of_input.column += std::get<Slice>(node.attributes).column;
+      return of_input;
+    }
+    const bool exact = c_.options.numerics == Numerics::exact;
+    const Element element =
+        exact && node.shape.element == Element::f32 ? Element::f64 : node.shape.element;
+    auto& buffers = c_.program.buffers;
+    buffers.push_back({node.shape.rows, element, node.shape.width, row_bytes(id, element)});
+    return {static_cast<int>(buffers.size() - 1)};
+  }
+
+  int64_t row_bytes(NodeId id, Element element) const {
+    const int width = shape(id).width;
+    if (element == Element::int8) {
+      int terms = 1;
+      for (const RowForm form : c_.forms[id][0].of) terms = std::max(terms, n_terms(form));
+      return terms * activation_bytes(width);
+    }
+    // An odd number of lines apart, rows spread over the sets of a cache.
+    const int64_t bytes = padded(width, kPanelRows) * bytes_of(element);
+    return bytes / kLine % 2 ? bytes : bytes + kLine;
+  }
+
+  // What an op reads of other rows must be there before the step begins.
   void row_op(Rows rows, RowOp op) {
     auto& steps = c_.program.steps;
+    const bool by_itself =
+        std::ranges::all_of(uses(op), [](const auto& use) { return use.own_row; });
     auto* open = steps.empty() ? nullptr : std::get_if<RowStep>(&steps.back());
-    if (open && open->rows == rows) {
+    if (open && open->rows == rows && by_itself) {
       open->ops.push_back(std::move(op));
     } else {
       steps.push_back(RowStep{rows, {std::move(op)}});
@@ -44,7 +84,9 @@ class Emitter {
               .table = e.c_.weights.matrices.at(std::get<Embed>(node.attributes).weight).matrix});
   }
 
-  static void simple(Emitter& e, NodeId id, const Node& node, RowKind kind) {
+  // Of one or two inputs, and nothing else to know.
+  template <RowKind kind>
+  static void row_kind(Emitter& e, NodeId id, const Node& node) {
     RowOp op = {.kind = kind,
                 .in = e.view(node.inputs[0]),
                 .out = e.view(id),
@@ -52,25 +94,12 @@ class Emitter {
     if (node.inputs.size() > 1) op.in2 = e.view(node.inputs[1]);
     e.row_op(node.shape.rows, std::move(op));
   }
-  static void swiglu(Emitter& e, NodeId id, const Node& node) {
-    simple(e, id, node, RowKind::swiglu);
-  }
-  static void add(Emitter& e, NodeId id, const Node& node) { simple(e, id, node, RowKind::add); }
-  static void relu2glu(Emitter& e, NodeId id, const Node& node) {
-    simple(e, id, node, RowKind::relu2glu);
-  }
-  static void round_int8(Emitter& e, NodeId id, const Node& node) {
-    simple(e, id, node, RowKind::round_int8);
-  }
   static void scale(Emitter& e, NodeId id, const Node& node) {
     e.row_op(node.shape.rows, {.kind = RowKind::scale,
                                .in = e.view(node.inputs[0]),
                                .out = e.view(id),
                                .width = node.shape.width,
                                .weight = e.c_.vectors.at(std::get<Scale>(node.attributes).weight)});
-  }
-  static void pick(Emitter& e, NodeId id, const Node& node) {
-    simple(e, id, node, RowKind::pick_used);
   }
   static void quantize(Emitter& e, NodeId id, const Node& node) {
     RowOp op = {.kind = RowKind::quantize,
@@ -135,8 +164,8 @@ class Emitter {
       step.parts.push_back(std::move(p));
       out.column += part.width;
     }
-    // Not in place (the residual is read again later): the sum starts from a copy of it.
-    if (step.add && !(e.view(node.inputs[1]) == e.view(id))) {
+    // The sum starts from a copy of the residual, which the planner saves where it can.
+    if (step.add) {
       e.row_op(node.shape.rows, {.kind = RowKind::copy,
                                  .in = e.view(node.inputs[1]),
                                  .out = e.view(id),
@@ -167,50 +196,34 @@ class Emitter {
                             .in2 = e.view(node.inputs[2]),
                             .width = a.n_kv_heads * a.head_dim,
                             .layer = a.layer});
-    e.c_.program.steps.push_back(AttendStep{a.layer, e.view(node.inputs[0]), e.view(id)});
+    e.c_.program.steps.push_back(
+        AttendStep{a.layer, node.shape.width, e.view(node.inputs[0]), e.view(id)});
   }
 
-  // In the order of Op.
-  static constexpr void (*kEmit[])(Emitter&, NodeId, const Node&) = {
-      embed, linear, norm,       rope, attention, swiglu,  relu2glu,
-      add,   scale,  round_int8, pick, slice,     quantize};
-  static_assert(sizeof kEmit / sizeof kEmit[0] == static_cast<size_t>(Op::count));
+  struct Row {
+    Op of;
+    void (*emit)(Emitter&, NodeId, const Node&);
+  };
+  static constexpr Row kEmit[] = {
+      {Op::embed, embed},
+      {Op::linear, linear},
+      {Op::rms_norm, norm},
+      {Op::rope, rope},
+      {Op::attention, attention},
+      {Op::swiglu, row_kind<RowKind::swiglu>},
+      {Op::relu2glu, row_kind<RowKind::relu2glu>},
+      {Op::add, row_kind<RowKind::add>},
+      {Op::scale, scale},
+      {Op::round_int8, row_kind<RowKind::round_int8>},
+      {Op::pick_used, row_kind<RowKind::pick_used>},
+      {Op::slice, slice},
+      {Op::quantize, quantize},
+  };
+  static_assert(has_row_for_each(kEmit));
 
   Lowering& c_;
+  std::vector<View> views_;  // per node, where its value stands
 };
-
-// Values that neither another step nor the caller reads need no memory of every row: one row in
-// each thread's scratch does.
-void make_local(Program& program) {
-  std::vector<int> step_of(program.buffers.size(), -1);  // -2: several
-  const auto note = [&](const View& view, int step) {
-    if (view.buffer < 0) return;
-    int& seen = step_of[view.buffer];
-    seen = seen == -1 || seen == step ? step : -2;
-  };
-  for (size_t i = 0; i < program.steps.size(); ++i) {
-    const int step = static_cast<int>(i);
-    if (const auto* rows = std::get_if<RowStep>(&program.steps[i])) {
-      for (const RowOp& op : rows->ops)
-        for (const View& view : {op.in, op.in2, op.out}) note(view, step);
-    } else {
-      const auto keep = [&](const View& view) { note(view, step), note(view, -3); };
-      if (const auto* product = std::get_if<ProductStep>(&program.steps[i])) {
-        keep(product->in);
-        for (const ProductPart& part : product->parts) keep(part.out);
-      } else if (const auto* attend = std::get_if<AttendStep>(&program.steps[i])) {
-        keep(attend->q), keep(attend->out);
-      }
-    }
-  }
-  for (size_t i = 0; i < program.buffers.size(); ++i) {
-    const int buffer = static_cast<int>(i);
-    if (step_of[i] < 0 || buffer == program.logits || buffer == program.hidden.buffer) continue;
-    program.buffers[i].local = true;
-    program.buffers[i].offset = program.local_bytes;
-    program.local_bytes += program.buffers[i].row_bytes;
-  }
-}
 
 Result<KvKind> cache_kind(const Lowering& c) {
   const KvKind asked = c.options.kv;
@@ -234,11 +247,11 @@ Result<KvKind> cache_kind(const Lowering& c) {
 
 Result<> emit(Lowering& c) {
   c.program.numerics = c.options.numerics;
+  c.program.max_rows = c.options.max_rows;
   c.program.n_vocab = c.graph.nodes[c.graph.logits].shape.width;
   c.program.tuning = c.options.tuning;
   Emitter(c).run();
   TRY(c.program.kv, cache_kind(c));
-  make_local(c.program);
   return Ok{};
 }
 

@@ -16,10 +16,13 @@ constexpr LoweringStep kSteps[] = {
     {{"pack", "each weight into the panels its kernel reads, straight from the file"},
      pack,
      graph_text},
-    {{"plan", "values to buffers by lifetime, reused, in place where nobody else looks"},
+    {{"emit", "the flat list of steps that a pass executes, every value in memory of its own"},
+     emit,
+     program_text},
+    {{"plan",
+      "values to buffers by what the steps read and write; in place where nobody else looks"},
      plan,
-     graph_text},
-    {{"emit", "the flat list of steps that a pass executes"}, emit, program_text},
+     program_text},
 };
 
 }  // namespace

@@ -25,14 +25,16 @@ struct Lowering {
   std::vector<std::vector<RowForms>> forms;
   std::unordered_map<std::string, PackedMatrix> packed;   // pack
   std::unordered_map<std::string, const float*> vectors;  // pack
-  std::vector<View> views;                                // plan: per node, where its value stands
   Program program;
 };
 
 Result<> choose(Lowering&);
 Result<> pack(Lowering&);
-Result<> plan(Lowering&);
 Result<> emit(Lowering&);
+Result<> plan(Lowering&);
+
+// What plan does, to any program whose values are buffers of their own: max_rows is set.
+void plan_memory(Program& program);
 
 struct LoweringStep {
   StepInfo info;
