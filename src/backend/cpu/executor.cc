@@ -39,10 +39,12 @@ int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
 class CpuExecutor final : public Executor {
  public:
-  CpuExecutor(Program program, const Kernels& kernels, std::shared_ptr<ThreadPool> pool,
-              ExecutorOptions options)
+  CpuExecutor(Program program, ProgramWeights weights, Pointers pointers, const Kernels& kernels,
+              std::shared_ptr<ThreadPool> pool, ExecutorOptions options)
       : options_(std::move(options)),
         program_(std::move(program)),
+        weights_(std::move(weights)),
+        pointers_(std::move(pointers)),
         kernels_(kernels),
         pool_(std::move(pool)),
         attend_done_(program_.max_rows),
@@ -50,7 +52,7 @@ class CpuExecutor final : public Executor {
         timeline_(pool_->n_threads(), options_.profile ? n_steps() : 0) {
     CHECK(n_turns(n_steps()) < 1 << 14, "the queues tell so many turns apart");
     if (!options_.profile) return;
-    for (const Step& step : program_.steps) step_names_.push_back(describe(step));
+    for (const Step& step : program_.steps) step_names_.push_back(describe(program_, step));
   }
 
   Result<> allocate();
@@ -84,6 +86,8 @@ class CpuExecutor final : public Executor {
 
   ExecutorOptions options_;
   Program program_;
+  ProgramWeights weights_;
+  Pointers pointers_;
   const Kernels& kernels_;
   std::shared_ptr<ThreadPool> pool_;
   WeightMemory arena_, scratch_, pages_;
@@ -120,18 +124,18 @@ int64_t CpuExecutor::page_bytes() const {
 }
 
 void CpuExecutor::point_to_tunings() {
-  for (Step& step : program_.steps) {
-    auto* product = std::get_if<ProductStep>(&step);
+  for (const Step& step : program_.steps) {
+    const auto* product = std::get_if<ProductStep>(&step);
     if (!product || product->kind == ProductKind::exact) continue;
-    product->tuning = &tunings_[describe(step)];
-    for (ProductPart& part : product->parts) part.packed.tuning = product->tuning;
+    const ProductTuning* tuning = &tunings_[describe(program_, step)];
+    for (const ProductPart& part : product->parts) pointers_.packed[part.matrix].tuning = tuning;
   }
   read_tuning();
 }
 
 void CpuExecutor::read_tuning() {
-  for (auto& [product, tuning] : tunings_) tuning = tuning_of(program_, product);
-  if (program_.tuning) tuning_version_ = program_.tuning->version;
+  for (auto& [product, tuning] : tunings_) tuning = tuning_of(options_.tuning.get(), product);
+  if (options_.tuning) tuning_version_ = options_.tuning->version;
 }
 
 Result<> CpuExecutor::allocate() {
@@ -244,10 +248,11 @@ Result<> CpuExecutor::embed(const Batch& batch, std::span<float> hidden) {
 
 void CpuExecutor::run_steps(const Batch& batch, int n) {
   check(batch);
-  if (program_.tuning && program_.tuning->version != tuning_version_) read_tuning();
+  if (options_.tuning && options_.tuning->version != tuning_version_) read_tuning();
   place_rows(batch);
   plan_attention(batch, may_split_, most_states_, attend_runs_);
   const Pass pass = {.program = program_,
+                     .pointers = pointers_,
                      .kernels = kernels_,
                      .batch = batch,
                      .places = {places_.data(), batch.tokens.size()},
@@ -358,11 +363,32 @@ int pages_of_cache(int64_t tokens, int sequences) {
   return static_cast<int>((tokens + kPageTokens - 1) / kPageTokens * sequences);
 }
 
-Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
+namespace {
+
+Result<> check_kernels(const Program& program, const Kernels& kernels) {
+  for (const Step& step : program.steps) {
+    const auto* product = std::get_if<ProductStep>(&step);
+    if (!product || kernels.bf16_linear) continue;
+    for (const ProductPart& part : product->parts)
+      if (std::ranges::any_of(part.forms.of, is_for_tiles))
+        return Error{Code::unsupported,
+                     "a program for tiles, which '" + std::string(kernels.isa) + "' has not", "",
+                     "compile the model again"};
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Executor>> make_executor(Program program, ProgramWeights weights,
+                                                const Kernels& kernels,
                                                 std::shared_ptr<ThreadPool> pool,
                                                 ExecutorOptions options) {
-  auto executor = std::make_unique<CpuExecutor>(std::move(program), kernels, std::move(pool),
-                                                std::move(options));
+  TRY_OK(check_kernels(program, kernels));
+  TRY(Pointers pointers, find_pointers(program, weights));
+  auto executor =
+      std::make_unique<CpuExecutor>(std::move(program), std::move(weights), std::move(pointers),
+                                    kernels, std::move(pool), std::move(options));
   TRY_OK(executor->allocate());
   executor->point_to_tunings();
   return std::unique_ptr<Executor>(std::move(executor));

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/program.h"
+#include "backend/cpu/program_weights.h"
 #include "backend/executor.h"
 #include "base/thread_pool.h"
 
@@ -15,14 +15,16 @@ int pages_of_cache(int64_t tokens, int sequences);
 
 struct ExecutorOptions {
   int n_pages;  // of the key/value cache; their memory is taken from the system when first written
-  std::shared_ptr<const void> owner;  // keeps alive what the program points into (the model file)
+  std::shared_ptr<const TuningTable> tuning;  // how products are cut; null: as usual
   std::function<void(const PassProfile&)>
       profile;  // called after every pass; empty: no times taken
 };
 
 // The pool may be that of other executors, as long as one of them works at a time. Errors:
-// out_of_memory.
-Result<std::unique_ptr<Executor>> make_executor(Program program, const Kernels& kernels,
+// out_of_memory; corrupt (weights that are not the program's); unsupported (a program for
+// instructions that the kernels lack).
+Result<std::unique_ptr<Executor>> make_executor(Program program, ProgramWeights weights,
+                                                const Kernels& kernels,
                                                 std::shared_ptr<ThreadPool> pool,
                                                 ExecutorOptions options);
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/program.h"
+#include "backend/cpu/program_weights.h"
 #include "backend/cpu/work_queue.h"
 #include "backend/executor.h"
 
@@ -36,6 +36,7 @@ inline constexpr int kShortRun = 4;  // rows; such runs may be shared by the spl
 
 struct Pass {
   const Program& program;
+  const Pointers& pointers;
   const Kernels& kernels;
   const Batch& batch;
   std::span<const RowPlace> places;  // (n_rows)

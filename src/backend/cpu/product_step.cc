@@ -18,18 +18,19 @@ bool uses_tiles(const ProductStep& step) {
   return std::ranges::any_of(step.parts, rounded);
 }
 
-int64_t panels_at_once(const ProductStep& step, int n_rows, int n_threads) {
+int64_t panels_at_once(const Pass& pass, const ProductStep& step, int n_rows, int n_threads) {
+  const ProductPart& part = step.parts[0];
+  const PackedMatrix& matrix = pass.pointers.packed[part.matrix];
   // Where rows go through tiles, each take reads all of them anew: fewer takes.
   if (uses_tiles(step) && n_rows > kManyRows)
     return std::clamp<int64_t>(n_panels(step) / n_threads / 4, 1,
-                               std::max(1, step.tuning->tile_panels));
-  const ProductPart& part = step.parts[0];
+                               std::max(1, matrix.tuning->tile_panels));
   const int64_t bytes = step.kind == ProductKind::exact
                             ? kPanelRows * step.n_in * static_cast<int64_t>(sizeof(float))
-                            : std::ssize(part.packed.data) / part.n_panels;
+                            : std::ssize(matrix.data) / part.n_panels;
   const int64_t rows = std::max<int64_t>(n_rows, kManyRows);
   const int64_t most =
-      (int64_t{step.tuning->chunk_kib} << 10) * kManyRows / rows / std::max<int64_t>(1, bytes);
+      (int64_t{matrix.tuning->chunk_kib} << 10) * kManyRows / rows / std::max<int64_t>(1, bytes);
   return std::clamp<int64_t>(n_panels(step) / n_threads, 1, std::max<int64_t>(1, most));
 }
 
@@ -52,6 +53,7 @@ void each_run(const Pass& pass, const ProductStep& step, const ProductPart& part
 
 void multiply_quantized(const Pass& pass, const Worker& worker, const ProductStep& step,
                         const ProductPart& part, Range panels, Epilogue epilogue) {
+  const PackedMatrix& matrix = pass.pointers.packed[part.matrix];
   const int64_t stride = pass.program.buffers[step.in.buffer].row_bytes;
   float* const out = epilogue.out;
   each_run(pass, step, part, [&](int first, int n_rows, RowForm form) {
@@ -59,11 +61,11 @@ void multiply_quantized(const Pass& pass, const Worker& worker, const ProductSte
     if (is_for_tiles(form)) {
       const Bf16Kernels& tiles = *pass.kernels.bf16_linear;
       const auto multiply = form == RowForm::rounded ? tiles.multiply : tiles.multiply_int8;
-      return multiply(part.packed, row_bytes(pass, worker, step.in, first), stride, n_rows,
-                      panels.first, panels.last, epilogue, worker.scratch);
+      return multiply(matrix, row_bytes(pass, worker, step.in, first), stride, n_rows, panels.first,
+                      panels.last, epilogue, worker.scratch);
     }
-    pass.kernels.linear.multiply_quantized(part.packed, row_bytes(pass, worker, step.in, first),
-                                           stride, n_rows, n_terms(form), panels.first, panels.last,
+    pass.kernels.linear.multiply_quantized(matrix, row_bytes(pass, worker, step.in, first), stride,
+                                           n_rows, n_terms(form), panels.first, panels.last,
                                            epilogue);
   });
 }
@@ -73,7 +75,7 @@ EpilogueOf<T> epilogue_of(const Pass& pass, const Worker& worker, const ProductS
                           const ProductPart& part) {
   return {.out = row_numbers<T>(pass, worker, part.out, 0),
           .out_stride = stride_numbers<T>(pass, part.out),
-          .bias = part.bias,
+          .bias = part.bias < 0 ? nullptr : pass.pointers.vectors[part.bias],
           .add = step.add};
 }
 
@@ -86,12 +88,12 @@ void multiply(const Pass& pass, const Worker& worker, const ProductStep& step,
                                 epilogue_of<float>(pass, worker, step, part));
     case ProductKind::floating:
       return pass.kernels.linear.multiply_float(
-          part.packed, row_numbers<float>(pass, worker, step.in, 0),
+          pass.pointers.packed[part.matrix], row_numbers<float>(pass, worker, step.in, 0),
           stride_numbers<float>(pass, step.in), n_rows, panels.first, panels.last,
           epilogue_of<float>(pass, worker, step, part));
     case ProductKind::exact:
       return pass.kernels.exact.multiply(
-          part.source, row_numbers<double>(pass, worker, step.in, 0),
+          pass.pointers.sources[part.matrix], row_numbers<double>(pass, worker, step.in, 0),
           stride_numbers<double>(pass, step.in), n_rows, panels.first, panels.last,
           epilogue_of<double>(pass, worker, step, part), worker.scratch);
   }
@@ -112,7 +114,7 @@ int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kern
 
 // The panels of all parts stand in one line.
 void run(const Pass& pass, const Worker& worker, const ProductStep& step, Items& items) {
-  const int64_t most = panels_at_once(step, pass.n_rows(step.rows), worker.n_threads);
+  const int64_t most = panels_at_once(pass, step, pass.n_rows(step.rows), worker.n_threads);
   for (;;) {
     Range taken = items.take(most);
     if (taken.empty()) return;

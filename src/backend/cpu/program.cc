@@ -29,6 +29,7 @@ std::string text(const View& view) {
 
 struct StepPrinter {
   const Program& program;
+  const TuningTable* table;
 
   std::string operator()(const RowStep& step) const {
     std::string line = "rows";
@@ -44,13 +45,15 @@ struct StepPrinter {
     std::string line =
         std::string(row_of(kProductNames, step.kind).text) + " product " + text(step.in);
     for (const ProductPart& part : step.parts) {
-      line += " " + std::to_string(part.source.n_rows) + "x" + std::to_string(part.source.n_cols) +
-              " " + std::string(info(part.source.dtype).name);
+      const ProgramMatrix& matrix = program.matrices[part.matrix];
+      line += " " + std::to_string(matrix.n_rows) + "x" + std::to_string(matrix.n_cols) + " " +
+              std::string(info(matrix.dtype).name);
       if (step.kind != ProductKind::exact)
-        line += " as " + std::string(row_of(kLayoutNames, part.packed.layout).text);
+        line +=
+            " as " + std::string(row_of(kLayoutNames, layout_of(*find_format(matrix.dtype))).text);
       line += (step.add ? " += " : " -> ") + text(part.out);
     }
-    const ProductTuning tuning = tuning_of(program, describe(step));
+    const ProductTuning tuning = tuning_of(table, describe(program, step));
     for (const ProductParameter& parameter : kProductParameters)
       if (const int value = tuning.*parameter.member; value != kDefaultTuning.*parameter.member)
         line += std::string(", ") + parameter.name + " " + std::to_string(value);
@@ -63,6 +66,8 @@ struct StepPrinter {
 };
 
 struct StepDescriber {
+  const Program& program;
+
   std::string operator()(const RowStep& step) const {
     std::string all;
     for (const RowOp& op : step.ops)
@@ -71,33 +76,31 @@ struct StepDescriber {
   }
   std::string operator()(const ProductStep& step) const {
     int64_t n_out = 0;
-    for (const ProductPart& part : step.parts) n_out += part.source.n_rows;
+    for (const ProductPart& part : step.parts) n_out += program.matrices[part.matrix].n_rows;
     return "product " + std::to_string(n_out) + " x " + std::to_string(step.n_in) + " " +
-           std::string(info(step.parts[0].source.dtype).name);
+           std::string(info(program.matrices[step.parts[0].matrix].dtype).name);
   }
   std::string operator()(const AttendStep&) const { return "attention"; }
 };
 
 }  // namespace
 
-std::string describe(const Step& step) { return std::visit(StepDescriber{}, step); }
+std::string describe(const Program& program, const Step& step) {
+  return std::visit(StepDescriber{program}, step);
+}
 
-ProductTuning tuning_of(const Program& program, const std::string& product) {
+ProductTuning tuning_of(const TuningTable* table, const std::string& product) {
   ProductTuning tuning;
-  if (!program.tuning) return tuning;
-  const auto at = program.tuning->products.find(product);
-  if (at == program.tuning->products.end()) return tuning;
+  if (!table) return tuning;
+  const auto at = table->products.find(product);
+  if (at == table->products.end()) return tuning;
   const size_t n = std::min(at->second.size(), std::size(kProductParameters));
   for (size_t i = 0; i < n; ++i) tuning.*kProductParameters[i].member = at->second[i];
   return tuning;
 }
 
-std::string print(const Program& program) {
-  const auto& mapped = program.mapped_weights;
-  const int64_t weight_bytes = mapped ? std::ssize(mapped->bytes()) : program.weights.bytes();
-  std::string all = std::to_string(weight_bytes) + " bytes of packed weights, " +
-                    (mapped ? "mapped from " + mapped->path() + ", " : "") +
-                    std::to_string(program.arena_bytes) + " of buffers for " +
+std::string print(const Program& program, const std::string& packed, const TuningTable* table) {
+  std::string all = packed + ", " + std::to_string(program.arena_bytes) + " of buffers for " +
                     std::to_string(program.max_rows) + " rows\n";
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer& b = program.buffers[i];
@@ -107,7 +110,8 @@ std::string print(const Program& program) {
            (b.local ? " of each thread\n" : "\n");
   }
   for (size_t i = 0; i < program.steps.size(); ++i)
-    all += std::to_string(i) + ": " + std::visit(StepPrinter{program}, program.steps[i]) + "\n";
+    all +=
+        std::to_string(i) + ": " + std::visit(StepPrinter{program, table}, program.steps[i]) + "\n";
   return all;
 }
 

@@ -1,12 +1,12 @@
-// A compiled model for the CPU: packed weights, buffers laid out in one arena, and a flat list of
-// steps. The threads of the pool run the list together, one step when the last is done; a step
-// splits its work by thread.
+// A compiled model for the CPU: buffers laid out in one arena, and a flat list of steps. It holds
+// no memory and no pointers: weights are named by id, so that it can be written to a file and read
+// again (program_bytes.h); what the ids stand for is ProgramWeights (program_weights.h). The
+// threads of the pool run the list together, one step when the last is done; a step splits its work
+// by thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,7 +15,6 @@
 #include "backend/cpu/linear.h"
 #include "backend/executor.h"
 #include "backend/tuning.h"
-#include "base/mapped_file.h"
 #include "graph/graph.h"
 #include "quant/format.h"
 #include "quern/numerics.h"
@@ -96,10 +95,10 @@ enum class RowKind : uint8_t {
 };
 struct RowOp {
   RowKind kind;
-  View in, in2, out;              // in2: the up of a gate, add's second, append's values
-  int64_t width = 0;              // of in
-  QuantMatrix table;              // embed
-  const float* weight = nullptr;  // rms_norm (width), scale (1)
+  View in, in2, out;  // in2: the up of a gate, add's second, append's values
+  int64_t width = 0;  // of in
+  int table = -1;     // embed: of Program::matrices
+  int weight = -1;    // rms_norm (width), scale (1): of Program::vectors
   float epsilon = 0;
   int rope_table = -1, n_heads = 0, head_dim = 0;  // rope
   bool interleaved = false;
@@ -115,9 +114,8 @@ struct RowStep {
 // decoded on the way.
 enum class ProductKind : uint8_t { quantized, floating, exact };
 struct ProductPart {
-  PackedMatrix packed;          // quantized, floating
-  QuantMatrix source;           // exact: the file's bytes
-  const float* bias = nullptr;  // (n_out padded to kPanelRows)
+  int matrix = -1;  // of Program::matrices
+  int bias = -1;    // of Program::vectors, (n_out padded to kPanelRows); -1: none
   View out;
   int64_t n_panels = 0;
   RowForms forms;  // quantized: what it reads of a row
@@ -129,7 +127,6 @@ struct ProductStep {
   int64_t n_in = 0;
   bool add = false;  // to what stands in out
   std::vector<ProductPart> parts;
-  const ProductTuning* tuning = &kDefaultTuning;  // of its matrices too; the executor's
 };
 
 struct AttendStep {
@@ -139,6 +136,20 @@ struct AttendStep {
 };
 
 using Step = std::variant<RowStep, ProductStep, AttendStep>;
+
+// A matrix of weights, by the name of its tensor.
+struct ProgramMatrix {
+  std::string name;
+  Dtype dtype = Dtype::f32;
+  int64_t n_rows = 0, n_cols = 0;
+  int64_t packed_at =
+      -1;  // where its panels begin in the packed weights; -1: read as the file has it
+};
+// Norm weights, biases and factors as f32.
+struct ProgramVector {
+  std::string name;
+  int64_t at = 0, n = 0;  // numbers [at, at + n) of all vectors, a multiple of kPanelRows
+};
 
 struct Program {
   KvKind kv = KvKind::bf16;  // of the cache, unless numerics are exact
@@ -154,16 +165,15 @@ struct Program {
   std::vector<RopeTable> rope_tables;
   std::vector<AttentionShape> layers;
   std::vector<Step> steps;
-  WeightMemory weights;                       // packed matrices in the order of their use,
-  std::optional<MappedFile> mapped_weights;   // or a file that has them
-  std::shared_ptr<const TuningTable> tuning;  // null: as usual
-  std::vector<std::unique_ptr<std::vector<float>>> vectors;  // norm weights and biases
+  std::vector<ProgramMatrix> matrices;
+  std::vector<ProgramVector> vectors;
 };
 
 // What a step does, for profiles: the same for steps that do the same on other weights.
-std::string describe(const Step& step);
-// How products of this name are cut.
-ProductTuning tuning_of(const Program& program, const std::string& product);
-std::string print(const Program& program);  // buffers and steps, one line each
+std::string describe(const Program& program, const Step& step);
+// How products of this name are cut. table: null: as usual.
+ProductTuning tuning_of(const TuningTable* table, const std::string& product);
+// Buffers and steps, one line each; `packed` says where the packed weights are.
+std::string print(const Program& program, const std::string& packed, const TuningTable* table);
 
 }  // namespace quern::cpu

@@ -20,6 +20,7 @@ struct RowContext {
   Rows rows;
   int row;
   T* numbers(const View& view) const { return row_numbers<T>(pass, worker, view, row); }
+  const float* vector(int id) const { return pass.pointers.vectors[id]; }
   const RowKernelsOf<T>& kernels() const {
     if constexpr (std::is_same_v<T, double>)
       return pass.kernels.exact.rows;
@@ -29,14 +30,16 @@ struct RowContext {
 };
 
 void run_embed(const RowContext<float>& c, const RowOp& op) {
-  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, c.numbers(op.out));
+  const QuantMatrix& table = c.pass.pointers.sources[op.table];
+  find_format(table.dtype)->decode(table, c.pass.batch.tokens[c.row], 1, c.numbers(op.out));
 }
 
 // Weights are f32: decoded to the row's upper half, from where each goes to its place.
 void run_embed(const RowContext<double>& c, const RowOp& op) {
   double* row = c.numbers(op.out);
   float* upper = reinterpret_cast<float*>(row) + op.width;
-  find_format(op.table.dtype)->decode(op.table, c.pass.batch.tokens[c.row], 1, upper);
+  const QuantMatrix& table = c.pass.pointers.sources[op.table];
+  find_format(table.dtype)->decode(table, c.pass.batch.tokens[c.row], 1, upper);
   for (int64_t i = 0; i < op.width; ++i) {
     float weight;
     std::memcpy(&weight, reinterpret_cast<const std::byte*>(upper + i), sizeof weight);
@@ -53,7 +56,8 @@ void run_pick(const RowContext<T>& c, const RowOp& op) {
 
 template <class T>
 void run_norm(const RowContext<T>& c, const RowOp& op) {
-  c.kernels().rms_norm(c.numbers(op.in), op.weight, op.epsilon, op.width, c.numbers(op.out));
+  c.kernels().rms_norm(c.numbers(op.in), c.vector(op.weight), op.epsilon, op.width,
+                       c.numbers(op.out));
 }
 
 template <class T>
@@ -68,7 +72,7 @@ void run_relu2glu(const RowContext<T>& c, const RowOp& op) {
 
 template <class T>
 void run_scale(const RowContext<T>& c, const RowOp& op) {
-  c.kernels().scale(c.numbers(op.in), *op.weight, op.width, c.numbers(op.out));
+  c.kernels().scale(c.numbers(op.in), *c.vector(op.weight), op.width, c.numbers(op.out));
 }
 
 template <class T>

@@ -62,10 +62,11 @@ class CpuTarget final : public Target {
   Result<std::unique_ptr<Executor>> lower(Graph graph, const BoundWeights& weights,
                                           const CompileOptions& options) const override {
     TRY(const Kernels* kernels, pick_kernels(options.isa));
-    TRY(Program program, cpu::lower(std::move(graph), weights, options, *kernels));
-    return make_executor(std::move(program), *kernels, options.pool,
+    TRY(Lowered lowered, cpu::lower(std::move(graph), weights, options, *kernels));
+    return make_executor(std::move(lowered.program), std::move(lowered.weights), *kernels,
+                         options.pool,
                          {.n_pages = pages_of_cache(options.cache_tokens, options.cache_sequences),
-                          .owner = weights.source,
+                          .tuning = options.tuning,
                           .profile = options.profile});
   }
 

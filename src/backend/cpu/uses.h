@@ -70,10 +70,17 @@ struct UseOf {
   int64_t width;  // columns from the view's on
   bool reads, writes, record;
   bool own_row;       // row i of the step touches row i alone: one row of a thread is enough
+  int terms = 1;      // of a record: int8 terms that stand in it
   V* over = nullptr;  // of what is written: the view that it may take the place of
 };
 template <class Op>
 using UsesOf = std::vector<UseOf<std::conditional_t<std::is_const_v<Op>, const View, View>>>;
+
+inline int most_terms(const RowForms& forms) {
+  int most = 1;
+  for (const RowForm form : forms.of) most = std::max(most, n_terms(form));
+  return most;
+}
 
 template <class Op>
 concept IsRowOp = std::is_same_v<std::remove_const_t<Op>, RowOp>;
@@ -93,6 +100,8 @@ UsesOf<Op> uses(Op& op) {
   add(op.in, kind.in);
   add(op.in2, kind.in2);
   add(op.out, kind.out);
+  for (auto& use : list)
+    if (use.record) use.terms = most_terms(op.forms);
   if (kind.in_place == InPlace::yes) list.back().over = &op.in;
   return list;
 }
@@ -102,6 +111,8 @@ template <IsProduct Op>
 UsesOf<Op> uses(Op& step) {
   const bool record = step.kind == ProductKind::quantized;
   UsesOf<Op> list = {{&step.in, step.n_in, true, false, record, false}};
+  for (const ProductPart& part : step.parts)
+    if (record) list[0].terms = std::max(list[0].terms, most_terms(part.forms));
   for (auto& part : step.parts)
     list.push_back({&part.out, part.n_panels * kPanelRows, step.add, true, false, false});
   return list;

@@ -51,13 +51,36 @@ class Emitter {
     return {static_cast<int>(buffers.size() - 1)};
   }
 
+  // The ids of weights. A matrix is one of the packed ones, or read as the model's file has it.
+  int matrix(const std::string& name, bool packed) {
+    const QuantMatrix& m = c_.weights.matrices.at(name).matrix;
+    const int64_t at = packed ? c_.packed_at.at(name) : -1;
+    auto& matrices = c_.program.matrices;
+    const auto known = std::ranges::find_if(matrices, [&](const ProgramMatrix& one) {
+      return one.name == name && one.packed_at == at;
+    });
+    if (known != matrices.end()) return static_cast<int>(known - matrices.begin());
+    matrices.push_back({name, m.dtype, m.n_rows, m.n_cols, at});
+    return static_cast<int>(matrices.size() - 1);
+  }
+
+  // Norm weights, biases and factors are small and used as f32: decoded once, padded with zeros.
+  int vector(const std::string& name) {
+    auto& vectors = c_.program.vectors;
+    const auto known = std::ranges::find(vectors, name, &ProgramVector::name);
+    if (known != vectors.end()) return static_cast<int>(known - vectors.begin());
+    const BoundWeight& weight = c_.weights.vectors.at(name);
+    std::vector<float>& all = c_.program_weights.vectors;
+    const auto at = std::ssize(all);
+    all.resize(all.size() + padded(weight.matrix.n_cols, kPanelRows));
+    weight.format->decode(weight.matrix, 0, 1, all.data() + at);
+    vectors.push_back({name, at, std::ssize(all) - at});
+    return static_cast<int>(vectors.size() - 1);
+  }
+
   int64_t row_bytes(NodeId id, Element element) const {
     const int width = shape(id).width;
-    if (element == Element::int8) {
-      int terms = 1;
-      for (const RowForm form : c_.forms[id][0].of) terms = std::max(terms, n_terms(form));
-      return terms * activation_bytes(width);
-    }
+    if (element == Element::int8) return most_terms(c_.forms[id][0]) * activation_bytes(width);
     // An odd number of lines apart, rows spread over the sets of a cache.
     const int64_t bytes = padded(width, kPanelRows) * bytes_of(element);
     return bytes / kLine % 2 ? bytes : bytes + kLine;
@@ -77,11 +100,10 @@ class Emitter {
   }
 
   static void embed(Emitter& e, NodeId id, const Node& node) {
-    e.row_op(Rows::tokens,
-             {.kind = RowKind::embed,
-              .out = e.view(id),
-              .width = node.shape.width,
-              .table = e.c_.weights.matrices.at(std::get<Embed>(node.attributes).weight).matrix});
+    e.row_op(Rows::tokens, {.kind = RowKind::embed,
+                            .out = e.view(id),
+                            .width = node.shape.width,
+                            .table = e.matrix(std::get<Embed>(node.attributes).weight, false)});
   }
 
   // Of one or two inputs, and nothing else to know.
@@ -99,7 +121,7 @@ class Emitter {
                                .in = e.view(node.inputs[0]),
                                .out = e.view(id),
                                .width = node.shape.width,
-                               .weight = e.c_.vectors.at(std::get<Scale>(node.attributes).weight)});
+                               .weight = e.vector(std::get<Scale>(node.attributes).weight)});
   }
   static void quantize(Emitter& e, NodeId id, const Node& node) {
     RowOp op = {.kind = RowKind::quantize,
@@ -117,15 +139,16 @@ class Emitter {
                                .in = e.view(node.inputs[0]),
                                .out = e.view(id),
                                .width = node.shape.width,
-                               .weight = e.c_.vectors.at(attributes.weight),
+                               .weight = e.vector(attributes.weight),
                                .epsilon = attributes.epsilon});
   }
 
   int rope_table(const Rope& rope) {
     RopeTable table = {.rotated = rope.rotated, .theta = rope.theta, .scale = rope.scale};
     if (!rope.factors.empty()) {
-      const float* factors = c_.vectors.at(rope.factors);
-      table.factors.assign(factors, factors + rope.rotated / 2);
+      const BoundWeight& factors = c_.weights.vectors.at(rope.factors);
+      table.factors.resize(rope.rotated / 2);
+      factors.format->decode(factors.matrix, 0, 1, table.factors.data());
     }
     auto& tables = c_.program.rope_tables;
     const auto at = std::ranges::find(tables, table);
@@ -155,11 +178,10 @@ class Emitter {
                         .add = node.inputs.size() == 2};
     View out = e.view(id);
     for (const LinearPart& part : std::get<Linear>(node.attributes).parts) {
-      ProductPart p = {.source = e.c_.weights.matrices.at(part.weight).matrix,
+      ProductPart p = {.matrix = e.matrix(part.weight, kind != ProductKind::exact),
                        .out = out,
                        .n_panels = (part.width + kPanelRows - 1) / kPanelRows};
-      if (!part.bias.empty()) p.bias = e.c_.vectors.at(part.bias);
-      if (kind != ProductKind::exact) p.packed = e.c_.packed.at(part.weight);
+      if (!part.bias.empty()) p.bias = e.vector(part.bias);
       if (kind == ProductKind::quantized) p.forms = e.c_.forms[id][step.parts.size()];
       step.parts.push_back(std::move(p));
       out.column += part.width;
@@ -178,7 +200,7 @@ class Emitter {
   // A table that is to be searched gets an entry of every product.
   void tune(const ProductStep& step) {
     if (c_.options.tuning && step.kind != ProductKind::exact)
-      c_.options.tuning->products.try_emplace(describe(step), usual_tuning(target()));
+      c_.options.tuning->products.try_emplace(describe(c_.program, step), usual_tuning(target()));
   }
 
   static void attention(Emitter& e, NodeId id, const Node& node) {
@@ -249,7 +271,6 @@ Result<> emit(Lowering& c) {
   c.program.numerics = c.options.numerics;
   c.program.max_rows = c.options.max_rows;
   c.program.n_vocab = c.graph.nodes[c.graph.logits].shape.width;
-  c.program.tuning = c.options.tuning;
   Emitter(c).run();
   TRY(c.program.kv, cache_kind(c));
   return Ok{};

@@ -7,7 +7,9 @@ namespace quern::cpu {
 namespace {
 
 std::string graph_text(const Lowering& c) { return print(c.graph); }
-std::string program_text(const Lowering& c) { return print(c.program); }
+std::string program_text(const Lowering& c) {
+  return print(c.program, c.program_weights.text(), c.options.tuning.get());
+}
 
 constexpr LoweringStep kSteps[] = {
     {{"choose", "how each product is computed; quantized rows where it reads them"},
@@ -29,19 +31,20 @@ constexpr LoweringStep kSteps[] = {
 
 std::span<const LoweringStep> lowering_steps() { return kSteps; }
 
-Result<Program> lower(Graph graph, const BoundWeights& weights, const CompileOptions& options,
+Result<Lowered> lower(Graph graph, const BoundWeights& weights, const CompileOptions& options,
                       const Kernels& kernels) {
   Lowering c = {.weights = weights,
                 .options = options,
                 .kernels = kernels,
                 .pool = *options.pool,
                 .graph = std::move(graph)};
+  c.program_weights.source = weights.source;
   for (const LoweringStep& step : kSteps) {
     TRY_OK(step.run(c));
     TRY_OK(verify(c.graph));
     if (wants_dump(options, step.info.name)) options.dump_out(step.info.name, step.text(c));
   }
-  return std::move(c.program);
+  return Lowered{std::move(c.program), std::move(c.program_weights)};
 }
 
 }  // namespace quern::cpu

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/program.h"
+#include "backend/cpu/program_weights.h"
 #include "backend/target.h"
 #include "graph/graph.h"
 
@@ -23,9 +23,9 @@ struct Lowering {
   std::vector<ProductKind> products;  // choose: per node, of linears
   // choose: per node; of a linear one per part, of a quantize the one that it writes.
   std::vector<std::vector<RowForms>> forms;
-  std::unordered_map<std::string, PackedMatrix> packed;   // pack
-  std::unordered_map<std::string, const float*> vectors;  // pack
+  std::unordered_map<std::string, int64_t> packed_at;  // pack: where in the packed weights
   Program program;
+  ProgramWeights program_weights;
 };
 
 Result<> choose(Lowering&);
@@ -44,7 +44,11 @@ struct LoweringStep {
 std::span<const LoweringStep> lowering_steps();
 
 // Runs them all. options: as of Target::lower.
-Result<Program> lower(Graph graph, const BoundWeights& weights, const CompileOptions& options,
+struct Lowered {
+  Program program;
+  ProgramWeights weights;
+};
+Result<Lowered> lower(Graph graph, const BoundWeights& weights, const CompileOptions& options,
                       const Kernels& kernels);
 
 }  // namespace quern::cpu

@@ -23,6 +23,7 @@ struct Job {
   int64_t first_panel, all_panels;  // in the line of panels of the product it is part of
 };
 
+int64_t panels_of(const BoundWeight& w) { return (w.matrix.n_rows + kPanelRows - 1) / kPanelRows; }
 int64_t panels_of(const LinearPart& part) { return (part.width + kPanelRows - 1) / kPanelRows; }
 
 Result<std::vector<Job>> list_jobs(const Lowering& c, int64_t& total) {
@@ -45,14 +46,6 @@ Result<std::vector<Job>> list_jobs(const Lowering& c, int64_t& total) {
   return jobs;
 }
 
-PackedMatrix packed_matrix(const BoundWeight& w, std::span<const std::byte> data) {
-  return {.layout = layout_of(*w.format),
-          .form = w.format->integer,
-          .n_out = w.matrix.n_rows,
-          .n_in = w.matrix.n_cols,
-          .data = data};
-}
-
 // What a file says it has must be what this model needs.
 Result<> check_entry(const PackedFile& file, const Job& job, const BoundWeight& w) {
   const PackedEntry* entry = file.find(job.name);
@@ -67,7 +60,7 @@ Result<> check_entry(const PackedFile& file, const Job& job, const BoundWeight& 
 // pass, whether or not somebody thought of raising kPackedVersion.
 Result<> check_panel(const PackedFile& file, const Job& job, const BoundWeight& w) {
   const std::span<const std::byte> data = file.find(job.name)->data;
-  const int64_t n_panels = packed_matrix(w, data).n_panels(), bytes = job.bytes / n_panels;
+  const int64_t n_panels = panels_of(w), bytes = job.bytes / n_panels;
   const auto key = std::as_bytes(std::span(file.contents.key));
   const auto panel = static_cast<int64_t>(checksum(key) % static_cast<uint64_t>(n_panels));
   // Of the whole matrix, but only the panel's pages are ever touched.
@@ -102,9 +95,9 @@ bool map_packed(Lowering& c, const std::vector<Job>& jobs, const std::string& ke
     return false;
   }
   file->map.want_large_pages();
-  for (const Job& job : jobs)
-    c.packed[job.name] = packed_matrix(c.weights.matrices.at(job.name), file->find(job.name)->data);
-  c.program.mapped_weights = std::move(file->map);
+  const std::byte* begin = file->map.bytes().data();
+  for (const Job& job : jobs) c.packed_at[job.name] = file->find(job.name)->data.data() - begin;
+  c.program_weights.file = std::move(file->map);
   return true;
 }
 
@@ -131,12 +124,12 @@ void pack_share(const WeightSource& source, const QuantMatrix& m, Range panels, 
 }
 
 Result<> pack_all(Lowering& c, const std::vector<Job>& jobs, int64_t total) {
-  TRY(c.program.weights, WeightMemory::allocate(total));
+  TRY(c.program_weights.memory, WeightMemory::allocate(total));
   for (const Job& job : jobs) {
     const BoundWeight& w = c.weights.matrices.at(job.name);
-    std::byte* out = c.program.weights.data() + job.offset;
-    c.packed[job.name] = packed_matrix(w, {out, static_cast<size_t>(job.bytes)});
-    const int64_t n_panels = c.packed[job.name].n_panels();
+    std::byte* out = c.program_weights.memory.data() + job.offset;
+    c.packed_at[job.name] = job.offset;
+    const int64_t n_panels = panels_of(w);
     c.pool.run([&](int thread, int n_threads) {
       const Range mine =
           share_of_part(job.all_panels, job.first_panel, n_panels, thread, n_threads);
@@ -150,29 +143,20 @@ Result<> pack_all(Lowering& c, const std::vector<Job>& jobs, int64_t total) {
   return Ok{};
 }
 
-// Norm weights, biases and factors are small and used as f32: decoded once, padded with zeros.
-void decode_vectors(Lowering& c) {
-  for (const auto& [name, vector] : c.weights.vectors) {
-    const int64_t n = vector.matrix.n_cols, padded = (n + kPanelRows - 1) / kPanelRows * kPanelRows;
-    auto values = std::make_unique<std::vector<float>>(padded);
-    vector.format->decode(vector.matrix, 0, 1, values->data());
-    c.vectors[name] = values->data();
-    c.program.vectors.push_back(std::move(values));
-  }
-}
-
 PackedContents contents_of(const Lowering& c, const std::vector<Job>& jobs, std::string key) {
   std::error_code ignored;
   PackedContents contents = {
       .key = std::move(key),
       .source = std::filesystem::absolute(c.weights.source->path(), ignored).string()};
   for (const Job& job : jobs) {
-    const PackedMatrix& matrix = c.packed.at(job.name);
-    contents.matrices.push_back({.name = job.name,
-                                 .dtype = c.weights.matrices.at(job.name).matrix.dtype,
-                                 .n_out = matrix.n_out,
-                                 .n_in = matrix.n_in,
-                                 .data = matrix.data});
+    const QuantMatrix& matrix = c.weights.matrices.at(job.name).matrix;
+    contents.matrices.push_back(
+        {.name = job.name,
+         .dtype = matrix.dtype,
+         .n_out = matrix.n_rows,
+         .n_in = matrix.n_cols,
+         .data = c.program_weights.packed().subspan(static_cast<size_t>(c.packed_at.at(job.name)),
+                                                    static_cast<size_t>(job.bytes))});
   }
   return contents;
 }
@@ -180,7 +164,6 @@ PackedContents contents_of(const Lowering& c, const std::vector<Job>& jobs, std:
 }  // namespace
 
 Result<> pack(Lowering& c) {
-  decode_vectors(c);
   int64_t total = 0;
   TRY(const std::vector<Job> jobs, list_jobs(c, total));
   if (jobs.empty()) return Ok{};
