@@ -34,7 +34,7 @@ fn control_word(piece: &[u8]) -> Vec<u8> {
 impl Tokens {
     /// ends: the tokens that end an answer, allowed exactly where a grammar may end.
     pub fn new(tokenizer: Arc<Tokenizer>, ends: &[i32]) -> Result<Self> {
-        let pieces = tokenizer.pieces();
+        let pieces = tokenizer.tables();
         let n = pieces.len();
         let known = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < n);
         if let Some(id) = ends.iter().find(|id| !known(id)) {
@@ -75,11 +75,11 @@ impl Tokens {
         self.trie.eos_tokens().contains(&id)
     }
     pub fn piece(&self, id: usize) -> &[u8] {
-        self.tokenizer.pieces().piece(id)
+        self.tokenizer.tables().piece(id)
     }
     #[cfg(test)]
     pub fn piece_bytes(&self, id: usize) -> &[u8] {
-        self.tokenizer.pieces().bytes(id)
+        self.tokenizer.tables().bytes(id)
     }
 
     /// The tokenizer's own ids of `text`, if they spell it byte for byte.

@@ -1,6 +1,7 @@
 //! Tokenizers, chat templates and grammars for Quern, behind the C ABI of include/quern_text.h.
 //!
-//! The crates `tokenizers` and `llguidance` do the work for the first and the last; jinja/ renders templates. What
+//! The crates `tokenizers` and `llguidance` do the work for the first and the last; jinja/ renders templates; bpe.rs
+//! merges the tokens of a GGUF vocabulary, over tables that an earlier start may have made (tables.rs). What
 //! else stands here turns GGUF vocabularies into `tokenizers` parts, tells typed text from the template's own,
 //! makes schemas strict, and keeps bounds.
 
@@ -9,6 +10,7 @@
 
 pub mod abi;
 mod added;
+mod bpe;
 mod error;
 mod grammar;
 pub mod grammar_abi;
@@ -22,7 +24,9 @@ mod jinja;
 pub mod memory;
 mod pieces;
 mod pre_tokenizers;
+mod recipe;
 mod sentencepiece;
+mod tables;
 mod template;
 pub mod template_abi;
 mod tokenizer;

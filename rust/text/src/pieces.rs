@@ -1,6 +1,5 @@
-//! What one token is in bytes, and what a special token is: tables over all ids, made once.
+//! How a token is spelt, and what it is in bytes.
 
-use crate::error::{Error, Result};
 use tokenizers::decoders::DecoderWrapper;
 
 /// Ids above this are refused: no vocabulary is that large, a damaged one can say so.
@@ -75,32 +74,6 @@ pub fn byte_of_name(piece: &str) -> Option<u8> {
     two_digits.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// Strings by id, end to end in one buffer.
-#[derive(Default)]
-struct Strings {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Strings {
-    fn push(&mut self, bytes: &[u8]) {
-        self.text.extend_from_slice(bytes);
-        self.ends.push(self.text.len());
-    }
-    fn get(&self, id: usize) -> &[u8] {
-        match self.ends.get(id) {
-            Some(&end) => &self.text[if id == 0 { 0 } else { self.ends[id - 1] }..end],
-            None => &[],
-        }
-    }
-}
-
-pub struct Pieces {
-    pieces: Strings,
-    bytes: Strings,
-    special: Vec<bool>,
-}
-
 /// One token of the vocabulary, as the tables need it.
 #[derive(Clone, Default)]
 pub struct Entry {
@@ -108,41 +81,6 @@ pub struct Entry {
     /// An added token is its own text, whatever the spelling.
     pub added: bool,
     pub special: bool,
-}
-
-impl Pieces {
-    pub fn new(entries: &[Entry], spelling: Spelling) -> Result<Self> {
-        if entries.len() > MAX_VOCABULARY {
-            return Err(Error::corrupt(format!("{} tokens, at most {MAX_VOCABULARY}", entries.len())));
-        }
-        let mut tables = Self {
-            pieces: Strings::default(),
-            bytes: Strings::default(),
-            special: entries.iter().map(|entry| entry.special).collect(),
-        };
-        for entry in entries {
-            tables.pieces.push(entry.piece.as_bytes());
-            if entry.added {
-                tables.bytes.push(entry.piece.as_bytes());
-            } else {
-                tables.bytes.push(&spelling.bytes(&entry.piece));
-            }
-        }
-        Ok(tables)
-    }
-
-    pub fn len(&self) -> usize {
-        self.special.len()
-    }
-    pub fn piece(&self, id: usize) -> &[u8] {
-        self.pieces.get(id)
-    }
-    pub fn bytes(&self, id: usize) -> &[u8] {
-        self.bytes.get(id)
-    }
-    pub fn is_special(&self, id: usize) -> bool {
-        self.special.get(id).copied().unwrap_or(false)
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! SentencePiece vocabularies: BPE by scores (kind "llama") and Unigram (kind "t5").
 
 use crate::error::{Error, Result};
-use crate::tokenizer::Parts;
+use crate::pieces::Spelling;
+use crate::recipe::{assemble, Family, Recipe};
+use crate::tables::{Lookup, Merge, Tables};
+use crate::tokenizer::{Merger, Parts, Tokenizer};
 use crate::vocabulary::{hidden_unless_typable, merges_within, Checked, Type};
-use ahash::AHashMap;
+use std::sync::Arc;
 use tokenizers::decoders::byte_fallback::ByteFallback;
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence as DecoderSequence;
 use tokenizers::decoders::strip::Strip as StripDecoder;
-use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{Precompiled, Prepend, Replace, Sequence, Strip};
@@ -20,32 +22,31 @@ const SPACE: &str = "\u{2581}";
 /// The merges that scores stand for: every way to part a token into two tokens, best score first. The order
 /// of equal scores is that of the reference's converter, since ids depend on it: longer left part, longer right
 /// part, then vocabulary order, then ids of the parts.
-fn merges_from_scores(checked: &Checked, vocabulary: &AHashMap<String, u32>) -> Vec<(String, String)> {
-    struct Candidate<'a> {
+fn merges_from_scores(checked: &Checked, lookup: &Lookup) -> Vec<Merge> {
+    struct Candidate {
         score: f32,
         lengths: (usize, usize),
-        parts: (&'a str, &'a str),
+        merge: Merge,
     }
     let mut candidates = Vec::new();
     for (id, token) in checked.tokens.iter().enumerate() {
-        if vocabulary.get(*token) != Some(&(id as u32)) || checked.types[id].is_special() {
+        if lookup.find(token.as_bytes()) != Some(id as u32) || checked.types[id].is_special() {
             continue;
         }
         let count = token.chars().count();
         let cuts = token.char_indices().skip(1).enumerate();
-        let mut splits: Vec<(u32, u32, Candidate)> = cuts
+        let mut splits: Vec<Candidate> = cuts
             .filter_map(|(before, (at, _))| {
-                let parts = token.split_at(at);
-                let ids = (*vocabulary.get(parts.0)?, *vocabulary.get(parts.1)?);
-                let lengths = (before + 1, count - before - 1);
-                Some((ids.0, ids.1, Candidate { score: checked.raw.scores[id], lengths, parts }))
+                let (left, right) = token.as_bytes().split_at(at);
+                let merge = [lookup.find(left)?, lookup.find(right)?, id as u32];
+                Some(Candidate { score: checked.raw.scores[id], lengths: (before + 1, count - before - 1), merge })
             })
             .collect();
-        splits.sort_by_key(|split| (split.0, split.1));
-        candidates.extend(splits.into_iter().map(|split| split.2));
+        splits.sort_by_key(|split| split.merge);
+        candidates.extend(splits);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.lengths.cmp(&a.lengths)));
-    candidates.into_iter().map(|c| (c.parts.0.to_owned(), c.parts.1.to_owned())).collect()
+    candidates.into_iter().map(|c| c.merge).collect()
 }
 
 fn spaces_to_marks() -> Result<NormalizerWrapper> {
@@ -53,29 +54,8 @@ fn spaces_to_marks() -> Result<NormalizerWrapper> {
     Ok(replace.map_err(|e| Error::internal(e.to_string()))?.into())
 }
 
-/// SentencePiece BPE with byte fallback (Llama 1 and 2, Mistral, Gemma).
-pub fn bpe(checked: &Checked) -> Result<Parts> {
-    let raw = checked.raw;
-    if raw.scores.is_empty() && raw.merges.is_empty() {
-        return Err(Error::corrupt("a llama vocabulary needs scores"));
-    }
-    let unknown = checked.token_or(raw.unknown, Some(0));
-    let prefix = raw.add_space_prefix.unwrap_or(true);
-    let keep = |text: &str| text.to_owned();
-    let mut vocabulary = checked.map(keep, |kind| kind == Type::Control);
-    let (merges, skipped_merges) = if raw.scores.is_empty() {
-        merges_within(checked, &vocabulary)?
-    } else {
-        (merges_from_scores(checked, &vocabulary), 0)
-    };
-    let mut builder = BPE::builder().fuse_unk(true).byte_fallback(true);
-    if let Some(id) = unknown {
-        let piece = checked.tokens[id as usize].to_owned();
-        vocabulary.insert(piece.clone(), id);
-        builder = builder.unk_token(piece);
-    }
-    let model =
-        builder.vocab_and_merges(vocabulary, merges).build().map_err(|e| Error::corrupt(format!("merges: {e}")))?;
+/// Spaces become marks, and a mark goes before a text if `prefix`; the decoder does the reverse.
+pub fn spaces(prefix: bool) -> Result<(NormalizerWrapper, DecoderWrapper)> {
     let mut normalizers: Vec<NormalizerWrapper> = vec![spaces_to_marks()?];
     let marks =
         Replace::new(ReplacePattern::String(SPACE.to_owned()), " ").map_err(|e| Error::internal(e.to_string()))?;
@@ -84,17 +64,42 @@ pub fn bpe(checked: &Checked) -> Result<Parts> {
         normalizers.insert(0, Prepend::new(SPACE.to_owned()).into());
         decoders.push(StripDecoder::new(' ', 1, 0).into());
     }
+    Ok((Sequence::new(normalizers).into(), DecoderSequence::new(decoders).into()))
+}
+
+/// SentencePiece BPE with byte fallback (Llama 1 and 2, Mistral, Gemma).
+pub fn bpe(checked: &Checked) -> Result<Tokenizer> {
+    let raw = checked.raw;
+    if raw.scores.is_empty() && raw.merges.is_empty() {
+        return Err(Error::corrupt("a llama vocabulary needs scores"));
+    }
+    let unknown = checked.token_or(raw.unknown, Some(0));
+    let entries = checked.entries(str::to_owned);
+    let mut lookup = checked.lookup(&entries, |kind| kind == Type::Control);
+    let (mut merges, skipped_merges) = if raw.scores.is_empty() {
+        merges_within(checked, &lookup)?
+    } else {
+        (merges_from_scores(checked, &lookup), 0)
+    };
+    if let Some(unknown) = unknown {
+        // Its text is this token from here on, in merges too.
+        if let Some(before) = lookup.find(checked.tokens[unknown as usize].as_bytes()) {
+            merges.as_flattened_mut().iter_mut().filter(|id| **id == before).for_each(|id| *id = unknown);
+        }
+        lookup.replace(unknown);
+    }
     let (bos, eos) = (checked.token_or(raw.bos, Some(1)), checked.token_or(raw.eos, Some(2)));
-    Ok(Parts {
-        normalizer: Some(Sequence::new(normalizers).into()),
-        pre_tokenizer: None,
-        model: model.into(),
-        decoder: Some(DecoderSequence::new(decoders).into()),
-        frame: checked.frame(bos, eos, (true, false)),
-        added: checked.added(keep),
-        entries: checked.entries(keep),
+    let (before, after) = checked.around(bos, eos, (true, false));
+    let recipe = Recipe {
+        family: Family::SentencePiece,
+        space_prefix: raw.add_space_prefix.unwrap_or(true),
+        before,
+        after,
+        unknown,
         skipped_merges,
-    })
+        pre: String::new(),
+    };
+    assemble(Tables::make(&entries, Spelling::Metaspace, Some(&lookup), &merges, &recipe.to_bytes())?)
 }
 
 /// A charsmap starts with the size in bytes of its trie of 32-bit words, which the crate allocates unasked.
@@ -107,7 +112,7 @@ pub fn check_charsmap(head: Option<[u8; 4]>, length: usize) -> Result<()> {
 }
 
 /// SentencePiece Unigram (T5, XLM-RoBERTa).
-pub fn unigram(checked: &Checked) -> Result<Parts> {
+pub fn unigram(checked: &Checked) -> Result<Tokenizer> {
     let raw = checked.raw;
     if raw.scores.is_empty() {
         return Err(Error::corrupt("a t5 vocabulary needs scores"));
@@ -135,14 +140,15 @@ pub fn unigram(checked: &Checked) -> Result<Parts> {
     let space = Metaspace::new('\u{2581}', scheme, true);
     let keep = |text: &str| text.to_owned();
     let (bos, eos) = (checked.token_or(raw.bos, None), checked.token_or(raw.eos, Some(1)));
-    Ok(Parts {
+    let tables = Tables::of_entries(&checked.entries(keep), Spelling::Metaspace)?;
+    Tokenizer::new(Parts {
         normalizer: Some(Sequence::new(normalizers).into()),
         pre_tokenizer: Some(space.clone().into()),
-        model: model.into(),
+        model: Merger::Crate(Box::new(model.into())),
         decoder: Some(space.into()),
         frame: checked.frame(bos, eos, (false, true)),
         added: checked.added(keep),
-        entries: checked.entries(keep),
+        tables: Arc::new(tables),
         skipped_merges: 0,
     })
 }

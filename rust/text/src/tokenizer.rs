@@ -1,17 +1,20 @@
 //! A tokenizer: the parts of the `tokenizers` crate, run in its order, with added tokens found by us.
 
 use crate::added::{Added, AddedTokens, PlainRanges};
+use crate::bpe::Bpe;
 use crate::error::{Error, Result};
-use crate::pieces::{Entry, Pieces, Spelling, MAX_VOCABULARY};
+use crate::pieces::{Entry, Spelling, MAX_VOCABULARY};
 use crate::sentencepiece::check_charsmap;
+use crate::tables::Tables;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use tokenizers::tokenizer::pre_tokenizer::OffsetType;
 use tokenizers::{
     AddedToken, Decoder, DecoderWrapper, Model, ModelWrapper, Normalizer, NormalizerWrapper, PostProcessor,
-    PostProcessorWrapper, PreTokenizedString, PreTokenizer, PreTokenizerWrapper,
+    PostProcessorWrapper, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, Token,
 };
 
 /// A longer text is refused: while it is split every byte of it costs some 50 bytes.
@@ -24,15 +27,41 @@ pub enum Frame {
     None,
 }
 
+/// What makes tokens of a piece of text.
+pub enum Merger {
+    /// Ours, for the BPE of a vocabulary: the crate's takes half a second to make of a large one.
+    Bpe(Bpe),
+    Crate(Box<ModelWrapper>),
+}
+
+impl Merger {
+    fn tokenize(&self, text: &str) -> tokenizers::Result<Vec<Token>> {
+        match self {
+            Self::Bpe(bpe) => {
+                // Nobody reads a token's text and place: OffsetType::None leaves both out.
+                let token = |&id: &u32| Token::new(id, String::new(), (0, 0));
+                Ok(bpe.encode(text, |ids| ids.iter().map(token).collect()))
+            }
+            Self::Crate(model) => model.tokenize(text),
+        }
+    }
+
+    fn token_to_id(&self, text: &str) -> Option<u32> {
+        match self {
+            Self::Bpe(bpe) => bpe.token_to_id(text),
+            Self::Crate(model) => model.token_to_id(text),
+        }
+    }
+}
+
 pub struct Parts {
     pub normalizer: Option<NormalizerWrapper>,
     pub pre_tokenizer: Option<PreTokenizerWrapper>,
-    pub model: ModelWrapper,
+    pub model: Merger,
     pub decoder: Option<DecoderWrapper>,
     pub frame: Frame,
     pub added: Vec<Added>,
-    /// By id; holes are empty.
-    pub entries: Vec<Entry>,
+    pub tables: Arc<Tables>,
     /// Merges of the file that no text can use.
     pub skipped_merges: usize,
 }
@@ -40,12 +69,12 @@ pub struct Parts {
 pub struct Tokenizer {
     normalizer: Option<NormalizerWrapper>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
-    model: ModelWrapper,
+    model: Merger,
     decoder: Option<DecoderWrapper>,
     frame: Frame,
     added: AddedTokens,
     added_ids: HashMap<String, u32>,
-    pieces: Pieces,
+    tables: Arc<Tables>,
     skipped_merges: usize,
 }
 
@@ -150,14 +179,15 @@ pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
     for (id, token) in &added {
         entries[*id as usize] = Entry { piece: token.content.clone(), added: true, special: token.special };
     }
+    let tables = Tables::of_entries(&entries, Spelling::of(raw.decoder.as_ref()))?;
     Tokenizer::new(Parts {
         normalizer,
         pre_tokenizer: raw.pre_tokenizer,
-        model,
+        model: Merger::Crate(Box::new(model)),
         decoder: raw.decoder,
         frame: raw.post_processor.map_or(Frame::None, Frame::Processor),
         added,
-        entries,
+        tables: Arc::new(tables),
         skipped_merges: 0,
     })
 }
@@ -199,7 +229,6 @@ fn failed(e: tokenizers::Error) -> Error {
 
 impl Tokenizer {
     pub fn new(parts: Parts) -> Result<Self> {
-        let pieces = Pieces::new(&parts.entries, Spelling::of(parts.decoder.as_ref()))?;
         let added_ids = parts.added.iter().map(|(id, token)| (token.content.clone(), *id)).collect();
         Ok(Self {
             added: AddedTokens::new(parts.added, parts.normalizer.as_ref())?,
@@ -209,7 +238,7 @@ impl Tokenizer {
             decoder: parts.decoder,
             frame: parts.frame,
             added_ids,
-            pieces,
+            tables: parts.tables,
             skipped_merges: parts.skipped_merges,
         })
     }
@@ -248,9 +277,9 @@ impl Tokenizer {
     /// The whole text as valid UTF-8, by the decoder of the original. Ids outside the vocabulary give nothing.
     pub fn decode(&self, ids: &[i32], special: bool) -> Result<String> {
         let kept = ids.iter().filter_map(|&id| {
-            let id = usize::try_from(id).ok().filter(|&id| id < self.pieces.len())?;
-            let wanted = special || !self.pieces.is_special(id);
-            wanted.then(|| String::from_utf8_lossy(self.pieces.piece(id)).into_owned())
+            let id = usize::try_from(id).ok().filter(|&id| id < self.tables.len())?;
+            let wanted = special || !self.tables.is_special(id);
+            wanted.then(|| String::from_utf8_lossy(self.tables.piece(id)).into_owned())
         });
         let tokens: Vec<String> = kept.collect();
         match &self.decoder {
@@ -259,8 +288,8 @@ impl Tokenizer {
         }
     }
 
-    pub fn pieces(&self) -> &Pieces {
-        &self.pieces
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     pub fn skipped_merges(&self) -> usize {

@@ -2,9 +2,11 @@
 
 use crate::abi::{answer, slice, ByteRange, Owned, View};
 use crate::error::{Code, Error, Result};
+use crate::recipe::from_tables;
+use crate::tables::{Bytes, Lent};
 use crate::tokenizer::{from_json, Tokenizer};
 use crate::vocabulary::{from_vocabulary, Vocabulary};
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -95,6 +97,27 @@ pub unsafe extern "C" fn quern_text_tokenizer_from_vocabulary(
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn quern_text_tokenizer_from_tables(
+    tables: View,
+    owner: *mut c_void,
+    release: extern "C" fn(*mut c_void),
+    out: *mut *mut Tokenizer,
+    error: *mut Owned<u8>,
+) -> Code {
+    unsafe {
+        let lent = Bytes::Lent(Lent::new(tables.bytes(), owner, release));
+        answer(out, error, || Ok(handle(from_tables(lent)?)))
+    }
+}
+
+/// Empty where the tables alone do not make the tokenizer again.
+#[no_mangle]
+pub unsafe extern "C" fn quern_text_tokenizer_tables(tokenizer: *const Tokenizer) -> View {
+    let tables = unsafe { (*tokenizer).tables() };
+    View::of(if tables.about().is_empty() { &[] } else { tables.as_bytes() })
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn quern_text_tokenizer_free(tokenizer: *mut Tokenizer) {
     if !tokenizer.is_null() {
         drop(unsafe { Arc::from_raw(tokenizer) });
@@ -161,17 +184,17 @@ fn index(id: i32) -> usize {
 
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_token_bytes(tokenizer: *const Tokenizer, id: i32) -> View {
-    View::of(unsafe { (*tokenizer).pieces().bytes(index(id)) })
+    View::of(unsafe { (*tokenizer).tables().bytes(index(id)) })
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_token_piece(tokenizer: *const Tokenizer, id: i32) -> View {
-    View::of(unsafe { (*tokenizer).pieces().piece(index(id)) })
+    View::of(unsafe { (*tokenizer).tables().piece(index(id)) })
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_token_is_special(tokenizer: *const Tokenizer, id: i32) -> c_int {
-    c_int::from(unsafe { (*tokenizer).pieces().is_special(index(id)) })
+    c_int::from(unsafe { (*tokenizer).tables().is_special(index(id)) })
 }
 
 #[no_mangle]
@@ -184,7 +207,7 @@ pub unsafe extern "C" fn quern_text_token_id(tokenizer: *const Tokenizer, piece:
 #[no_mangle]
 pub unsafe extern "C" fn quern_text_vocabulary_size(tokenizer: *const Tokenizer) -> i32 {
     // At most MAX_VOCABULARY.
-    unsafe { (*tokenizer).pieces().len() as i32 }
+    unsafe { (*tokenizer).tables().len() as i32 }
 }
 
 #[no_mangle]

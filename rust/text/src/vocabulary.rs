@@ -1,13 +1,14 @@
 //! A GGUF vocabulary becomes a tokenizer: one builder for each value of tokenizer.ggml.model.
 
 use crate::error::{Error, Result};
-use crate::pieces::{Entry, MAX_VOCABULARY};
-use crate::tokenizer::{unreachable_piece, Frame, Parts, Tokenizer};
+use crate::pieces::{Entry, Spelling, MAX_VOCABULARY};
+use crate::recipe::{assemble, Family, Recipe};
+use crate::tables::{Lookup, Merge, Tables};
+use crate::tokenizer::{unreachable_piece, Frame, Merger, Parts, Tokenizer};
 use crate::{pre_tokenizers, sentencepiece};
 use ahash::AHashMap;
-use tokenizers::decoders::byte_level::ByteLevel;
+use std::sync::Arc;
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
-use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -15,6 +16,9 @@ use tokenizers::AddedToken;
 
 /// A longer token is a damaged file; the longest known real ones have about a thousand bytes.
 pub const MAX_TOKEN_BYTES: usize = 16384;
+
+/// More are a damaged file; the largest vocabularies have some half a million.
+const MAX_MERGES: usize = 1 << 28;
 
 pub struct Vocabulary<'a> {
     pub kind: &'a str,
@@ -143,11 +147,27 @@ impl<'a> Checked<'a> {
         map
     }
 
-    pub fn frame(&self, before: Option<u32>, after: Option<u32>, usual: (bool, bool)) -> Frame {
-        Frame::Ids {
-            before: before.filter(|_| self.raw.add_bos.unwrap_or(usual.0)).into_iter().collect(),
-            after: after.filter(|_| self.raw.add_eos.unwrap_or(usual.1)).into_iter().collect(),
+    /// As `map`, for the tables. The entries are those of all tokens.
+    pub fn lookup<'b>(&self, entries: &'b [Entry], leave_out: impl Fn(Type) -> bool) -> Lookup<'b> {
+        let mut lookup = Lookup::new(entries);
+        for (id, kind) in self.types.iter().enumerate() {
+            if !entries[id].piece.is_empty() && !leave_out(*kind) {
+                lookup.add(id as u32);
+            }
         }
+        lookup
+    }
+
+    /// Those of the two that go around a text when special tokens are asked for. `usual`: where the file does not say.
+    pub fn around(&self, before: Option<u32>, after: Option<u32>, usual: (bool, bool)) -> (Option<u32>, Option<u32>) {
+        let begins = self.raw.add_bos.unwrap_or(usual.0);
+        let ends = self.raw.add_eos.unwrap_or(usual.1);
+        (before.filter(|_| begins), after.filter(|_| ends))
+    }
+
+    pub fn frame(&self, before: Option<u32>, after: Option<u32>, usual: (bool, bool)) -> Frame {
+        let (before, after) = self.around(before, after, usual);
+        Frame::Ids { before: before.into_iter().collect(), after: after.into_iter().collect() }
     }
 }
 
@@ -158,7 +178,7 @@ fn checked_token(id: usize, token: &[u8]) -> Result<&str> {
     std::str::from_utf8(token).map_err(|_| Error::corrupt(format!("token {id} is not UTF-8")))
 }
 
-type Builder = fn(&Checked) -> Result<Parts>;
+type Builder = fn(&Checked) -> Result<Tokenizer>;
 
 const KINDS: &[(&str, Builder)] =
     &[("gpt2", byte_level), ("llama", sentencepiece::bpe), ("bert", word_piece), ("t5", sentencepiece::unigram)];
@@ -172,64 +192,65 @@ pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Tokenizer> {
             known.join(", ")
         )));
     };
-    Tokenizer::new(build(&Checked::new(vocabulary)?)?)
+    build(&Checked::new(vocabulary)?)
 }
 
 /// "a b": the first space after the first character parts the two.
-pub fn merge(index: usize, line: &[u8]) -> Result<(String, String)> {
+pub fn merge(index: usize, line: &[u8]) -> Result<(&str, &str)> {
     let shown = || String::from_utf8_lossy(&line[..line.len().min(64)]).into_owned();
     let text = std::str::from_utf8(line).map_err(|_| Error::corrupt(format!("merge {index} is not UTF-8")))?;
     let first = text.chars().next().map_or(0, char::len_utf8);
-    let (left, right) = match text[first..].split_once(' ') {
-        Some((rest, right)) => (&text[..first + rest.len()], right),
-        None => return Err(Error::corrupt(format!("merge {index} \"{}\" is not two tokens", shown()))),
-    };
-    Ok((left.to_owned(), right.to_owned()))
+    match text[first..].find(' ') {
+        Some(rest) => Ok((&text[..first + rest], &text[first + rest + 1..])),
+        None => Err(Error::corrupt(format!("merge {index} \"{}\" is not two tokens", shown()))),
+    }
 }
 
 /// The file's merges, without those that the vocabulary lacks a token for: a part, or the result. Converters leave
 /// such lines where they left tokens out; no text can use them. Also how many they are.
-pub fn merges_within(checked: &Checked, vocabulary: &AHashMap<String, u32>) -> Result<(Vec<(String, String)>, usize)> {
-    let mut kept = Vec::with_capacity(checked.raw.merges.len());
-    let mut result = String::new();
-    for (index, line) in checked.raw.merges.iter().enumerate() {
+pub fn merges_within(checked: &Checked, lookup: &Lookup) -> Result<(Vec<Merge>, u32)> {
+    let lines = &checked.raw.merges;
+    if lines.len() > MAX_MERGES {
+        return Err(Error::corrupt(format!("{} merges, at most {MAX_MERGES}", lines.len())));
+    }
+    let mut kept = Vec::with_capacity(lines.len());
+    let mut result = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
         let (left, right) = merge(index, line)?;
         result.clear();
-        result.push_str(&left);
-        result.push_str(&right);
-        if [&left, &right, &result].into_iter().all(|piece| vocabulary.contains_key(piece)) {
-            kept.push((left, right));
+        result.extend_from_slice(left.as_bytes());
+        result.extend_from_slice(right.as_bytes());
+        let ids = [left.as_bytes(), right.as_bytes(), &result].map(|piece| lookup.find(piece));
+        if let [Some(left), Some(right), Some(result)] = ids {
+            kept.push([left, right, result]);
         }
     }
-    let skipped = checked.raw.merges.len() - kept.len();
-    Ok((kept, skipped))
+    let skipped = lines.len() - kept.len();
+    Ok((kept, skipped as u32))
 }
 
 /// Byte-level BPE (GPT-2 and nearly all since).
-fn byte_level(checked: &Checked) -> Result<Parts> {
+fn byte_level(checked: &Checked) -> Result<Tokenizer> {
     let pre = pre_tokenizers::find(checked.raw.pre)?;
     // Where whole pieces are looked up, a control token must not be found in plain text.
     let leave_out = |kind: Type| pre.ignore_merges && kind.is_special();
-    let vocabulary = checked.map(str::to_owned, leave_out);
-    let (merges, skipped_merges) = merges_within(checked, &vocabulary)?;
-    let model = BPE::builder()
-        .vocab_and_merges(vocabulary, merges)
-        .ignore_merges(pre.ignore_merges)
-        .build()
-        .map_err(|e| Error::corrupt(format!("merges: {e}")))?;
+    let entries = checked.entries(str::to_owned);
+    let lookup = checked.lookup(&entries, leave_out);
+    let (merges, skipped_merges) = merges_within(checked, &lookup)?;
     let before = checked.token_or(checked.raw.bos, None);
     let eos = checked.token_or(checked.raw.eos, None);
     let after = if pre.add_separator { checked.token_or(checked.raw.separator, eos) } else { eos };
-    Ok(Parts {
-        normalizer: pre.normalizer(),
-        pre_tokenizer: Some(pre.build()?),
-        model: model.into(),
-        decoder: Some(ByteLevel::default().into()),
-        frame: checked.frame(before, after, (pre.add_bos || pre.add_separator, pre.add_separator)),
-        added: checked.added(str::to_owned),
-        entries: checked.entries(str::to_owned),
+    let (before, after) = checked.around(before, after, (pre.add_bos || pre.add_separator, pre.add_separator));
+    let recipe = Recipe {
+        family: Family::ByteLevel,
+        space_prefix: false,
+        before,
+        after,
+        unknown: None,
         skipped_merges,
-    })
+        pre: checked.raw.pre.to_owned(),
+    };
+    assemble(Tables::make(&entries, Spelling::ByteLevel, Some(&lookup), &merges, &recipe.to_bytes())?)
 }
 
 /// GGUF marks the start of a word by U+2581, BERT its continuation by "##"; "[CLS]" and its like are bare in both.
@@ -258,7 +279,7 @@ fn bert_normalizer(checked: &Checked) -> BertNormalizer {
     )
 }
 
-fn word_piece(checked: &Checked) -> Result<Parts> {
+fn word_piece(checked: &Checked) -> Result<Tokenizer> {
     let vocabulary = checked.map(word_piece_spelling, |_| false);
     let find = |piece: &str| vocabulary.get(piece).copied();
     let unknown = checked.token_or(checked.raw.unknown, find("[UNK]"));
@@ -273,14 +294,15 @@ fn word_piece(checked: &Checked) -> Result<Parts> {
         .continuing_subword_prefix("##".to_owned())
         .build()
         .map_err(|e| Error::corrupt(e.to_string()))?;
-    Ok(Parts {
+    let tables = Tables::of_entries(&checked.entries(word_piece_spelling), Spelling::WordPiece)?;
+    Tokenizer::new(Parts {
         normalizer: Some(bert_normalizer(checked).into()),
         pre_tokenizer: Some(BertPreTokenizer.into()),
-        model: model.into(),
+        model: Merger::Crate(Box::new(model.into())),
         decoder: Some(WordPieceDecoder::new("##".to_owned(), true).into()),
         frame: checked.frame(cls, separator, (true, true)),
         added: checked.added(word_piece_spelling),
-        entries: checked.entries(word_piece_spelling),
+        tables: Arc::new(tables),
         skipped_merges: 0,
     })
 }
