@@ -130,13 +130,12 @@ bool is_control(const Vocabulary& v, int32_t id) {
 std::unordered_set<std::string_view> merged(const Vocabulary& v,
                                             const std::vector<std::string_view>& texts) {
   std::unordered_set<std::string_view> made;
-  for (const std::string& merge : v.merges) {
+  for (const std::string_view merge : v.merges) {
     for (const std::string_view text : texts) {
       if (merge.size() != text.size() + 1) continue;
       const size_t cut = merge.find(' ', 1);
-      if (cut == std::string::npos) continue;
-      if (text.starts_with(std::string_view(merge).substr(0, cut)) &&
-          text.ends_with(std::string_view(merge).substr(cut + 1)))
+      if (cut == std::string_view::npos) continue;
+      if (text.starts_with(merge.substr(0, cut)) && text.ends_with(merge.substr(cut + 1)))
         made.insert(text);
     }
   }

@@ -112,12 +112,12 @@ class Reader {
   Result<> read_tokens() {
     TRY(const auto* kind, get<std::string>("model"));
     TRY(const auto* pre, get<std::string>("pre"));
-    TRY(const auto* tokens, get<std::vector<std::string>>("tokens"));
-    TRY(const auto* merges, get<std::vector<std::string>>("merges"));
+    TRY(const auto* tokens, get<StringArray>("tokens"));
+    TRY(const auto* merges, get<StringArray>("merges"));
     if (!kind) return bad("model", "is missing");
     if (!tokens || tokens->empty()) return bad("tokens", "is missing or empty");
     vocabulary_.kind = *kind;
-    vocabulary_.tokens = *tokens;
+    vocabulary_.tokens.assign(tokens->begin(), tokens->end());
     if (pre) {
       vocabulary_.pre = *pre;
     } else if (*kind == "gpt2") {

@@ -98,10 +98,10 @@ void count_types(const WeightSource& source, ModelSummary& summary) {
 void read_tokenizer(const Metadata& metadata, TokenizerSummary& tokenizer) {
   tokenizer.kind = metadata.text("tokenizer.ggml.model").value_or("");
   tokenizer.pre = metadata.text("tokenizer.ggml.pre").value_or("");
-  if (const auto* tokens = metadata.get<std::vector<std::string>>("tokenizer.ggml.tokens"))
-    tokenizer.n_tokens = std::ssize(*tokens);
-  if (const auto* merges = metadata.get<std::vector<std::string>>("tokenizer.ggml.merges"))
-    tokenizer.n_merges = std::ssize(*merges);
+  if (const auto* tokens = metadata.get<StringArray>("tokenizer.ggml.tokens"))
+    tokenizer.n_tokens = static_cast<int64_t>(tokens->size());
+  if (const auto* merges = metadata.get<StringArray>("tokenizer.ggml.merges"))
+    tokenizer.n_merges = static_cast<int64_t>(merges->size());
   for (const char* name :
        {"bos", "eos", "eot", "eom", "unknown", "padding", "seperator", "cls", "mask"})
     if (const auto id = metadata.integer(fmt::format("tokenizer.ggml.{}_token_id", name)))
@@ -119,11 +119,11 @@ void read_ends(const WeightSource& source, TokenizerSummary& tokenizer) {
 
 std::string token_text(const Metadata& metadata, const TokenizerSummary& tokenizer,
                        const char* name) {
-  const auto* tokens = metadata.get<std::vector<std::string>>("tokenizer.ggml.tokens");
+  const auto* tokens = metadata.get<StringArray>("tokenizer.ggml.tokens");
   const auto id = tokenizer.special.find(name);
   if (!tokens || id == tokenizer.special.end()) return {};
-  if (id->second < 0 || id->second >= std::ssize(*tokens)) return {};
-  return (*tokens)[static_cast<size_t>(id->second)];
+  if (id->second < 0 || id->second >= static_cast<int64_t>(tokens->size())) return {};
+  return std::string(tokens->at(static_cast<size_t>(id->second)));
 }
 
 void read_template(const Metadata& metadata, ModelSummary& summary) {

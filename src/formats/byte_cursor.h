@@ -20,6 +20,10 @@ class ByteCursor {
 
   uint64_t offset() const { return at_; }
   uint64_t remaining() const { return bytes_.size() - at_; }
+  // What has been read from `offset` on.
+  std::span<const std::byte> since(uint64_t offset) const {
+    return bytes_.subspan(offset, at_ - offset);
+  }
 
   template <class T>
   requires std::integral<T> || std::floating_point<T>

@@ -42,7 +42,8 @@ enum class GgufValue : uint32_t {
   count
 };
 
-// One file, everything in it checked. The weights view the bytes it was read from.
+// One file, everything in it checked. The weights and the arrays of strings view the bytes it was
+// read from.
 struct GgufFile {
   uint32_t version = 0;
   Metadata metadata;

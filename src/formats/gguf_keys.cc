@@ -13,7 +13,8 @@ namespace {
 // keys is not a model, and small elements take more room here than there.
 constexpr uint64_t kMaxKeyMemory = 256u << 20;
 constexpr uint64_t kEntryMemory = 160;  // of a map's node
-constexpr size_t kInPlace = 15;  // characters that a std::string holds without memory of its own
+constexpr size_t kInPlace = 15;  // characters that a std::string holds without memory of its own:
+                                 // strings are charged as if each became one
 
 // What a key must be where it is present: later code relies on it.
 struct KnownKey {
@@ -34,12 +35,12 @@ constexpr KnownKey kKnownKeys[] = {
     {"split.no", is<int64_t>, "an integer"},
     {"split.tensors.count", is<int64_t>, "an integer"},
     {"tokenizer.chat_template", is<std::string>, "a string"},
-    {"tokenizer.ggml.merges", is<std::vector<std::string>>, "an array of strings"},
+    {"tokenizer.ggml.merges", is<StringArray>, "an array of strings"},
     {"tokenizer.ggml.model", is<std::string>, "a string"},
     {"tokenizer.ggml.pre", is<std::string>, "a string"},
     {"tokenizer.ggml.scores", is<std::vector<double>>, "an array of floats"},
     {"tokenizer.ggml.token_type", is<std::vector<int64_t>>, "an array of integers"},
-    {"tokenizer.ggml.tokens", is<std::vector<std::string>>, "an array of strings"},
+    {"tokenizer.ggml.tokens", is<StringArray>, "an array of strings"},
 };
 
 class KeyReader {
@@ -169,16 +170,14 @@ class KeyReader {
   Result<MetaValue> strings(std::string_view key, uint64_t count) {
     if (count > input_.remaining() / 8) return lying_count(key, count);
     TRY_OK(charge(key, count, sizeof(std::string)));
-    std::vector<std::string> values;
-    values.reserve(count);
+    const uint64_t begin = input_.offset();
     for (uint64_t i = 0; i < count; ++i) {
       std::string_view text;
       if (!input_.read(text))
         return input_.cut_off("element " + std::to_string(i) + " of key " + printable(key));
       if (text.size() > kInPlace) TRY_OK(charge(key, 1, text.size()));
-      values.emplace_back(text);
     }
-    return MetaValue(std::move(values));
+    return MetaValue(StringArray::view(input_.since(begin), count));
   }
 
   Error lying_count(std::string_view key, uint64_t count) const {

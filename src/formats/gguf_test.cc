@@ -57,7 +57,7 @@ TEST(Gguf, ReadsEveryValueType) {
   EXPECT_EQ(*meta.get<bool>("yes"), true);
   EXPECT_EQ(meta.integer("no"), 0);
   EXPECT_EQ(meta.text("empty"), "");
-  EXPECT_EQ(*meta.get<std::vector<std::string>>("tokenizer.ggml.tokens"), tokens);
+  EXPECT_EQ(*meta.get<StringArray>("tokenizer.ggml.tokens"), tokens);
   EXPECT_EQ(*meta.get<std::vector<int64_t>>("ids"), (std::vector<int64_t>{-1, 7}));
   EXPECT_EQ(*meta.get<std::vector<int64_t>>("blob"), (std::vector<int64_t>{0, 255}));
   EXPECT_EQ(*meta.get<std::vector<double>>("floats"), (std::vector<double>{0.5, -2}));

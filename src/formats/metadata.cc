@@ -9,21 +9,27 @@ namespace {
 
 std::string one(bool value) { return value ? "true" : "false"; }
 std::string one(int64_t value) { return std::to_string(value); }
-std::string one(const std::string& value) { return printable(value, 40); }
+std::string one(std::string_view value) { return printable(value, 40); }
 std::string one(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.7g", value);
   return text;
 }
 
-template <class T>
-std::string one(const std::vector<T>& values) {
+template <class Array>
+std::string list(const Array& values) {
   constexpr size_t kMost = 8;
   std::string text;
-  for (size_t i = 0; i < values.size() && i < kMost; ++i)
-    text += (i == 0 ? "" : ", ") + one(values[i]);
+  auto at = values.begin();
+  for (size_t i = 0; i < values.size() && i < kMost; ++i, ++at)
+    text += (i == 0 ? "" : ", ") + one(*at);
   return "[" + text + (values.size() > kMost ? ", ..." : "") + "]";
 }
+template <class T>
+std::string one(const std::vector<T>& values) {
+  return list(values);
+}
+std::string one(const StringArray& values) { return list(values); }
 
 }  // namespace
 

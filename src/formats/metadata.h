@@ -8,13 +8,15 @@
 #include <variant>
 #include <vector>
 
+#include "base/string_array.h"
+
 namespace quern {
 
 // Integers of every width and sign travel as int64 (a uint64 above 2^63-1 is refused by the
 // reader); arrays of integers and bools as vector<int64_t>, of floats as vector<double>. Nested
-// arrays are refused.
+// arrays are refused. An array of strings views the file it was read from.
 using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+                               std::vector<double>, StringArray>;
 
 // For an error message: numbers briefly, text in quotes, of a long array its beginning.
 std::string to_text(const MetaValue& value);

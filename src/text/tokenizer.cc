@@ -7,10 +7,11 @@
 namespace quern {
 namespace {
 
-std::vector<quern_text_view> views_of(const std::vector<std::string>& texts) {
+template <class Texts>
+std::vector<quern_text_view> views_of(const Texts& texts) {
   std::vector<quern_text_view> views;
   views.reserve(texts.size());
-  for (const std::string& text : texts) views.push_back(view_of(text));
+  for (const std::string_view text : texts) views.push_back(view_of(text));
   return views;
 }
 

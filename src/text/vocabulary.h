@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/string_array.h"
+
 namespace quern {
 
 // Values of tokenizer.ggml.token_type.
@@ -30,7 +32,7 @@ struct Vocabulary {
   std::vector<std::string> tokens;
   std::vector<float> scores;     // empty or one per token
   std::vector<TokenType> types;  // empty or one per token
-  std::vector<std::string> merges;
+  StringArray merges;            // of a mapped file: views it
   int32_t bos = -1, eos = -1, unknown = -1, separator = -1, padding = -1, cls = -1, mask = -1;
   std::vector<EndToken> ends;  // generation stops at these; each once, eos among them
   // -1 where the file does not say: the kind's own default then holds.
