@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "api/message_json.h"
+#include "api/user_cache.h"
 #include "api/vocabulary_from_gguf.h"
 #include "base/mapped_file.h"
 #include "base/utf8.h"
@@ -82,6 +83,16 @@ Result<ChatTemplate> template_of_folder(const fs::path& folder) {
                              token_text(config, "pad_token"));
 }
 
+// Nothing where there is none that can be used; a file that cannot be gives a note.
+std::optional<Tokenizer> find_kept(const std::string& folder, const std::string& key,
+                                   std::vector<std::string>* notes) {
+  auto found = TokenizerCache(folder).find(key);
+  if (found) return std::move(*found);
+  if (found.error().code != Code::not_found && notes)
+    notes->push_back("the tokenizer is made anew: " + to_string(found.error()));
+  return std::nullopt;
+}
+
 Error with_place(Error error, const std::string& path) {
   if (error.where.empty()) error.where = path;
   return error;
@@ -101,7 +112,7 @@ Result<Tokenizer> load_tokenizer(const std::string& path,
   TRY(const auto source, open_model(path));
   std::vector<std::string> notes;
   TRY(const Vocabulary vocabulary, read_vocabulary(*source, &notes));
-  auto tokenizer = make_tokenizer(*source, vocabulary, &notes);
+  auto tokenizer = make_tokenizer(*source, vocabulary, &notes, packed_cache_folder());
   if (note) std::ranges::for_each(notes, note);
   return tokenizer;
 }
@@ -116,15 +127,23 @@ Result<ChatTemplate> load_chat_template(const std::string& path) {
 }
 
 Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary,
-                                 std::vector<std::string>* notes) {
-  auto tokenizer = Tokenizer::from_vocabulary(vocabulary);
-  if (!tokenizer) return with_place(tokenizer.error(), source.path());
+                                 std::vector<std::string>* notes, const std::string& cache_folder,
+                                 std::optional<TokenizerToKeep>* to_keep) {
+  const auto key = cache_folder.empty() ? std::nullopt : tokenizer_key(source, vocabulary);
+  auto tokenizer = key ? find_kept(cache_folder, *key, notes) : std::nullopt;
+  if (!tokenizer) {
+    auto made = Tokenizer::from_vocabulary(vocabulary);
+    if (!made) return with_place(made.error(), source.path());
+    tokenizer = std::move(*made);
+    if (to_keep && key && !tokenizer->tables().empty())
+      *to_keep = TokenizerToKeep{cache_folder, *key, source.path(), *tokenizer};
+  }
   if (const size_t n = tokenizer->n_skipped_merges(); n > 0 && notes) {
     notes->push_back(fs::path(source.path()).filename().string() + ": " + std::to_string(n) +
                      (n == 1 ? " merge is" : " merges are") +
                      " passed over: a part or the result is no token");
   }
-  return tokenizer;
+  return *std::move(tokenizer);
 }
 
 Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& v) {

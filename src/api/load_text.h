@@ -3,10 +3,12 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "api/tokenizer_cache.h"
 #include "base/result.h"
 #include "formats/weight_source.h"
 #include "quern/model.h"
@@ -24,8 +26,12 @@ Result<ChatTemplate> load_chat_template(const std::string& path);
 
 // The same of a file that is open already and whose vocabulary has been read. What is passed over
 // gives a line in `notes` (null: nobody reads them).
+// cache_folder: where the tokenizers of earlier starts are looked for (TokenizerCache); empty:
+// nowhere. What was made and should be kept there is put into `to_keep`, unless that is null.
 Result<Tokenizer> make_tokenizer(const WeightSource& source, const Vocabulary& vocabulary,
-                                 std::vector<std::string>* notes = nullptr);
+                                 std::vector<std::string>* notes = nullptr,
+                                 const std::string& cache_folder = {},
+                                 std::optional<TokenizerToKeep>* to_keep = nullptr);
 Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabulary& vocabulary);
 
 // The tokens of a conversation, ready for the model's answer, as Model::chat_prompt. BOS is the

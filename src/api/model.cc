@@ -9,6 +9,7 @@
 #include "api/end_tokens.h"
 #include "api/generation_defaults.h"
 #include "api/grammar_constraint.h"
+#include "api/keep_later.h"
 #include "api/known_models.h"
 #include "api/load_text.h"
 #include "api/make_embeddings.h"
@@ -71,6 +72,17 @@ std::unique_ptr<PackedKeeper> make_keeper(const LoadOptions& options, PackedCont
   if (!always && seconds < kNoticeable) return nullptr;
   return std::make_unique<PackedKeeper>(packed_folder(options), std::move(contents), always,
                                         always ? options.note : nullptr);
+}
+
+// As above: a failure is no news unless the cache was asked for.
+std::unique_ptr<KeepLater> keep_tokenizer(std::optional<TokenizerToKeep> made,
+                                          const LoadOptions& options) {
+  if (!made) return nullptr;
+  const auto note = options.packed_cache == PackedUse::on ? options.note : nullptr;
+  return std::make_unique<KeepLater>([made = std::move(*made), note] {
+    const Result<> kept = made.keep();
+    if (!kept && note) note("the tokenizer is not kept: " + to_string(kept.error()));
+  });
 }
 
 Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
@@ -168,15 +180,18 @@ std::vector<int32_t> all_end_ids(const Vocabulary& vocabulary, const GenerationD
 // asked for.
 struct Model::State {
   State(ModelInfo described, const WeightSource& source, const Result<Vocabulary>& vocabulary,
-        GenerationDefaults wanted, std::vector<std::string>& notes)
+        GenerationDefaults wanted, const LoadOptions& options, std::vector<std::string>& notes)
       : info(std::move(described)),
         defaults(std::move(wanted)),
-        tokenizer(vocabulary ? make_tokenizer(source, *vocabulary, &notes) : vocabulary.error()),
+        tokenizer(vocabulary ? make_tokenizer(source, *vocabulary, &notes, packed_folder(options),
+                                              &tokenizer_to_keep)
+                             : vocabulary.error()),
         chat_template(vocabulary ? make_chat_template(source, *vocabulary) : vocabulary.error()),
         ends(vocabulary ? all_end_ids(*vocabulary, defaults) : std::vector<int32_t>()),
         grammars(tokenizer, ends),
         stop_tokens(tokenizer),
-        pooling(pooling_of(source)) {}
+        pooling(pooling_of(source)),
+        tokenizer_keeper(keep_tokenizer(std::move(tokenizer_to_keep), options)) {}
 
   static Result<Model> load(const std::string& path, const LoadOptions& options);
 
@@ -198,20 +213,23 @@ struct Model::State {
 
   ModelInfo info;
   GenerationDefaults defaults;
+  std::optional<TokenizerToKeep> tokenizer_to_keep;  // until there is a keeper
   Result<Tokenizer> tokenizer;
   Result<ChatTemplate> chat_template;
   std::vector<int32_t> ends;
   Grammars grammars;
   StopTokens stop_tokens;
-  Result<Pooling> pooling;               // of embeddings, as the file says
-  Compiled compiled, draft;              // an executor keeps its file; draft: perhaps none
-  std::unique_ptr<EngineThread> engine;  // uses the executors
+  Result<Pooling> pooling;                      // of embeddings, as the file says
+  Compiled compiled, draft;                     // an executor keeps its file; draft: perhaps none
+  std::unique_ptr<KeepLater> tokenizer_keeper;  // perhaps none
+  std::unique_ptr<EngineThread> engine;         // uses the executors
 
   // Keeping may begin: the first answer is out.
   template <class T>
   T after_answer(T result) const {
     for (const Compiled* one : {&compiled, &draft})
       if (one->keeper) one->keeper->start();
+    if (tokenizer_keeper) tokenizer_keeper->start();
     return result;
   }
 };
@@ -257,7 +275,7 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
     if (!vocabulary && vocabulary.error().code != Code::not_found) return vocabulary.error();
     if (draft) TRY_OK(check_same_tokens(*source, vocabulary, *draft));
     return std::make_shared<State>(describe(*source, config), *source, vocabulary,
-                                   std::move(defaults), notes);
+                                   std::move(defaults), options, notes);
   };
   auto text = start_thread([&] { return std::async(std::launch::async, read_text); });
   if (draft) {

@@ -1,13 +1,6 @@
 #include "api/packed_keeper.h"
 
 #include <chrono>
-#include <system_error>
-
-#if defined(__linux__)
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 namespace quern {
 namespace {
@@ -19,28 +12,9 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void lower_priority() {
-#if defined(__linux__)
-  constexpr int kLowest = 19;
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowest);
-#endif
-}
-
 }  // namespace
 
-PackedKeeper::~PackedKeeper() {
-  leaving_ = true;
-  if (thread_.joinable()) thread_.join();
-}
-
-void PackedKeeper::start() {
-  std::call_once(started_, [this] {
-    try {
-      thread_ = std::thread([this] { work(); });
-    } catch (const std::system_error&) {  // no more threads: then not this time
-    }
-  });
-}
+PackedKeeper::~PackedKeeper() { leaving_ = true; }
 
 bool PackedKeeper::keep_going(double begin_s, double done) const {
   const double taken = now_s() - begin_s;
@@ -50,7 +24,6 @@ bool PackedKeeper::keep_going(double begin_s, double done) const {
 }
 
 void PackedKeeper::work() {
-  lower_priority();
   const double begin = now_s();
   const Result<> kept =
       cache_.store(contents_, [&](double done) { return keep_going(begin, done); });

@@ -3,10 +3,9 @@
 #pragma once
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 
+#include "api/keep_later.h"
 #include "backend/packed_cache.h"
 
 namespace quern {
@@ -27,7 +26,7 @@ class PackedKeeper {
   // program: then nothing is kept.
   ~PackedKeeper();
 
-  void start();  // thread-safe; the second call does nothing
+  void start() { later_.start(); }  // thread-safe; the second call does nothing
 
  private:
   void work();
@@ -37,9 +36,8 @@ class PackedKeeper {
   const PackedContents contents_;
   const bool patient_;
   const std::function<void(const std::string&)> note_;
-  std::once_flag started_;
   std::atomic<bool> leaving_{false};
-  std::thread thread_;
+  KeepLater later_{[this] { work(); }};  // the last: it uses the others
 };
 
 }  // namespace quern

@@ -1,10 +1,11 @@
-// quern cache: the packed weights of earlier starts.
+// quern cache: the packed weights and the tokenizers of earlier starts.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 
+#include "api/tokenizer_cache.h"
 #include "api/user_cache.h"
 #include "backend/packed_cache.h"
 #include "cli/arguments.h"
@@ -19,11 +20,13 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "List the packed weights that starts have kept for the next ones.\n"
+    "List the packed weights and tokenizers that starts have kept for the next ones.\n"
     "A model's weights are brought into the form that kernels read when it is loaded; where that "
-    "takes longer than 0.1 s\nthey are kept, and the next start maps them. They can be deleted at "
-    "any time. What was not used for the longest time\ngoes by itself when room is needed. The "
-    "environment's QUERN_PACKED_CACHE names another folder.\nExit code 1 if --check finds damage.";
+    "takes longer than 0.1 s\nthey are kept, and the next start maps them; so is the tokenizer of "
+    "a "
+    "vocabulary of 65,536 tokens or more. They can be\ndeleted at any time. What was not used for "
+    "the longest time goes by itself when room is needed. The environment's\nQUERN_PACKED_CACHE "
+    "names another folder.\nExit code 1 if --check finds damage.";
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -34,20 +37,40 @@ constexpr const char* kExamples =
 enum class State { unknown, unusable, whole, damaged };
 constexpr const char* kStates[] = {"not checked", "not usable", "whole", "damaged"};
 
+enum class Kind { weights, tokenizer };
+constexpr const char* kKinds[] = {"weights", "tokenizer"};
+
 struct Row {
+  Kind kind;
   CachedFile file;
   State state = State::unknown;
   bool model_there = false;
 };
 
-Row examine(const CachedFile& file, bool check) {
+bool is_whole(Kind kind, const std::string& path) {
+  if (kind == Kind::tokenizer) return static_cast<bool>(TokenizerCache::check(path));
+  const auto packed = PackedFile::open(path);
+  return packed && packed->check_data();
+}
+
+Row examine(Kind kind, const CachedFile& file, bool check) {
   std::error_code ignored;
-  Row row = {.file = file, .model_there = std::filesystem::exists(file.source, ignored)};
+  Row row = {
+      .kind = kind, .file = file, .model_there = std::filesystem::exists(file.source, ignored)};
   if (file.source.empty()) row.state = State::unusable;
   if (!check || file.source.empty()) return row;
-  const auto packed = PackedFile::open(file.path);
-  row.state = packed && packed->check_data() ? State::whole : State::damaged;
+  row.state = is_whole(kind, file.path) ? State::whole : State::damaged;
   return row;
+}
+
+// Weights before tokenizers, of each the last used one first.
+std::vector<Row> examine_all(const std::string& folder, bool check) {
+  std::vector<Row> rows;
+  for (const CachedFile& file : PackedCache(folder).list())
+    rows.push_back(examine(Kind::weights, file, check));
+  for (const CachedFile& file : TokenizerCache(folder).list())
+    rows.push_back(examine(Kind::tokenizer, file, check));
+  return rows;
 }
 
 Json rows_json(const PackedCache& cache, const std::vector<Row>& rows) {
@@ -60,7 +83,8 @@ Json rows_json(const PackedCache& cache, const std::vector<Row>& rows) {
                      {"model_present", row.model_there},
                      {"bytes", row.file.bytes},
                      {"used", row.file.used_s},
-                     {"state", kStates[static_cast<int>(row.state)]}});
+                     {"state", kStates[static_cast<int>(row.state)]},
+                     {"kind", kKinds[static_cast<int>(row.kind)]}});
   }
   return {{"folder", cache.folder()}, {"limit", cache.limit()}, {"bytes", bytes}, {"files", files}};
 }
@@ -84,14 +108,14 @@ void print_rows(const PackedCache& cache, const std::vector<Row>& rows, bool che
   const Palette& colours = palette(STDOUT_FILENO);
   int64_t bytes = 0;
   if (!rows.empty())
-    fmt::print("{}{:>10}  {:<16} {:<12} {}{}\n", colours.bold, "size", "last used",
+    fmt::print("{}{:>10}  {:<10} {:<16} {:<12} {}{}\n", colours.bold, "size", "kind", "last used",
                check ? "state" : "", "model", colours.reset);
   for (const Row& row : rows) {
     const bool say = check || row.state == State::unusable;
     const std::string model = row.file.source.empty() ? row.file.path : row.file.source;
-    fmt::print("{:>10}  {:<16} {:<12} {}{}\n", bytes_text(row.file.bytes),
-               age_text(row.file.used_s), say ? kStates[static_cast<int>(row.state)] : "",
-               shown(model),
+    fmt::print("{:>10}  {:<10} {:<16} {:<12} {}{}\n", bytes_text(row.file.bytes),
+               kKinds[static_cast<int>(row.kind)], age_text(row.file.used_s),
+               say ? kStates[static_cast<int>(row.state)] : "", shown(model),
                row.file.source.empty() || row.model_there ? "" : " (no longer there)");
     bytes += row.file.bytes;
   }
@@ -101,8 +125,12 @@ void print_rows(const PackedCache& cache, const std::vector<Row>& rows, bool che
 
 Result<int> clear(const PackedCache& cache, bool json) {
   int64_t bytes = 0;
+  const TokenizerCache tokenizers(cache.folder());
   for (const CachedFile& file : cache.list()) bytes += file.bytes;
-  TRY(const int n, cache.clear());
+  for (const CachedFile& file : tokenizers.list()) bytes += file.bytes;
+  TRY(const int n_weights, cache.clear());
+  TRY(const int n_tokenizers, tokenizers.clear());
+  const int n = n_weights + n_tokenizers;
   if (json)
     print_json({{"folder", cache.folder()}, {"deleted", n}, {"bytes", bytes}});
   else
@@ -128,8 +156,7 @@ Result<int> run_cache(int argc, const char* const* argv) {
                  {},
                  "set HOME, or QUERN_PACKED_CACHE to a folder"};
   if (erase) return clear(cache, json);
-  std::vector<Row> rows;
-  for (const CachedFile& file : cache.list()) rows.push_back(examine(file, check));
+  const std::vector<Row> rows = examine_all(cache.folder(), check);
   if (json)
     print_json(rows_json(cache, rows), 2);
   else

@@ -105,6 +105,23 @@ Result<Tokenizer> Tokenizer::from_vocabulary(const Vocabulary& v) {
   return Tokenizer(std::make_shared<const State>(object));
 }
 
+Result<Tokenizer> Tokenizer::from_tables(std::span<const std::byte> tables,
+                                         std::shared_ptr<const void> owner) {
+  using Owner = std::shared_ptr<const void>;
+  const auto release = [](void* object) { delete static_cast<Owner*>(object); };
+  const quern_text_view view = {reinterpret_cast<const char*>(tables.data()), tables.size()};
+  quern_text_tokenizer* object = nullptr;
+  quern_text_bytes message = {};
+  const quern_text_code code = quern_text_tokenizer_from_tables(view, new Owner(std::move(owner)),
+                                                                release, &object, &message);
+  if (code != QUERN_TEXT_OK) return rust_error(code, message, "tokenizer tables");
+  return Tokenizer(std::make_shared<const State>(object));
+}
+
+std::span<const std::byte> Tokenizer::tables() const {
+  return std::as_bytes(std::span(text_of(quern_text_tokenizer_tables(state_->object))));
+}
+
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   const TextRange whole = {0, text.size()};
   const size_t n_plain = options.parse_special ? 0 : 1;

@@ -1,5 +1,6 @@
 // Text to token ids and back, by the Hugging Face `tokenizers` crate (rust/text).
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,6 +36,15 @@ class Tokenizer {
   // Errors: corrupt (contradicting vocabulary), unsupported (unknown kind or pre-tokenizer, with
   // the known ones).
   static Result<Tokenizer> from_vocabulary(const Vocabulary& vocabulary);
+
+  // From the `tables()` of an earlier tokenizer, in place of what those were made of: a large
+  // vocabulary takes half a second of a core, this some milliseconds. They are checked as a
+  // stranger's, and viewed: `owner` keeps their memory. Errors: corrupt, unsupported (of another
+  // version).
+  static Result<Tokenizer> from_tables(std::span<const std::byte> tables,
+                                       std::shared_ptr<const void> owner);
+  // Views this object. Empty where the kind has none: tokenizer.json, "bert", "t5".
+  std::span<const std::byte> tables() const;
 
   // Text is taken byte for byte, nothing trimmed; bytes that are not UTF-8 are replaced by U+FFFD,
   // as the reference does.

@@ -96,6 +96,7 @@ def test_cache_lists_checks_and_clears(quern, quern_json, folder, smollm2):
     listed = quern_json("cache")
     (file,) = listed["files"]
     assert file["model"] == str(smollm2) and file["model_present"] and file["state"] == "not checked"
+    assert file["kind"] == "weights"
     assert file["path"] == str(only_file(folder)) and listed["bytes"] == file["bytes"] > 50e6
     assert listed["limit"] > 0
     assert str(smollm2) in quern("cache").stdout.decode()
@@ -114,6 +115,15 @@ def test_cache_lists_checks_and_clears(quern, quern_json, folder, smollm2):
     assert cleared["deleted"] == 1 and cleared["bytes"] == file["bytes"]
     assert [p.name for p in folder.iterdir()] == ["mine"]
     assert quern_json("cache")["files"] == []
+
+
+def test_tokenizers_are_listed_and_cleared_too(quern_json, folder):
+    folder.mkdir()
+    (folder / "0123.tokenizer").write_bytes(b"none of ours")
+    (file,) = quern_json("cache", "--check")["files"]
+    assert (file["kind"], file["state"]) == ("tokenizer", "not usable")
+    assert quern_json("cache", "--clear")["deleted"] == 1
+    assert list(folder.iterdir()) == []
 
 
 def test_cache_flags(quern, folder):

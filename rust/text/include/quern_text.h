@@ -82,6 +82,15 @@ quern_text_code quern_text_tokenizer_from_json(quern_text_view json, quern_text_
 quern_text_code quern_text_tokenizer_from_vocabulary(const quern_text_vocabulary* vocabulary,
                                                      quern_text_tokenizer** out,
                                                      quern_text_bytes* error);
+/* Of the tables of an earlier tokenizer. They are read where they lie: `release` is called with
+ * `owner`, on any thread, when nobody reads them any more, after an error too. */
+quern_text_code quern_text_tokenizer_from_tables(quern_text_view tables, void* owner,
+                                                 void (*release)(void* owner),
+                                                 quern_text_tokenizer** out,
+                                                 quern_text_bytes* error);
+/* What the above makes the same tokenizer of; empty where there is no such form. A view into the
+ * tokenizer. */
+quern_text_view quern_text_tokenizer_tables(const quern_text_tokenizer* tokenizer);
 void quern_text_tokenizer_free(quern_text_tokenizer* tokenizer);
 
 /* plain: ascending, disjoint byte ranges of text in which special tokens are plain text. */
