@@ -87,13 +87,17 @@ class Found {
     std::unordered_set<std::string_view> asked(std::begin(kTexts), std::end(kTexts));
     asked.insert(std::begin(kOtherMarkup), std::end(kOtherMarkup));
     size_t shortest = SIZE_MAX, longest = 0;
+    std::array<bool, 256> begins{};  // bytes that some text begins with: few tokens do
     for (const std::string_view text : asked) {
+      begins[static_cast<uint8_t>(text.front())] = true;
       shortest = std::min(shortest, text.size());
       longest = std::max(longest, text.size());
     }
     for (size_t id = 0; id < tokens.size(); ++id) {
       const std::string_view text = tokens[id];
-      if (text.size() < shortest || text.size() > longest) continue;
+      if (text.size() < shortest || text.size() > longest ||
+          !begins[static_cast<uint8_t>(text.front())])
+        continue;
       const auto at = asked.find(text);
       if (at != asked.end()) ids_[*at].push_back(static_cast<int32_t>(id));
     }
