@@ -1,8 +1,12 @@
 // libFuzzer target: a vocabulary from arbitrary bytes, a text to encode with it, and a chat
 // template. Nothing may crash, hang or leak; ids must lie in the vocabulary and come back as bytes.
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "text/chat_template.h"
 #include "text/stop_strings.h"
@@ -61,20 +65,39 @@ Vocabulary vocabulary_from(Bytes& bytes) {
   return v;
 }
 
+void encode(const Tokenizer& tokenizer, const std::string& text, size_t cut) {
+  const TextRange plain = {std::min(cut, text.size()), text.size()};
+  auto ids = tokenizer.encode_mixed(text, {&plain, 1}, true);
+  if (!ids) return;
+  Utf8Stream stream;
+  for (const int32_t id : *ids) {
+    if (id < 0 || id >= tokenizer.n_vocab()) std::abort();
+    if (!is_valid_utf8(stream.push(tokenizer.bytes(id, true)))) std::abort();
+  }
+  if (!is_valid_utf8(tokenizer.decode(*ids, false))) std::abort();
+}
+
 void tokenize(Bytes& bytes) {
   auto tokenizer = Tokenizer::from_vocabulary(vocabulary_from(bytes));
   if (!tokenizer) return;
   const size_t cut = bytes.byte();
   const std::string text = bytes.rest();
-  const TextRange plain = {std::min(cut, text.size()), text.size()};
-  auto ids = tokenizer->encode_mixed(text, {&plain, 1}, true);
-  if (!ids) return;
-  Utf8Stream stream;
-  for (const int32_t id : *ids) {
-    if (id < 0 || id >= tokenizer->n_vocab()) std::abort();
-    if (!is_valid_utf8(stream.push(tokenizer->bytes(id, true)))) std::abort();
+  encode(*tokenizer, text, cut);
+}
+
+// Tables with damage that a checksum would have caught.
+void tokenize_by_tables(Bytes& bytes) {
+  auto made = Tokenizer::from_vocabulary(vocabulary_from(bytes));
+  if (!made || made->tables().empty()) return;
+  const auto tables =
+      std::make_shared<std::vector<std::byte>>(made->tables().begin(), made->tables().end());
+  for (int n = bytes.byte() % 8; n > 0; --n) {
+    const size_t at = bytes.byte() * size_t{256} + bytes.byte();
+    (*tables)[at % tables->size()] = static_cast<std::byte>(bytes.byte());
   }
-  if (!is_valid_utf8(tokenizer->decode(*ids, false))) std::abort();
+  const size_t cut = bytes.byte();
+  const auto tokenizer = Tokenizer::from_tables(*tables, tables);
+  if (tokenizer) encode(*tokenizer, bytes.rest(), cut);
 }
 
 void render(Bytes& bytes) {
@@ -117,7 +140,8 @@ void stop(Bytes& bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   quern::Bytes bytes(data, size);
-  void (*const targets[])(quern::Bytes&) = {quern::tokenize, quern::render, quern::stop};
+  void (*const targets[])(quern::Bytes&) = {quern::tokenize, quern::render, quern::stop,
+                                            quern::tokenize_by_tables};
   targets[bytes.byte() % std::size(targets)](bytes);
   return 0;
 }
