@@ -1,5 +1,7 @@
 #include "backend/cpu/program_weights.h"
 
+#include <algorithm>
+
 namespace quern::cpu {
 namespace {
 
@@ -23,8 +25,10 @@ Result<Pointers> find_pointers(const Program& program, const ProgramWeights& wei
     found.packed.emplace_back();
     found.sources.emplace_back();
     if (m.packed_at < 0) {
-      const Weight* weight = weights.source ? weights.source->find(m.name) : nullptr;
-      if (!weight || weight->dtype != m.dtype ||
+      const std::span<const Weight> all =
+          weights.source ? weights.source->weights() : std::span<const Weight>();
+      const auto weight = std::ranges::find(all, m.name, &Weight::name);
+      if (weight == all.end() || weight->dtype != m.dtype ||
           weight->dims != std::vector<int64_t>{m.n_rows, m.n_cols})
         return absent(m.name);
       found.sources.back() = {m.dtype, m.n_rows, m.n_cols, weight->data};

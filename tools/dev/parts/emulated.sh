@@ -3,7 +3,7 @@
 # illegal one.
 
 # The layers that need no Rust: there is no Rust library for the other architectures.
-ARM_TESTS=(test_base test_quant test_graph test_formats test_cpu test_compile)
+ARM_TESTS=(test_base test_quant test_graph test_formats test_backend test_cpu test_cpu_target test_compile)
 WASM_TESTS=(test_base test_quant test_graph test_cpu)
 
 # Left out there: death tests start the program anew, which the system cannot without the emulator; and a test that asks
