@@ -73,21 +73,6 @@ struct Arguments::State {
   }
 };
 
-std::optional<int64_t> read_integer(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<double> read_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    return std::nullopt;
-  return value;
-}
-
 Arguments::Arguments(std::string_view verb, std::string_view summary, std::string_view examples)
     : state_(std::make_unique<State>()) {
   state_->verb = verb;
@@ -207,6 +192,35 @@ void Arguments::whole_number(const std::string& flags, std::optional<double>& ta
     target = *number;
     return true;
   });
+}
+
+void Arguments::value(const std::string& flags, const std::string& help, const std::string& kind,
+                      bool repeated,
+                      std::function<Result<>(const std::vector<std::string>&)> take) {
+  const auto taken = [this, take = std::move(take)](const std::vector<std::string>& values) {
+    if (const auto outcome = take(values); !outcome && !state_->error) {
+      state_->error = outcome.error();
+      if (state_->error->fix.empty())
+        state_->error->fix = fmt::format("quern {} --help lists the flags", state_->verb);
+    }
+    return true;  // CLI11 goes on; parse returns the error
+  };
+  if (kind.empty()) {
+    state_->app
+        .add_flag_callback(
+            flags, [taken] { taken({"on"}); }, help)
+        ->group(state_->heading);
+    return;
+  }
+  using Policy = CLI::MultiOptionPolicy;
+  state_->app
+      .add_option(
+          flags, [taken](const CLI::results_t& values) { return taken(values); }, help)
+      ->type_name(kind)
+      ->type_size(1)
+      ->expected(1)
+      ->multi_option_policy(repeated ? Policy::TakeAll : Policy::TakeLast)
+      ->group(state_->heading);
 }
 
 void Arguments::exclusive(const std::vector<std::string>& flags) {

@@ -3,6 +3,7 @@
 // no trailing letters, and errors that name the flag.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,12 +11,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "options/text.h"
 
 namespace quern::cli {
 
-// Strict readings of a whole string; nothing where it is not one.
-std::optional<int64_t> read_integer(std::string_view text);
-std::optional<double> read_number(std::string_view text);  // finite
+using options::read_integer;
+using options::read_number;
 
 class Arguments {
  public:
@@ -48,6 +49,11 @@ class Arguments {
   // The same for values that must be whole.
   void whole_number(const std::string& flags, std::optional<double>& target, double least,
                     double most, const std::string& help);
+
+  // kind empty: a flag without a value, which `take` gets as "on". repeated: each time a value
+  // more; else the last one counts, and is alone. An error's `fix` is filled in.
+  void value(const std::string& flags, const std::string& help, const std::string& kind,
+             bool repeated, std::function<Result<>(const std::vector<std::string>&)> take);
 
   // At most one of these flags may be given.
   void exclusive(const std::vector<std::string>& flags);

@@ -1,46 +1,37 @@
-// The sampling flags of `chat` and `run`: one row each, which is flag, range and help.
+// The flags of requests, as `chat`, `run` and `batch` have them: one row each of
+// src/options/sampling.cc or generate.cc.
 #pragma once
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "cli/arguments.h"
+#include "cli/option_flags.h"
+#include "options/schema.h"
 #include "quern/model.h"
 
 namespace quern::cli {
 
-// Ours, where neither the flag nor the file says: calm enough for models of a few hundred million
-// parameters, which wander at higher temperatures.
-inline const SamplingOptions kSamplingDefaults{
-    .temperature = 0.4f, .top_k = 40, .top_p = 0.9f, .min_p = 0.05f};
-
-// A loop must not fill the whole context unasked.
-inline constexpr int kDefaultTokens = 1024;
-
 // Holds what was typed; must outlive Arguments::parse.
 class SamplingFlags {
  public:
-  void add_to(Arguments& args);
+  explicit SamplingFlags(const options::Schema& schema = options::schema())
+      : flags_(schema, options::program_defaults()) {}
 
-  // What was typed, put over `base`. Without --seed the seed is random, so that the same question
-  // gets new answers. Errors: invalid_argument (a value that is none, options that exclude each
-  // other).
-  Result<GenerateOptions> options(const SamplingOptions& base) const;
-  // The same: flag before the model's files before kSamplingDefaults.
-  Result<GenerateOptions> options(const Model& model) const;
+  void add_to(Arguments& args);
+  // A flag that add_to leaves to single verbs.
+  void add(Arguments& args, std::string_view option) { flags_.add(args, option); }
+  bool given(std::string_view option) const { return flags_.given(option); }
+
+  // What was typed, put over `base`, over the program's defaults. Without --seed the seed is
+  // random, so that the same question gets new answers.
+  GenerateOptions options(const SamplingOptions& base) const;
+  // The same: flag before the model's files before the program's defaults.
+  GenerateOptions options(const Model& model) const;
 
   // Says on stderr that the answer was cut by a limit nobody asked for.
   void note_cut(const Generation& generation) const;
 
  private:
-  std::optional<int> max_tokens_;
-  std::vector<std::optional<double>> given_;  // one per row of the table
-  std::optional<uint64_t> seed_;
-  std::vector<std::string> stop_;
-  std::vector<std::string> breakers_, biases_;
-  std::vector<int> banned_, allowed_;
-  std::optional<std::string> samplers_;
+  OptionFlags<GenerateOptions> flags_;
 };
 
 }  // namespace quern::cli

@@ -9,28 +9,31 @@
 namespace quern::cli {
 namespace {
 
+const SamplingOptions kDefaults = options::program_defaults().sampling;
+
 Result<GenerateOptions> try_parse(std::vector<const char*> words, const SamplingOptions& base) {
   SamplingFlags flags;
   Arguments args("test", "", "");
   flags.add_to(args);
   words.insert(words.begin(), "test");
-  const auto outcome = args.parse(static_cast<int>(words.size()), words.data());
-  EXPECT_TRUE(outcome) << to_string(outcome.error());
+  TRY(const bool go, args.parse(static_cast<int>(words.size()), words.data()));
+  EXPECT_TRUE(go);
   return flags.options(base);
 }
 
 GenerateOptions parse(const std::vector<const char*>& words,
-                      const SamplingOptions& base = kSamplingDefaults) {
+                      const SamplingOptions& base = kDefaults) {
   const auto options = try_parse(words, base);
   EXPECT_TRUE(options) << to_string(options.error());
   return *options;
 }
 
 TEST(SamplingFlags, HaveDefaults) {
+  const int limit = options::program_defaults().max_tokens;
   const GenerateOptions options = parse({});
-  EXPECT_EQ(options.max_tokens, kDefaultTokens);
-  EXPECT_EQ(options.sampling.temperature, kSamplingDefaults.temperature);
-  EXPECT_EQ(options.sampling.top_k, kSamplingDefaults.top_k);
+  EXPECT_EQ(options.max_tokens, limit);
+  EXPECT_EQ(options.sampling.temperature, kDefaults.temperature);
+  EXPECT_EQ(options.sampling.top_k, kDefaults.top_k);
   EXPECT_EQ(options.sampling.repeat_penalty, 1);
   EXPECT_TRUE(options.stop.empty());
 }
@@ -130,7 +133,7 @@ TEST(SamplingFlags, ListsAreReadWhole) {
 TEST(SamplingFlags, ABiasIsAnIdAndANumber) {
   for (const char* bad : {"", "5", "5=", "=1", "x=1", "5=x", "-1=1", "5=nan", "5=inf", "5=1e10",
                           "99999999999=1", "5=1=2"}) {
-    const auto options = try_parse({"--logit-bias", bad}, kSamplingDefaults);
+    const auto options = try_parse({"--logit-bias", bad}, kDefaults);
     ASSERT_FALSE(options) << bad;
     EXPECT_NE(options.error().what.find("--logit-bias"), std::string::npos);
   }

@@ -155,7 +155,7 @@ Result<int> run_batch(int argc, const char* const* argv) {
   load.max_waiting = 1024;  // concurrency, and the answers of one request: never full
   TRY(const Model model, load_model(flags.model, load));
   openai::BatchOptions options{.concurrency = flags.concurrency};
-  TRY(options.defaults, flags.sampling.options(model));
+  options.defaults = flags.sampling.options(model);
   if (is_terminal(STDERR_FILENO)) options.n_lines = openai::count_lines(in.fd());
 
   openai::LineReader lines(in.fd(), flags.in == "-" ? "standard input" : flags.in,

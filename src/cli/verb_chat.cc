@@ -148,7 +148,7 @@ Result<int> run_chat(int argc, const char* const* argv) {
   LoadOptions load;
   load.context = flags.context;
   TRY(const Model model, load_model(flags.model, load));
-  TRY(const GenerateOptions options, flags.sampling.options(model));
+  const GenerateOptions options = flags.sampling.options(model);
   Conversation conversation(model, options, flags.system);
   catch_interrupts();
   if (!flags.question.empty()) {

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -51,9 +50,6 @@ struct Flags {
   SamplingFlags sampling;
   GrammarFlags grammar;
   std::optional<std::string> prompt, file, tokens, system;
-  int n = 1;
-  std::optional<int> logprobs;
-  std::optional<double> deadline;
   bool raw = false, special = false, json = false;
 };
 
@@ -82,11 +78,8 @@ Result<std::vector<int32_t>> prompt_ids(const Model& model, const Flags& flags,
 }
 
 Result<GenerateOptions> options_of(const Flags& flags, const Model& model) {
-  TRY(GenerateOptions options, flags.sampling.options(model));
-  options.n = flags.n;
+  GenerateOptions options = flags.sampling.options(model);
   TRY(options.grammar, grammar_of(flags.grammar));
-  if (flags.logprobs) options.sampling.n_probs = *flags.logprobs;
-  if (flags.deadline) options.deadline_ms = static_cast<int64_t>(std::ceil(*flags.deadline * 1000));
   return options;
 }
 
@@ -154,15 +147,7 @@ void add_flags(Arguments& args, Flags& flags) {
   args.text("--system", flags.system, "A system message before the prompt");
   args.flag("--raw", flags.raw, "Continue the text; no chat template");
   args.flag("--special", flags.special, "Special tokens typed in the prompt count as such");
-  args.integer(
-      "--n", flags.n, 1, 128,
-      "Answers, each of its own, with the seeds from --seed on; they share the prompt's work "
-      "[1]");
-  args.integer("--logprobs", flags.logprobs, 0, 128,
-               "With --json: the logarithm of each token's probability, and the N likeliest tokens "
-               "in its place");
-  args.number("--deadline", flags.deadline, 0.001, 1e9,
-              "Seconds after which the answer is what is there then");
+  for (const char* option : {"n", "n_probs", "deadline_ms"}) flags.sampling.add(args, option);
   args.flag(
       "--json", flags.json,
       "Print one object: ids, text, finish_reason, timings; of several answers the first, and "
@@ -185,7 +170,7 @@ Result<int> run_run(int argc, const char* const* argv) {
   add_flags(args, flags);
   TRY(const bool go, args.parse(argc, argv));
   if (!go) return kDone;
-  if (flags.logprobs && !flags.json)
+  if (flags.sampling.given("n_probs") && !flags.json)
     return Error{Code::invalid_argument, "--logprobs without --json", {}, "add --json"};
 
   catch_interrupts();

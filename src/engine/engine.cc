@@ -2,62 +2,14 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
-#include "base/utf8.h"
 #include "engine/sample/check_options.h"
 #include "engine/sample/random.h"
+#include "options/check.h"
 
 namespace quern {
-namespace {
-
-struct Bound {
-  const char* field;
-  int64_t (*value)(const GenerateOptions&);
-  int64_t lowest, highest;
-};
-
-constexpr int64_t kAny = std::numeric_limits<int32_t>::max();
-
-constexpr Bound kBounds[] = {
-    {"max_tokens", [](const GenerateOptions& o) -> int64_t { return o.max_tokens; }, -1, kAny},
-    {"n", [](const GenerateOptions& o) -> int64_t { return o.n; }, 1, 128},
-    {"deadline_ms", [](const GenerateOptions& o) { return o.deadline_ms; }, 0, int64_t{1} << 40},
-    {"the number of stop strings", [](const GenerateOptions& o) { return std::ssize(o.stop) + 0l; },
-     0, 256},
-    {"the number of stop tokens",
-     [](const GenerateOptions& o) { return std::ssize(o.stop_ids) + 0l; }, 0, 1024},
-    {"bytes of stop strings",
-     [](const GenerateOptions& o) {
-       int64_t n = 0;
-       for (const std::string& stop : o.stop) n += std::ssize(stop);
-       return n;
-     },
-     0, 1 << 16},
-    {"bytes of client and cache_salt",
-     [](const GenerateOptions& o) { return std::ssize(o.client) + std::ssize(o.cache_salt) + 0l; },
-     0, 1024},
-};
-
-// An empty stop would end every answer before it begins. Text is whole characters: a stop of other
-// bytes could only be found inside of one, and would end the text there.
-Result<> check_stops(std::span<const std::string> stops) {
-  for (size_t i = 0; i < stops.size(); ++i) {
-    if (stops[i].empty()) {
-      return Error{Code::invalid_argument, "stop string " + std::to_string(i) + " is empty", "stop",
-                   "give a text, or leave it out"};
-    }
-    if (is_utf8(stops[i])) continue;
-    return Error{Code::invalid_argument, "stop string " + std::to_string(i) + " is not valid UTF-8",
-                 "", ""};
-  }
-  return Ok{};
-}
-
-}  // namespace
-
 Engine::Engine(Executor& executor, EngineOptions options)
     : executor_(executor),
       options_(std::move(options)),
@@ -99,17 +51,8 @@ Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
 }
 
 Result<> Engine::check(const Request& request) const {
+  TRY_OK(options::check(request.options));
   TRY_OK(check_options(request.options.sampling, executor_.n_vocab()));
-  for (const Bound& bound : kBounds) {
-    const int64_t value = bound.value(request.options);
-    if (value >= bound.lowest && value <= bound.highest) continue;
-    std::string allowed = "at least " + std::to_string(bound.lowest);
-    if (bound.highest < kAny) allowed += " and at most " + std::to_string(bound.highest);
-    return Error{Code::invalid_argument,
-                 std::string(bound.field) + " is " + std::to_string(value) + ", must be " + allowed,
-                 "", ""};
-  }
-  TRY_OK(check_stops(request.options.stop));
   return check_tokens(request.prompt);
 }
 

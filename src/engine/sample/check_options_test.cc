@@ -98,11 +98,11 @@ TEST(CheckOptions, ListsAreBoundedAndOfTheVocabulary) {
   refused([](auto& o) { o.logit_bias = {{1, kNan}}; }, "logit_bias of token 1 is nan");
   refused([](auto& o) { o.logit_bias = {{1, kInf}}; }, "logit_bias of token 1 is inf");
   refused([](auto& o) { o.logit_bias = {{1, 2e9f}}; }, "logit_bias of token 1 is 2e+09");
-  refused([](auto& o) { o.logit_bias.resize(kMostListedTokens + 1); }, "logit_bias has 16385");
+  refused([](auto& o) { o.logit_bias.resize(16385); }, "logit_bias has 16385");
   refused([](auto& o) { o.banned = {INT32_MAX}; }, "banned has token 2147483647");
-  refused([](auto& o) { o.banned.resize(kMostListedTokens + 1); }, "banned has 16385 entries");
+  refused([](auto& o) { o.banned.resize(16385); }, "banned has 16385 entries");
   refused([](auto& o) { o.allowed = {3, 3}; }, "allowed has token 3 twice");
-  refused([](auto& o) { o.allowed.resize(kMostListedTokens + 1); }, "allowed has 16385 entries");
+  refused([](auto& o) { o.allowed.resize(16385); }, "allowed has 16385 entries");
   SamplingOptions o;
   o.logit_bias = {{0, -kInf}, {99, -1e9f}};
   o.banned = {5, 4};

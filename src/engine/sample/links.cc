@@ -4,9 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 
-#include "base/same_name.h"
 #include "engine/sample/passes.h"
+#include "options/sampler_names.h"
 
 namespace quern {
 namespace {
@@ -210,39 +211,40 @@ void temperature(const LinkInput& in, Choice& choice) {
 }
 
 constexpr Link kLinks[] = {
-    {"penalties", nullptr, true,
+    {"penalties", true,
      [](const SamplingOptions& o) {
        return o.penalty_window != 0 &&
               (o.repeat_penalty != 1 || o.presence_penalty != 0 || o.frequency_penalty != 0);
      },
      penalties},
-    {"dry", nullptr, true,
+    {"dry", true,
      [](const SamplingOptions& o) { return o.dry_multiplier > 0 && o.dry_window != 0; }, dry},
-    {"top_n_sigma", nullptr, false, [](const SamplingOptions& o) { return o.top_n_sigma > 0; },
-     top_n_sigma},
-    {"top_k", nullptr, false, [](const SamplingOptions& o) { return o.top_k > 0; }, top_k},
-    {"typ_p", "typical_p", false, [](const SamplingOptions& o) { return o.typical_p < 1; },
-     typical_p},
-    {"top_p", nullptr, false, [](const SamplingOptions& o) { return o.top_p < 1; }, top_p},
-    {"min_p", nullptr, false, [](const SamplingOptions& o) { return o.min_p > 0; }, min_p},
-    {"xtc", nullptr, false,
+    {"top_n_sigma", false, [](const SamplingOptions& o) { return o.top_n_sigma > 0; }, top_n_sigma},
+    {"top_k", false, [](const SamplingOptions& o) { return o.top_k > 0; }, top_k},
+    {"typ_p", false, [](const SamplingOptions& o) { return o.typical_p < 1; }, typical_p},
+    {"top_p", false, [](const SamplingOptions& o) { return o.top_p < 1; }, top_p},
+    {"min_p", false, [](const SamplingOptions& o) { return o.min_p > 0; }, min_p},
+    {"xtc", false,
      [](const SamplingOptions& o) { return o.xtc_probability > 0 && o.xtc_threshold <= 0.5f; },
      xtc},
-    {"temperature", "temp", false,
+    {"temperature", false,
      [](const SamplingOptions& o) { return o.temperature != 1 || o.dynatemp_range > 0; },
      temperature},
 };
+
+// One for each sampler that has a name, in their order.
+static_assert(std::ranges::equal(kLinks, options::kSamplerNames, {}, &Link::name,
+                                 [](const options::KnownName& known) {
+                                   return std::string_view(known.name);
+                                 }));
 
 }  // namespace
 
 std::span<const Link> links() { return kLinks; }
 
 const Link* find_link(std::string_view name) {
-  for (const Link& link : kLinks) {
-    if (same_name(name, link.name) || (link.other_name && same_name(name, link.other_name)))
-      return &link;
-  }
-  return nullptr;
+  const options::KnownName* known = options::find_name(options::kSamplerNames, name);
+  return known ? &kLinks[known - options::kSamplerNames] : nullptr;
 }
 
 std::vector<const Link*> chain(const SamplingOptions& options) {

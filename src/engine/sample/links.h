@@ -24,9 +24,8 @@ struct LinkInput {
 };
 
 struct Link {
-  const char* name;
-  const char* other_name;  // accepted too; null: none
-  bool changes_logits;     // the others leave candidates out, or mean nothing at temperature 0
+  std::string_view name;
+  bool changes_logits;  // the others leave candidates out, or mean nothing at temperature 0
   bool (*wanted)(const SamplingOptions&);
   // The choice has a finite top; after it the choice may be empty.
   void (*apply)(const LinkInput&, Choice&);
