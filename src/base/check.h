@@ -1,4 +1,5 @@
-// CHECK: a promise between pieces of Quern. Always on; a broken one is a bug and stops the program.
+// CHECK: an assertion of a contract inside Quern. Always on; a failed one is a bug and stops the
+// program.
 #pragma once
 
 namespace quern {
@@ -8,7 +9,7 @@ namespace quern {
 
 }  // namespace quern
 
-// The message says which promise was broken, for whoever mends the caller.
+// The message says which contract was broken.
 #define CHECK(condition, message)                      \
   (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::quern::check_failed(__FILE__, __LINE__, #condition, message))

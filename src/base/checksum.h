@@ -1,6 +1,5 @@
 // A 64-bit checksum against damage by accident, as fast as memory is read: four independent chains
-// of multiplications whose upper and lower halves are folded together. It is no defence against
-// someone who wants two contents to agree.
+// of multiplications whose upper and lower halves are folded together. It is not cryptographic.
 #pragma once
 #include <cstddef>
 #include <cstdint>

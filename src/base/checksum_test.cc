@@ -42,7 +42,7 @@ TEST(Checksum, WordsThatChangePlacesShow) {
   }
 }
 
-// Files keep it: it must not change from one version of the program to the next.
+// Files store it: it must not change between versions of the program.
 TEST(Checksum, IsWhatItWas) {
   std::vector<std::byte> bytes(100);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i);

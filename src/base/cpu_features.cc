@@ -49,7 +49,7 @@ enum Register : uint8_t { eax, ebx, ecx, edx };
 // Register state the operating system must save: bits of XCR0 (Intel SDM volume 1, 13.3).
 constexpr uint64_t kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
 
-// Where a feature is told by cpuid (Intel SDM volume 2, CPUID).
+// The cpuid bit of each feature (Intel SDM volume 2, CPUID).
 struct Row {
   std::string_view name;
   bool CpuFeatures::*member;
@@ -76,7 +76,7 @@ constexpr Row kRows[] = {
     {"amx_bf16", &CpuFeatures::amx_bf16, 7, 0, edx, 22, kTiles},
 };
 
-// Where a feature of ARM is told: bit of an entry of the auxiliary vector (Linux,
+// Where an ARM feature is reported: a bit of an entry of the auxiliary vector (Linux,
 // Documentation/arch/arm64/elf_hwcaps.rst) or a name of sysctl (Apple, "Determining instruction set
 // characteristics").
 constexpr unsigned long kHwcap = 16, kHwcap2 = 26;
@@ -113,7 +113,7 @@ uint64_t saved_state() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
-// Linux keeps a process from tiles until it asked for them (Documentation/arch/x86/xstate.rst).
+// Linux lets a process use tiles only after it asked for them (Documentation/arch/x86/xstate.rst).
 bool may_use_tiles() {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;

@@ -22,8 +22,8 @@ struct CpuFeatures {
   // Cores this process may keep busy: by affinity mask and cgroup quota. Not their hyperthreads,
   // which share the core's vector units and its way to memory.
   int n_cpus = 1;
-  // Of the caches one CPU reads data through, each as a whole, whoever shares it; 0: not known. In
-  // a virtual machine it is what the host tells: an l3 may be used by guests beside this one.
+  // Sizes of the data caches of one CPU, whether they are shared or not; 0: not known. In a virtual
+  // machine they are what the host reports: other guests may use the same l3.
   int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;
   int n_l3 = 1;  // third caches among the CPUs this process may run on
 };
@@ -35,7 +35,7 @@ CpuFeatures detect_cpu_features();
 std::vector<std::string_view> feature_names(const CpuFeatures& features);
 
 // Caches as the system describes them under `root` (/sys/devices/system/cpu): those of the first of
-// `cpus`, and the third caches of all. Nothing where it does not.
+// `cpus`, and the third caches of all. Nothing if it does not describe them.
 struct CacheSizes {
   int64_t l1d = 0, l2 = 0, l3 = 0;
   int n_l3 = 0;

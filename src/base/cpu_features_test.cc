@@ -59,7 +59,7 @@ TEST_F(CgroupLimit, OddTextLimitsNothing) {
   EXPECT_EQ(limit(""), 0);
 }
 
-// What a machine's folder of CPUs says, and what that means.
+// The contents of /sys/devices/system/cpu on a machine, and the caches that follow from it.
 struct CacheCase {
   const char* name;
   std::vector<std::vector<const char*>> cpus;  // per CPU: "level type size shared_cpu_list"
@@ -121,7 +121,8 @@ TEST(CpuFeatures, CountsAndNamesAreSane) {
 }
 
 #if defined(__x86_64__) && defined(__linux__)
-// The kernel tells the same by other words (and hides what it does not save).
+// The kernel reports the same features under other names (and hides those whose state it does not
+// save).
 TEST(CpuFeatures, AgreesWithTheKernel) {
   std::ifstream cpuinfo("/proc/cpuinfo");
   std::string line;

@@ -1,4 +1,4 @@
-// Sets of CPUs as the system writes and means them.
+// Sets of CPUs in the system's notation.
 #pragma once
 #include <optional>
 #include <string>
@@ -16,10 +16,10 @@ std::optional<std::vector<int>> parse_cpu_list(std::string_view text);
 std::vector<int> allowed_cpus();
 
 // The first of `cpus` on each core: threads that share a core share its arithmetic units and its
-// way to memory. `root` is where the system describes CPUs (/sys/devices/system/cpu); what it does
-// not describe counts as a core of its own.
+// way to memory. `root` is where the system describes CPUs (/sys/devices/system/cpu); a CPU that it
+// does not describe counts as a separate core.
 std::vector<int> one_per_core(const std::vector<int>& cpus, const std::string& root);
-// What a person says of where threads stay: "none" (empty), "cores" (one CPU of each core this
+// The value of --pin: "none" (empty), "cores" (one CPU of each core this
 // process may use) or a list. Errors: invalid_argument (neither; a CPU this process may not use).
 Result<std::vector<int>> pin_cpus(std::string_view text);
 

@@ -1,5 +1,4 @@
-// Number formats of tensors, plain and blocked: one row each. What a block means is quant/'s
-// business.
+// Number formats of tensors, plain and blocked: one row each. src/quant defines what a block means.
 #pragma once
 #include <cstdint>
 #include <string_view>

@@ -13,7 +13,7 @@ namespace quern {
 
 class FileWriter {
  public:
-  // Between the file's name and what makes a temporary name unique.
+  // Stands between the file's name and the unique part of a temporary name.
   static constexpr const char* kTemporary = ".part-";
 
   // Errors, here and below: unavailable (the folder is not there or not writable, the disk is
@@ -23,7 +23,7 @@ class FileWriter {
   FileWriter& operator=(FileWriter&&) = delete;
   ~FileWriter();  // without finish() nothing stays
 
-  // Holes are zeros. Sent on its way to the disk at once, so that finish() has little to wait for.
+  // Holes are zeros. Writing to the disk starts at once, so that finish() waits only for the rest.
   Result<> write(int64_t at, std::span<const std::byte> bytes);
   Result<> finish();
 

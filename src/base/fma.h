@@ -8,10 +8,10 @@ namespace quern {
 
 [[gnu::always_inline]] inline float fused_multiply_add(float a, float b, float c) {
 #if defined(__wasm__)
-  // There is no instruction, and fmaf of wasi-libc (2022) rounds twice where the sum lies close to
-  // the middle of two numbers, as it cannot set how f64 are rounded. The product is exact in f64.
-  // The sum is rounded to odd, so that it looks like such a middle only where it is one (Boldo and
-  // Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+  // There is no instruction, and fmaf of wasi-libc (2022) rounds twice where the sum is close to a
+  // tie, as it cannot set the rounding mode of f64. The product is exact in f64. The sum is rounded
+  // to odd, so that it is a tie only where the exact sum is one (Boldo and Melquiond,
+  // "Emulation of FMA and correctly rounded sums", 2008).
   const double product = double{a} * b, sum = product + c, of_c = sum - product;
   const double lost = (product - (sum - of_c)) + (c - of_c);
   auto bits = std::bit_cast<int64_t>(sum);

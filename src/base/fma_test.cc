@@ -8,7 +8,7 @@ namespace quern {
 namespace {
 
 TEST(FusedMultiplyAdd, RoundsOnce) {
-  // The product is the middle of two numbers, the sum lies beside it by less than f64 can show.
+  // The product is a tie of two f32; the sum differs from the tie by less than f64 can represent.
   EXPECT_EQ(fused_multiply_add(0x1.74p-41f, 0x1.95538p-42f, -0x1.53d8p-136f), 0x1.267eaap-82f);
   EXPECT_EQ(fused_multiply_add(0x1.f7p-41f, 0x1.d78ap-39f, -0x1.618p-136f), 0x1.cf4012p-79f);
   EXPECT_EQ(fused_multiply_add(0x1.000002p0f, 0x1p-24f, 0x1p0f), 0x1.000002p0f);

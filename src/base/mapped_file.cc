@@ -127,7 +127,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) return system_error(path, errno);
   TRY_OK(check_kind(path, status));
-  // Not blocking, for the case that a pipe took the file's place since stat.
+  // Not blocking, in case a pipe replaced the file since stat.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return system_error(path, errno);
   const Descriptor descriptor{fd};

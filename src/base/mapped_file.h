@@ -10,13 +10,13 @@
 
 namespace quern {
 
-// Which content a file has, as far as the system tells without reading it, whatever its path: a
-// write changes one of these. The time of change cannot be set back as that of modification can.
+// Identifies a file's content without reading it and without its path: a write changes one of
+// these. Unlike the time of modification, the time of change cannot be set back.
 struct FileIdentity {
   uint64_t inode = 0;
   int64_t bytes = 0, modified_ns = 0, changed_ns = 0;
-  // The last change was so long before the file was opened that a later one shows; clocks of file
-  // systems move in steps of up to two seconds.
+  // The last change was long enough before the file was opened that a later change gets another
+  // time; clocks of file systems move in steps of up to two seconds.
   bool settled = false;
 };
 
@@ -24,9 +24,9 @@ struct FileIdentity {
 // after open. The file must not be shortened meanwhile (the system then raises SIGBUS on access).
 class MappedFile {
  public:
-  // Errors: not_found; invalid_argument for what is no plain file (a folder, a device, a pipe:
-  // those are refused without opening them, since opening can block); unavailable where the system
-  // refuses (permission, limits).
+  // Errors: not_found; invalid_argument where it is not a regular file (a folder, a device, a pipe:
+  // refused without opening, since opening can block); unavailable where the system refuses
+  // (permission, limits).
   static Result<MappedFile> open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;
@@ -34,8 +34,7 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return bytes_; }  // starts at a page boundary
-  // Gives the memory of a part back to the system; what is read of it later comes from the file
-  // again.
+  // Returns the memory of a part to the system; later reads load it from the file again.
   void give_back(std::span<const std::byte> part) const;
   // A hint that the whole file is read again and again: the system may keep it in large pages.
   void want_large_pages() const;

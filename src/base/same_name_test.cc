@@ -12,7 +12,8 @@ TEST(SameName, IsTheSameInAnyCaseAndNothingElse) {
                                            {"smollm2-1.7b", "SmolLM2-1.7B"},
                                            {"@[`{", "@[`{"}};
   for (const auto& [a, b] : kSame) EXPECT_TRUE(same_name(a, b) && same_name(b, a)) << a;
-  // Pairs that differ by 32, as the cases of a letter do, but are no letters; and other lengths.
+  // Pairs of characters that differ by 32, as upper and lower case do, but are not letters; and
+  // other lengths.
   constexpr std::string_view kOther[][2] = {{"@", "`"},      {"[", "{"},    {"q4_k", "q4k"},
                                             {"q4_k", "q4_"}, {"_", "\x7f"}, {"k", "\xe2\x84\xaa"},
                                             {"", "a"}};

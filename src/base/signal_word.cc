@@ -15,8 +15,8 @@ namespace quern {
 
 #if defined(__linux__)
 
-// Sequentially consistent, here and below: whoever sets must not look for sleepers before the word
-// is visible, or a thread that just then goes to sleep on the old value is never woken.
+// Sequentially consistent, here and below: the setter must not check for sleepers before the word
+// is visible, or a thread that falls asleep on the old value at that moment is never woken.
 void SignalWord::set(uint32_t value) {
   word_.store(value, std::memory_order_seq_cst);
   if (n_sleepers_.load(std::memory_order_seq_cst) == 0) return;

@@ -79,7 +79,8 @@ void ThreadPlace::fetch_here() {
   state_.store(moved ? State::away : State::home, std::memory_order_release);
 }
 
-// The system moves a thread only where it must: so first to the old processor alone.
+// The system moves a thread only if its affinity mask forces it to: so first restrict it to the old
+// processor.
 void ThreadPlace::go_home() {
   if (!is_away()) return;
   const int cpu = cpu_.load(std::memory_order_relaxed);
@@ -88,13 +89,14 @@ void ThreadPlace::go_home() {
     sched_setaffinity(0, sizeof one, &one);
   }
   sched_setaffinity(0, sizeof allowed_, &allowed_);
-  // Being moved counts as an interruption, and there are those on the way: they are over.
+  // Being moved counts as an interruption: do not report those again.
   rusage usage{};
   if (getrusage(RUSAGE_THREAD, &usage) == 0) n_interruptions_ = usage.ru_nivcsw;
   state_.store(State::home, std::memory_order_release);
 }
 
-// Not while others fetch it: each of the two would take for the thread's own what the other set.
+// Not while another thread moves it: each would take the mask that the other set for the thread's
+// own.
 void ThreadPlace::move_off(std::span<const int> taken) {
   State home = State::home;
   if (!state_.compare_exchange_strong(home, State::moving)) return;

@@ -1,10 +1,10 @@
-// Where one thread of a team runs, as far as the system tells and lets others choose: whether it
-// has lost its processor to somebody else, and fetching it to another one. Linux; elsewhere threads
-// never seem to lose it and are never moved.
+// Where one thread of a pool runs: whether it was preempted by another process, and moving it to
+// the processor of a waiting thread. Linux; elsewhere threads never count as preempted and are
+// never moved.
 //
-// Why: a thread that lost its processor in the middle of a piece of work keeps the whole team
-// waiting, for milliseconds, while the processors of those who wait do nothing. Fetched to one of
-// them it ends its piece at once, then goes home.
+// Why: a thread that is preempted in the middle of a piece of work makes the whole pool wait for
+// milliseconds, while the processors of the waiting threads are idle. Moved to one of them it ends
+// its piece at once, then returns to its own processor (its home).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -26,18 +26,18 @@ class alignas(64) ThreadPlace {
   // on the processor it is on.
   void settle();
   int cpu() const { return cpu_.load(std::memory_order_relaxed); }  // home; -1: not known
-  // By the thread itself: to a processor that is none of these, if it may run on one; it may run
-  // where it might before.
+  // By the thread itself: moves to a processor that is none of these, if it may run on one; its
+  // affinity mask stays as it was.
   void move_off(std::span<const int> taken);
-  // By others, one at a time, while that thread lives: whether it was interrupted since the last
-  // call, by the count that /proc keeps; the first call about a thread says no. It may have its
-  // processor back by now: nothing tells (on Linux 6.18 its clock, as others see it, moves with the
-  // scheduler's tick alone). Takes four microseconds.
+  // By others, one at a time, while that thread lives: whether it was preempted since the last
+  // call, by the count in /proc; the first call about a thread returns false. It may be running
+  // again by now: the system does not say (on Linux 6.18 its CPU clock, read by others, advances
+  // only at the scheduler's tick). Takes four microseconds.
   bool was_interrupted();
-  // By others: moves the thread to the caller's processor; no effect if it is away already. The
-  // caller should go to sleep then.
+  // By others: moves the thread to the caller's processor; no effect if it was moved already. The
+  // caller should then sleep.
   void fetch_here();
-  // By the thread itself: whether it was fetched; and back, to where it may run as before.
+  // By the thread itself: whether it was moved; and back, with its former affinity mask.
   bool is_away() const { return state_.load(std::memory_order_acquire) == State::away; }
   void go_home();
 

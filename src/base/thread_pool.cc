@@ -15,13 +15,12 @@ namespace {
 using std::chrono::microseconds;
 using Clock = std::chrono::steady_clock;
 
-// Longer than the time between two steps of a forward pass, shorter than anyone would notice on an
-// idle machine.
+// Longer than the time between two steps of a forward pass, too short to matter on an idle machine.
 constexpr microseconds kSpin{150};
-// When a waiting thread first asks whether the others have a processor: more than a turn's pieces
-// differ by as a rule. Then again every time so much longer.
+// When a waiting thread first checks whether the others were preempted: longer than the usual
+// imbalance of a turn. Each further check waits longer by this factor.
 constexpr microseconds kLook{50};
-// How long the one who looks after others sleeps between two looks.
+// How long the checking thread sleeps between two checks.
 constexpr microseconds kNap{300};
 constexpr microseconds kNoLimit{-1};
 
@@ -47,8 +46,8 @@ bool spin(const SignalWord& word, uint32_t seen, microseconds most) {
   return false;
 }
 
-// Of what is soon over, unless the thread that is at it lost its processor; that may be this one,
-// at real-time priority, so it is given away now and then.
+// Spins for something that ends soon, unless the thread it waits for was preempted, perhaps by this
+// one at real-time priority: so it yields from time to time.
 void until_false(const std::atomic<bool>& flag) {
   constexpr int kPauses = 1000;
   for (int i = 0; flag.load(std::memory_order_seq_cst); ++i) {
@@ -113,8 +112,8 @@ void ThreadPool::pin(int thread) const {
 }
 
 // A thread shows that it is inside before it looks whether a region is open, and the caller of
-// run() looks for threads inside after the region was closed (all sequentially consistent): so
-// nobody who saw it open is overlooked.
+// run() looks for threads inside after the region was closed (all sequentially consistent): so no
+// thread that saw it open is missed.
 bool ThreadPool::enter(int thread, uint32_t& now) {
   Member& me = members_[thread];
   me.place.settle();
@@ -125,7 +124,7 @@ bool ThreadPool::enter(int thread, uint32_t& now) {
   return false;
 }
 
-// Home after that: on the way there it may have to wait for its processor.
+// Returns to its own processor only after that, since it may have to wait for it.
 void ThreadPool::leave(int thread) {
   members_[thread].inside.store(false, std::memory_order_release);
   members_[thread].place.go_home();
@@ -149,7 +148,7 @@ void ThreadPool::run_region(Region region) {
       if (is_open(now)) wait(0, now), now = word_.now();
     }
   }
-  // Nobody still looks at the region, and nobody is about to fetch the caller's thread.
+  // No thread is inside the region any more, and none is about to move the caller's thread.
   for (int i = 1; i < n_threads_; ++i) until_false(members_[i].inside);
   until_false(fetching_);
   members_[0].place.go_home();
@@ -182,8 +181,8 @@ uint32_t ThreadPool::take_turns(int thread, uint32_t now) {
   return now;
 }
 
-// Whether to stop is asked after the word was read: the destructor says so before it changes the
-// word, so a thread that has seen the last word does not wait for another one.
+// Reads `stop` after the word: the destructor sets it before it changes the word, so a thread that
+// has seen the last word does not wait for another one.
 void ThreadPool::work(int thread) {
   for (uint32_t seen = 0; !stop_;) {
     wait(thread, seen);
@@ -207,8 +206,8 @@ void ThreadPool::wait(int thread, uint32_t seen) {
   keep_apart(thread);
 }
 
-// The system likes to wake a thread beside the one that wakes it, if something else runs where it
-// was, be it of the lowest priority. There the two would take turns from now on.
+// The system tends to wake a thread on the CPU of the waking one if something else runs where it
+// was, even at the lowest priority. There the two would share one CPU from now on.
 void ThreadPool::keep_apart(int thread) {
   ThreadPlace& mine = members_[thread].place;
   if (!cpus_.empty() || mine.is_away()) return;
@@ -224,7 +223,8 @@ void ThreadPool::keep_apart(int thread) {
   if (!alone) mine.move_off(taken);
 }
 
-// Until the turn is over: whoever of the others has work in hand and no processor gets this one.
+// Until the turn is over: a thread that was preempted while it holds work is moved to this
+// processor.
 void ThreadPool::look_after(int thread, uint32_t seen) {
   microseconds spun = kLook;
   while (word_.now() == seen) {

@@ -1,11 +1,11 @@
-// A persistent team of threads that works through regions: rows of turns, each some pieces of work.
+// A persistent pool of threads that runs parallel regions: sequences of turns, each some pieces of
+// work.
 //
 // Made for one region per forward pass, a turn per step: the next turn begins when all pieces of
-// this one are done, which costs a quarter of a microsecond while the threads are awake. What
-// counts is the pieces, not the threads: one that has lost its processor holds up nobody unless it
-// has a piece in hand, and then it is fetched to the processor of one that waits (thread_place.h).
-// So a busy neighbour takes its share of time, not the machine. Waiting threads spin for a tenth of
-// a millisecond, then sleep.
+// this one are done, which costs a quarter of a microsecond while the threads are awake. Pieces are
+// counted, not threads: a preempted thread delays the turn only if it holds a piece, and then it is
+// moved to the processor of a waiting thread (thread_place.h). So a busy neighbour costs its share
+// of time and no more. Waiting threads spin for a tenth of a millisecond, then sleep.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -50,9 +50,8 @@ class ThreadPool {
 
   // Turns 0 .. n_turns - 1 in order, turn t of n_pieces(t) >= 0 pieces. work(thread, turn) takes
   // pieces until there are none to take and returns how many it has done; it is called at most once
-  // per thread and turn, and not at all of threads that do not get round to it. What was written in
-  // a turn is visible in the next ones. Same rules as run(); both functions may be called by every
-  // thread.
+  // per thread and turn, and not at all on threads that arrive too late. What was written in a turn
+  // is visible in the next ones. Same rules as run(); both functions may be called by every thread.
   template <class Count, class Work>
   void run_turns(int n_turns, Count&& n_pieces, Work&& work) {
     struct Both {

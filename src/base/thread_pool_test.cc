@@ -38,8 +38,8 @@ TEST_P(ThreadPoolTest, EveryThreadRunsOnceAndTheCallerIsThreadZero) {
 }
 
 // In every turn the threads take pieces, each of which looks at what the turn before left: a turn
-// begun too early, a piece lost or done twice shows as a wrong sum (and as a race under the thread
-// sanitizer).
+// that begins too early, or a piece lost or done twice, gives a wrong sum (and as a race under the
+// thread sanitizer).
 TEST_P(ThreadPoolTest, ATurnBeginsWhenAllPiecesOfTheLastAreDone) {
   constexpr int kPieces = 7;
   const int n_turns = at_most_if_emulated(300, 30);
@@ -70,8 +70,8 @@ TEST_P(ThreadPoolTest, ATurnBeginsWhenAllPiecesOfTheLastAreDone) {
   }
 }
 
-// A thread that does not come forward is waited for by nobody, unless it holds a piece: here one
-// that comes to a turn, takes nothing and stays until the others have done everything.
+// The pool does not wait for a thread that holds no piece: here one enters a turn, takes nothing
+// and stays until the others have done everything.
 TEST(ThreadPool, DoesWithoutAThreadThatHoldsNothing) {
   constexpr int kTurns = 50;
   auto pool = pool_of(2);
@@ -187,8 +187,8 @@ TEST(ThreadPool, KeepsThreadsWhereItIsTold) {
   EXPECT_EQ(allowed_cpus(), before);
 }
 
-// A thread that has a piece in hand and does not run is fetched by one that waits; afterwards, the
-// caller's thread among them, all may run where they might before.
+// A preempted thread that holds a piece is moved by a waiting one; afterwards all threads, the
+// caller's too, have their former affinity masks.
 TEST(ThreadPool, LeavesThreadsFreeToRunWhereTheyMight) {
   const std::vector<int> before = allowed_cpus();
   auto pool = pool_of(3);
@@ -204,7 +204,8 @@ TEST(ThreadPool, LeavesThreadsFreeToRunWhereTheyMight) {
         });
     EXPECT_EQ(allowed_cpus(), before);
   }
-  // One that is fetched in a region goes home at its end: on a busy machine that may be any region.
+  // A thread that was moved in a region returns at its end: on a busy machine that may be any
+  // region.
   std::vector<std::vector<int>> after(3);
   const auto all_home = [&] { return std::ranges::count(after, before) == 3; };
   for (int region = 0; region < 1000 && !all_home(); ++region)
@@ -212,8 +213,8 @@ TEST(ThreadPool, LeavesThreadsFreeToRunWhereTheyMight) {
   EXPECT_TRUE(all_home());
 }
 
-// Each keeps off the other's way: what one set for a moment is not taken for what the thread may
-// use by the other.
+// The two do not interfere: a mask that one sets for a moment is not taken for the thread's own by
+// the other.
 TEST(ThreadPlace, IsFetchedWhileItMovesOff) {
   const std::vector<int> before = allowed_cpus();
   ThreadPlace place;

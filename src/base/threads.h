@@ -1,5 +1,5 @@
-// Threads, and what stands in their place on systems that have none: WebAssembly under WASI. All
-// work there is done by the one thread that calls, and the standard library declares nothing.
+// Threads, and their replacement on systems without: WebAssembly under WASI. There the calling
+// thread does all work, and the standard library declares no threads.
 #pragma once
 
 #if defined(__wasi__)
@@ -29,7 +29,7 @@ auto start_thread(F&& start) {
   }
 }
 #else
-// Never made: pools refuse to start more than the caller's thread.
+// Never called: pools refuse to start more than the caller's thread.
 struct Thread {
   template <class F>
   explicit Thread(F&&) {

@@ -1,5 +1,5 @@
-// UTF-8 as far as the lower layers need it: is this text valid, and how to show bytes of a stranger
-// in an error message.
+// UTF-8 as far as the lower layers need it: is this text valid, and how to quote untrusted bytes in
+// an error message.
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,4 +1,4 @@
-// bitnet.cpp's ternary formats, which lie over a whole matrix and end in one f32 scale.
+// bitnet.cpp's ternary formats, which are laid out over a whole matrix and end in one f32 scale.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -240,7 +240,7 @@ TEST_P(EncodedInteger, EncodeSurvivesInfinitiesAndSubnormals) {
   format.decode({format.dtype, 1, 512, data}, 0, 1, decoded.data());
 }
 
-// What f32 kernels read instead of the format loses no bit of any weight.
+// The plain type that f32 kernels read instead of the format holds every weight exactly.
 TEST(Formats, PlainTypesHoldEveryWeightExactly) {
   for (const Format* format : formats()) {
     if (format->integer.group != 0) continue;

@@ -1,5 +1,5 @@
 // 8-bit floats, as safetensors has them (F8_E4M3, F8_E5M2): sign, exponent, fraction, one byte a
-// weight. GGUF has none. A matrix's scale is no part of the format: it is a tensor of its own.
+// weight. GGUF has none. A matrix's scale is not part of the format: it is a separate tensor.
 //
 // E4M3 (PyTorch's float8_e4m3fn): bias 7, no infinities, NaN is 0x7f and 0xff, largest 448.
 // E5M2 (float8_e5m2): bias 15, infinities and NaNs as in f16, of which it is the upper byte.
