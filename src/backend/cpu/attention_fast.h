@@ -94,7 +94,7 @@ class FastAttention {
     return {out, sums, sums[16], sums[17]};
   }
 
-  // Four rows under way. states: of the split at hand; joined: of those before.
+  // The state of four rows. states: of the current split; joined: of earlier splits.
   struct Tile {
     Number* q;        // (4, q_numbers): times scale * log2 e
     Number* weights;  // (4, kPageSteps): of the page at hand
@@ -249,7 +249,7 @@ class FastAttention {
 
   static void take_queries(const AttendCall& call, int head, int index, const Tile& t) {
     const int dim = call.shape.head_dim;
-    // With a soft cap the scores come out over the cap, to go through tanh.
+    // With a soft cap the scores are divided by the cap, as the input of tanh.
     const auto scale = static_cast<float>(call.shape.scale);
     const F32x16 factor =
         V::fill(call.shape.softcap > 0 ? scale / call.shape.softcap : scale * 1.44269504f);

@@ -79,7 +79,7 @@ struct Kind {
     exact->append(shape, wide_k.data(), wide_v.data(), page, slot);
   }
 };
-// All that an ISA has.
+// All kinds of attention of an ISA.
 std::vector<Kind> kinds(const Kernels& kernels) {
   std::vector<Kind> all = {{nullptr, Form::exact, nullptr, &kernels.exact.attention}};
   for (int i = 0; i < kKvKinds; ++i)
@@ -568,7 +568,7 @@ TEST_F(AttentionTest, MovesItsMaximum) {
   });
 }
 
-// A long text, where errors could pile up.
+// A long text, in which errors could accumulate.
 TEST_F(AttentionTest, StaysExactOverLongTexts) {
   const Text text({2, 1, 64, 0.125f}, 3000);
   const Kernels& best = best_kernels(features_);

@@ -1,4 +1,4 @@
-// What both kinds of attention share: the rows of a call, the tokens a row sees.
+// Shared by all attention kernels: the rows of a call, the tokens a row sees.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -70,7 +70,7 @@ QUERN_SIMD void decode_line(__m512i codes, const CodeScale& s, std::byte* out) {
   Avx512::store_i32(out + kLine, second);
 }
 
-// What decoding a matrix needs, made once per stretch.
+// The constants of decoding a matrix, made once per K-block.
 struct PanelDecoder {
   const PackedMatrix& w;
   Unit unit;

@@ -1,4 +1,4 @@
-// Weights of any format as f32: the road of packing and of the exact path. Not compiled per
+// Decodes weights of any format to f32, for packing and for the exact path. Not compiled per
 // instruction set.
 #pragma once
 #include "quant/format.h"

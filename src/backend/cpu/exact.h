@@ -1,7 +1,7 @@
-// The exact path: what every other is measured against. Weights count as the f32 that their format
-// decodes to; all else is f64, from the embedding to the logits, the cache included: activations,
-// products, sums, angles. f32 in between would cost the digits that large numbers take from small
-// ones where they cancel (docs/performance.md has the figures).
+// The exact path: the reference for all others. Weights are the f32 that their format decodes to;
+// all else is f64, from the embedding to the logits, the cache included: activations, products,
+// sums, angles. f32 would lose digits where large numbers cancel (docs/performance.md has the
+// figures).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Exact attention: everything in f64, in plain order; what the fast one is measured against.
+// Exact attention: everything in f64, in plain order; the reference for the fast kernels.
 //
 // Page, per kv head (dim padded to 8 as P): keys [dim][64 tokens], values [64 tokens][P].
 // A score is one chain of fma over ascending dims, then times the scale. The maximum of the row is

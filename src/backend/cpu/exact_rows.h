@@ -35,7 +35,7 @@ struct ExactRows {
 
   static void relu2glu(const double* gate, const double* up, int64_t n, double* y) {
     for (int64_t i = 0; i < n; ++i) {
-      const double relu = gate[i] < 0 ? 0 : gate[i];  // what is no number stays so
+      const double relu = gate[i] < 0 ? 0 : gate[i];  // NaN and Inf pass
       y[i] = relu * relu * up[i];
     }
   }

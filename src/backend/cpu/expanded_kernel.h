@@ -1,13 +1,13 @@
-// Stretches of a panel as bytes and f32 scales, and their products with tiles of up to
-// V::kTileRows records: 32 outputs x the tile in registers. The same loop for all formats; what a
-// layout costs to read is paid once for all tiles.
+// The GEMM kernel: K-blocks of a panel expanded to bytes and f32 scales, and their products with
+// tiles of up to V::kTileRows records: 32 outputs x the tile in registers. One loop for all
+// formats; each K-block is unpacked once for all tiles.
 #pragma once
 #include "backend/cpu/packed_codes.h"
 #include "backend/cpu/quantized_rows.h"
 
 namespace quern::cpu {
 
-inline constexpr int kExpandedGroups = 32;         // most groups of 32 inputs of a stretch
+inline constexpr int kExpandedGroups = 32;         // groups of 32 inputs of a K-block, at most
 inline constexpr int kGroupBytes = 2 * 8 * kLine;  // codes of a group: 8 quads of two strips
 
 // The zero point of expanded codes, where it is not 0; of int8 and table4 128. Vocabularies with
@@ -34,8 +34,8 @@ QUERN_SIMD typename V::I32x16 raise(typename V::I32x16 codes, typename V::I32x16
   }
 }
 
-// A stretch of units. Codes lie as in int8 units; a vector of scales is 32 f32, one for each
-// `group` inputs.
+// A K-block of units. Codes are laid out as in int8 units; a vector of scales is 32 f32, one for
+// each `group` inputs.
 struct Expanded {
   alignas(64) std::byte code_bytes[kExpandedGroups * kGroupBytes];
   alignas(64) float scales[2 * kExpandedGroups][kPanelRows];
@@ -150,26 +150,26 @@ void expand(const PackedMatrix& w, const Unit& unit, const std::byte* panel, int
   }
 }
 
-// Tiles of rows that share a stretch, at most, and the rows of one.
+// Tiles of rows that share a K-block, at most, and the rows of one.
 QUERN_INLINE int block_tiles(const PackedMatrix& w) {
   const int n = w.tuning->block_tiles;
   return n < 1 ? 1 : n > kMostBlockTiles ? kMostBlockTiles : n;
 }
 template <class V>
-QUERN_SIMD int tile_rows(const PackedMatrix& w, int terms) {
+QUERN_SIMD int tile_rows(const PackedMatrix& w, int row_records) {
   const int n = w.tuning->tile_rows;
   const int records = n < 1 || n > V::kTileRows ? V::kTileRows : n;
-  return records < terms ? 1 : records / terms;
+  return records < row_records ? 1 : records / row_records;
 }
 
-// A tile of records over a stretch.
+// A tile of records over a K-block.
 struct ExpandedTile {
   const QuantizedRows* rows;
   const Expanded* w;
   int first_record;
   int64_t first_group;
   int n_groups;
-  float* sums;  // (V::kTileRows, 32): in, unless it is the first stretch, and out
+  float* sums;  // (V::kTileRows, 32): in, unless it is the first K-block, and out
   bool is_first;
   int zero;                // of the expanded codes: 0, 32 or 128
   const std::byte* ahead;  // packed weights to prefetch, `ahead_step` bytes per quad
@@ -267,7 +267,7 @@ template <class V, bool kWide, int kSize, int kRecords>
   }
 }
 
-// Tiles of equal size have at least half of the most records.
+// Tiles of equal size have at least half of the maximum of records.
 template <class V, bool kWide, int kSize, int kRecords = V::kTileRows>
 QUERN_SIMD void multiply_tile_of(int n_records, const ExpandedTile& t) {
   if (n_records == kRecords) return multiply_tile<V, kWide, kSize, kRecords>(t);
@@ -276,7 +276,7 @@ QUERN_SIMD void multiply_tile_of(int n_records, const ExpandedTile& t) {
 
 // Two records at once, of codes in another order (expanded_pairs.h).
 template <class V>
-void interleave_stretch(int n_groups, Expanded& w);
+void interleave_k_block(int n_groups, Expanded& w);
 template <class V>
 void multiply_pairs_any(int n_records, const ExpandedTile& t);
 
@@ -321,11 +321,11 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   const PackedMatrix& w = *rows.w;
   const Unit unit(w.layout, w.form);
   const std::byte* panel = w.data.data() + p * unit.panel_bytes(w.n_in);
-  const int terms = rows.pairs ? 2 : 1, at_once = tile_rows<V>(w, terms);
+  const int row_records = rows.pairs ? 2 : 1, at_once = tile_rows<V>(w, row_records);
   const int n_tiles = (rows.n_rows() + at_once - 1) / at_once;
   // Tiles of equal size: 8 rows are 4 + 4.
-  const auto first_of = [&](int tile) { return rows.n_rows() * tile / n_tiles * terms; };
-  // The next stretch is fetched while this one is used: with few tiles that is soon.
+  const auto first_of = [&](int tile) { return rows.n_rows() * tile / n_tiles * row_records; };
+  // The next K-block is prefetched while this one is used: with few tiles that is soon.
   const int most = n_tiles > 1 ? kExpandedGroups : kExpandedGroups / 4;
   const int unit_groups = unit.k / kGroup, step = most / unit_groups;
   const int64_t n_units = unit.count(w.n_in);
@@ -334,7 +334,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   for (int64_t first = 0; first < n_units; first += step) {
     const int n = static_cast<int>(n_units - first < step ? n_units - first : step);
     expand<V>(w, unit, panel, first, n, expanded);
-    if constexpr (V::kMultipliesPairs) interleave_stretch<V>(n * unit_groups, expanded);
+    if constexpr (V::kMultipliesPairs) interleave_k_block<V>(n * unit_groups, expanded);
     const int64_t bytes = unit.at(first + n) - unit.at(first), share = bytes / n_tiles;
     for (int tile = 0; tile < n_tiles; ++tile) {
       const ExpandedTile t{.rows = &rows,
@@ -352,7 +352,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   }
   const auto* row_scales = unit.row_bytes ? reinterpret_cast<const float*>(panel) : nullptr;
   for (int tile = 0; tile < n_tiles; ++tile) {
-    for (int m = first_of(tile); m < first_of(tile + 1); m += terms) {
+    for (int m = first_of(tile); m < first_of(tile + 1); m += row_records) {
       finish_record<V>(rows, m, p, row_scales, sums[tile][m - first_of(tile)]);
     }
   }

@@ -1,16 +1,15 @@
-// The products of a stretch of a panel (expanded_kernel.h) with records two by two: where an
-// instruction multiplies small matrices, two rows of eight activations meet two outputs at once.
-// Sums of a group are the same integers, so outputs have the same bits. Only where
-// V::kMultipliesPairs.
+// The products of a K-block (expanded_kernel.h) with records in pairs: where an instruction
+// multiplies small matrices, it takes two rows of eight activations and two outputs at once. Sums
+// of a group are the same integers, so outputs have the same bits. Only where V::kMultipliesPairs.
 #pragma once
 #include "backend/cpu/expanded_kernel.h"
 
 namespace quern::cpu {
 
-// Puts the codes of the stretch in the order these products read: of every two quads and every
+// Puts the codes of the K-block in the order these products read: of every two quads and every
 // strip, the eight bytes of each output together. Plain bytes are copied from the panel.
 template <class V>
-[[gnu::noinline]] void interleave_stretch(int n_groups, Expanded& w) {
+[[gnu::noinline]] void interleave_k_block(int n_groups, Expanded& w) {
   for (int g = 0; g < n_groups; ++g) {
     const std::byte* from = w.codes + g / 2 * w.two_groups + g % 2 * kGroupBytes;
     std::byte* to = w.code_bytes + g * kGroupBytes;
@@ -37,7 +36,7 @@ QUERN_SIMD int32_t pair_begin(const ActivationGroup& group, int half, int zero) 
 }
 
 // The part of a group, kQuads quads from kFirst on, that shares a scale. Records 2i and 2i + 1 of
-// the tile are pair i; the last may stand there twice.
+// the tile are pair i; the last one may be paired with itself.
 template <class V, int kFirst, int kQuads, int kPairs>
 QUERN_SIMD void add_pairs_group(const ExpandedTile& t, const std::byte* codes, const float* scales,
                                 const float* offsets,
@@ -45,7 +44,7 @@ QUERN_SIMD void add_pairs_group(const ExpandedTile& t, const std::byte* codes, c
                                 const std::byte*& ahead, typename V::F32x16 (&sum)[2 * kPairs]) {
   constexpr bool kWhole = kQuads == 8;
   const auto scale = V::as_int(V::load(scales + kStripRows * strip));
-  // One pair after the other, so that their sums stay in registers; codes come from the first
+  // One pair after the other, so that their sums stay in registers; codes are read from the L1
   // cache.
   QUERN_UNROLL for (int i = 0; i < kPairs; ++i) {
     const ActivationGroup &one = *groups[2 * i], &other = *groups[2 * i + 1];

@@ -20,23 +20,24 @@ int64_t prompt_scratch_bytes(const AttentionShape& shape, int n_rows, int n_kv_h
               ? TileAttention::scratch_bytes
               : kAvx512VnniFloats.attention[0].scratch_bytes)(shape, n_rows, n_kv_heads);
 }
-// Fewer records are read fastest as they lie.
-constexpr int kFewRecords = 8;
+// Up to this many records the small-M kernels are faster.
+constexpr int kSmallMRecords = 8;
 void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
-                        int n_rows, int terms, int64_t first_panel, int64_t last_panel,
+                        int n_rows, int row_records, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {
-  const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
-  if (multiply_few_ternary<SignedBytes>(rows, first_panel, last_panel)) return;
-  const int few = w.tuning->few_records > 0 ? w.tuning->few_records : kFewRecords;
+  const QuantizedRows rows{
+      &w, records, row_stride / row_records, row_records == 2, n_rows * row_records, epilogue};
+  if (multiply_small_m_ternary<SignedBytes>(rows, first_panel, last_panel)) return;
+  const int few = w.tuning->small_m_records > 0 ? w.tuning->small_m_records : kSmallMRecords;
   if (rows.n_records <= few) {
-    return kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, terms, first_panel,
-                                                last_panel, epilogue);
+    return kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, row_records,
+                                                first_panel, last_panel, epilogue);
   }
   const int64_t most = TileQuantized::kMostRecords, n_blocks = (rows.n_records + most - 1) / most;
   for (int64_t i = 0; i < n_blocks; ++i) {
     const auto at = [&](int64_t block) { return static_cast<int>(n_rows * block / n_blocks); };
-    TileQuantized::multiply(rows.from(at(i) * terms, (at(i + 1) - at(i)) * terms), first_panel,
-                            last_panel);
+    TileQuantized::multiply(rows.from(at(i) * row_records, (at(i + 1) - at(i)) * row_records),
+                            first_panel, last_panel);
   }
 }
 constexpr LinearKernels kLinear = vnni_linear_but<SignedBytes>(multiply_quantized);
@@ -46,8 +47,8 @@ constexpr ProbeKernels with_tiles(ProbeKernels probe) {
   probe.int8_tiles = {probe_tile_products<true>, "tdpbssd"};
   return probe;
 }
-// A name of its own: instances that isa_avx512vnni.cc has too, compiled for this set, could be
-// taken for those on processors without it.
+// A separate type: the linker could otherwise take instances compiled for this set for those of
+// isa_avx512vnni.cc, on processors without it.
 struct AmxProbe : Avx512Vnni {};
 constexpr ProbeKernels kProbe = with_tiles(probe_kernels<AmxProbe>(
     {probe_int8_dots<AmxProbe>, "vpdpbusd of 512 bits"}, "vfmadd of 512 bits"));

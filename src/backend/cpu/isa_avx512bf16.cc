@@ -1,5 +1,5 @@
-// AVX-512 with VNNI, bf16 dot products and VBMI: AMD since Zen 4. Products are as without, but for
-// a few rows of ternary weights.
+// AVX-512 with VNNI, bf16 dot products and VBMI: AMD since Zen 4. Products are those of avx512vnni,
+// except small-M products with ternary weights.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/avx512bf16.h"
 
@@ -13,11 +13,12 @@ constexpr ProbeKernels with_bf16(ProbeKernels probe) {
 constexpr ProbeKernels kProbe = with_bf16(probe_kernels<Avx512Bf16>(
     {probe_int8_dots<Avx512Bf16>, "vpdpbusd of 512 bits"}, "vfmadd of 512 bits"));
 void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
-                        int n_rows, int terms, int64_t first_panel, int64_t last_panel,
+                        int n_rows, int row_records, int64_t first_panel, int64_t last_panel,
                         const Epilogue& epilogue) {
-  const QuantizedRows rows{&w, records, row_stride / terms, terms == 2, n_rows * terms, epilogue};
-  if (multiply_few_ternary<Avx512Bf16>(rows, first_panel, last_panel)) return;
-  kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, terms, first_panel,
+  const QuantizedRows rows{
+      &w, records, row_stride / row_records, row_records == 2, n_rows * row_records, epilogue};
+  if (multiply_small_m_ternary<Avx512Bf16>(rows, first_panel, last_panel)) return;
+  kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, row_records, first_panel,
                                        last_panel, epilogue);
 }
 constexpr LinearKernels kLinear = vnni_linear_but<Avx512Bf16>(multiply_quantized);

@@ -1,4 +1,4 @@
-// AVX2 with VNNI. All but integer products is as in avx2.
+// AVX2 with VNNI. Everything but integer products is avx2's.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/avxvnni.h"
 

@@ -1,4 +1,4 @@
-// NEON with the dot product of unsigned by signed bytes. All but integer products is as in neon.
+// NEON with the dot product of unsigned by signed bytes. Everything but integer products is neon's.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/probe_neon.h"
 #include "backend/cpu/simd/i8mm.h"

@@ -1,4 +1,4 @@
-// Plain C++: the specification, and what other processors run.
+// Plain C++: the specification, and the fallback on other processors.
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/simd/scalar.h"
 

@@ -33,7 +33,8 @@ constexpr ProbeKernels probe_kernels(OperationProbe int8, const char* fma) {
                     {probe_read<V, Ahead::nothing, 4>, "loads from four places"}}};
 }
 
-// What does not depend on the dot product of bytes: sets that differ in it alone share one.
+// The kernels that do not depend on the dot product of bytes: sets that differ in it alone share
+// them.
 struct FloatKernels {
   RowKernels rows;
   ExactKernels exact;
@@ -89,13 +90,14 @@ constexpr LinearKernels vnni_linear_but(decltype(LinearKernels::multiply_quantiz
           FromVnni<V, &LinearKernels::multiply_float>::call};
 }
 
-// Panels of a few records with ternary weights, in a file compiled for AVX-512 VBMI, whose look-up
-// of 64 bytes is one instruction; false: the product is another.
+// Small-M products with ternary weights, in a file compiled for AVX-512 VBMI, whose look-up of 64
+// bytes is one instruction; false: not such a product.
 template <class V>
-bool multiply_few_ternary(const QuantizedRows& rows, int64_t first_panel, int64_t last_panel) {
-  if (rows.w->layout != Layout::ternary || rows.n_records > few_at_once<V>(*rows.w)) return false;
+bool multiply_small_m_ternary(const QuantizedRows& rows, int64_t first_panel, int64_t last_panel) {
+  if (rows.w->layout != Layout::ternary || rows.n_records > small_m_records<V>(*rows.w))
+    return false;
   for (int64_t p = first_panel; p < last_panel; ++p)
-    multiply_few_of<V, Layout::ternary, kGroup, ScaleKind::one>(rows, p);
+    small_m_product_of<V, Layout::ternary, kGroup, ScaleKind::one>(rows, p);
   return true;
 }
 

@@ -18,7 +18,7 @@ inline constexpr int kKvKinds = 4;
 struct Kernels {
   std::string_view isa;  // "scalar", "avx2", "avx512vnni", ...
   bool (*supported)(const CpuFeatures& features);
-  // Whether it is also faster here than those before it; null: always.
+  // Whether it is faster here than the earlier ones; null: always.
   bool (*worthwhile)(const CpuFeatures& features) = nullptr;
   // References, so that sets can share tables and no code of theirs runs before main, where it
   // might meet a processor that lacks the set.
@@ -33,11 +33,10 @@ struct Kernels {
   const Bf16Kernels* bf16_linear = nullptr;
 };
 
-// Over the cache of this kind (not automatic); null: numerics are exact, which have a cache of
-// their own.
+// Over the cache of this kind (not automatic); null: numerics are exact, with an f64 cache.
 const AttentionKernels* cache_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
-// For rows of Role::prompt, where there is a faster way; null: as other rows. Fine numerics do
-// without: its weights are a little coarser.
+// For rows of Role::prompt, where there is a faster way; null: as other rows. Not used for fine
+// numerics: its weights are a little coarser.
 const PromptAttention* prompt_kernels(const Kernels& kernels, Numerics numerics, KvKind kind);
 
 // Every ISA compiled into this build, slowest first; the first is the scalar specification.

@@ -8,7 +8,7 @@
 
 namespace quern::cpu {
 
-// What the kinds share whose queries and weights stay f32.
+// Shared by the kinds whose queries and weights stay f32.
 template <class V>
 struct FloatKv {
   using F32x16 = typename V::F32x16;

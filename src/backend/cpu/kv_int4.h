@@ -1,6 +1,6 @@
 // Keys and values in 4 bits with a bf16 scale and minimum per token and 32 dims, for
-// attention_fast.h; all arithmetic in f32 on minimum + code * scale. Much coarser than int8: for
-// those who ask for it. Per kv head (groups of 32 dims as G, their number, dims padded to it as D):
+// attention_fast.h; all arithmetic in f32 on minimum + code * scale. Much coarser than int8: only
+// by request. Per kv head (groups of 32 dims as G, their number, dims padded to it as D):
 //   keys    [dim / 2][64 tokens]: dim 2i low, 2i + 1 high; then scales, minima [G][64 tokens]
 //   values  [64 tokens][D / 2]: byte i of a group holds its dims i low and 16 + i high; likewise
 // Queries and keys are rotated as for int8.

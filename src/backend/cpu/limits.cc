@@ -27,7 +27,7 @@ void let_others_run() {
 #endif
 }
 
-// The best of n: a neighbour on the machine only slows.
+// The best of n: other programs can only slow a measurement.
 template <class F>
 double best_of(int n, F measure) {
   double most = 0;
@@ -50,13 +50,13 @@ Result<std::unique_ptr<Probe>> Probe::start(int n_threads, const Kernels* kernel
 }
 
 Result<> Probe::take_memory(bool large_pages) {
-  memory_ = {};  // given back before more is taken
+  memory_ = {};  // freed before more is allocated
   // A prefetch may reach a little beyond what is read.
   TRY(memory_, WeightMemory::allocate(share_ * pool_->n_threads() + kSlice, large_pages));
   cursors_.assign(static_cast<size_t>(pool_->n_threads()), 0);
   std::byte* data = memory_.data();
-  // Each thread its own, so that on machines of several memories it lies near; and not zeros, which
-  // may all be one page.
+  // Each thread writes its own part, so that on NUMA machines it is local; and not zeros, which may
+  // all be one page.
   pool_->run([&](int thread, int) { std::memset(data + thread * share_, 1, share_); });
   return Ok{};
 }
@@ -73,8 +73,8 @@ void Probe::choose_read() {
     }
 }
 
-// work(thread) does a little and says how much. The threads begin when all are there, and end when
-// the first of them sees that time is up, so that none is measured while others rest.
+// work(thread) does a little and returns how much. The threads begin when all are ready, and end
+// when the first of them sees that time is up, so that none is measured while others are idle.
 template <class F>
 double Probe::rate(double seconds, F work) {
   struct alignas(64) Part {
@@ -157,8 +157,7 @@ Result<MachineLimits> Probe::limits() {
   const CpuFeatures features = detect_cpu_features();
   if (features.l2_bytes > 0)
     limits.l2_gbps = best_of(kRuns, [&] { return cache_gbps(features.l2_bytes / 2, kSeconds); });
-  // An eighth of the third cache, which others on the machine may share as well, but more than the
-  // second holds.
+  // An eighth of the L3 cache, since other programs may share it, but more than the L2 holds.
   const int64_t third =
       std::max(features.l3_bytes * features.n_l3 / 8 / pool_->n_threads(), 2 * features.l2_bytes);
   if (features.l3_bytes > 0)

@@ -41,35 +41,34 @@ TEST(Limits, CanBeProbedAgainAndAgain) {
   EXPECT_GT((*probe)->int8_gops(1e-4), 0);
 }
 
-// Sums of 64 bits over memory of its own, by plain C++: nothing that a probe does faster than this
-// can be called a limit if this is faster.
+// Sums of 64 bits over separate memory, in plain C++: a limit that is below this rate is wrong.
 class PlainReader {
  public:
-  explicit PlainReader(int64_t bytes) : words_(bytes / kStretch / 8 * kStretch, 1) {}
+  explicit PlainReader(int64_t bytes) : words_(bytes / kChunk / 8 * kChunk, 1) {}
   double gbps(double seconds) {
     const auto begin = std::chrono::steady_clock::now();
     double bytes = 0, passed = 0;
     do {
       uint64_t sums[8] = {};
-      for (int64_t i = 0; i < kStretch; i += 8)
+      for (int64_t i = 0; i < kChunk; i += 8)
         for (int j = 0; j < 8; ++j) sums[j] += words_[at_ + i + j];
       for (const uint64_t sum : sums) total_ = total_ + sum;
-      at_ = (at_ + kStretch) % static_cast<int64_t>(words_.size());
-      bytes += kStretch * sizeof(uint64_t);
+      at_ = (at_ + kChunk) % static_cast<int64_t>(words_.size());
+      bytes += kChunk * sizeof(uint64_t);
       passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     } while (passed < seconds);
     return bytes / passed / 1e9;
   }
 
  private:
-  static constexpr int64_t kStretch = 1 << 17;  // words
+  static constexpr int64_t kChunk = 1 << 17;  // words
   std::vector<uint64_t> words_;
   int64_t at_ = 0;
   volatile uint64_t total_ = 0;
 };
 
-// By turns, until the probe has been as fast once: what other guests of the machine do slows now
-// the one and now the other.
+// In alternation, until the probe has been as fast once: other guests of the machine slow either at
+// random.
 TEST(Limits, NoPlainLoopReadsMemoryFaster) {
   if (runs_emulated()) GTEST_SKIP() << "an emulator's rates are its own";
   const auto probe = Probe::start(1);

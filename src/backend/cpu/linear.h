@@ -57,19 +57,20 @@ int64_t packed_bytes(const Format& format, int64_t n_out, int64_t n_in);
 void pack(const QuantMatrix& m, int64_t first_panel, int64_t last_panel, std::byte* out);
 
 // Quantized activations of one row are an opaque record of activation_bytes(n_in) bytes, a multiple
-// of 64, aligned to 64. A row in two terms has a second record behind the first: what the first one
-// rounded away, 254 times finer.
+// of 64, aligned to 64. A row as int8 plus int8 residual has a second record behind the first: the
+// rounding error of the first one as int8, 254 times finer.
 int64_t activation_bytes(int64_t n_in);
 
-// What a row of activations is turned into before a product reads it. A reader of `one_term` may be
-// given two. int8_already: one term of a row that a step of the model has rounded to int8, and
-// which loses nothing. rounded: to bf16, for Bf16Kernels.
-// int8_for_tiles: the codes of such a row, for Bf16Kernels.
-enum class RowForm : uint8_t { none, one_term, two_terms, int8_already, rounded, int8_for_tiles };
+// The form in which a product reads a row of activations. int8: one record. int8_residual: a second
+// record holds the rounding error of the first; a reader of `int8` may be given it and reads the
+// first. int8_already: the int8 record of a row that the model itself has rounded to int8, without
+// loss. rounded: to bf16, for Bf16Kernels. int8_for_tiles: the codes of an int8_already row, for
+// Bf16Kernels.
+enum class RowForm : uint8_t { none, int8, int8_residual, int8_already, rounded, int8_for_tiles };
 constexpr bool is_for_tiles(RowForm form) { return form >= RowForm::rounded; }
-constexpr int n_terms(RowForm form) { return form == RowForm::two_terms ? 2 : 1; }
+constexpr int records_per_row(RowForm form) { return form == RowForm::int8_residual ? 2 : 1; }
 
-// What happens to a product before it is stored. T: of the activations, double on the exact path.
+// The epilogue of a product, before it is stored. T: of the activations, double on the exact path.
 template <class T>
 struct EpilogueOf {
   T* out = nullptr;        // (n_rows, out_stride); room for n_out padded to kPanelRows in every row
@@ -82,13 +83,14 @@ using Epilogue = EpilogueOf<float>;
 // One table per ISA. Every function is pure: no state, no allocation, safe on any number of
 // threads.
 struct LinearKernels {
-  // x (n_in) f32 -> activation records of 1 or 2 terms; n_in is padded with zeros. form: any that
-  // is not for tiles, and not none.
+  // x (n_in) f32 -> 1 or 2 activation records; n_in is padded with zeros. form: any that is not for
+  // tiles, and not none.
   void (*quantize_row)(const float* x, int64_t n_in, RowForm form, std::byte* records);
-  // Panels [first, last) of the product of n_rows rows in 1 or 2 terms with an integer matrix.
-  // Rows are row_stride bytes apart; with 2 terms that is 2 * activation_bytes(n_in).
+  // Panels [first, last) of the product of n_rows rows, of row_records (1 or 2) records each, with
+  // an integer matrix. Rows are row_stride bytes apart; with 2 records that is 2 *
+  // activation_bytes(n_in).
   void (*multiply_quantized)(const PackedMatrix& w, const std::byte* records, int64_t row_stride,
-                             int n_rows, int terms, int64_t first_panel, int64_t last_panel,
+                             int n_rows, int row_records, int64_t first_panel, int64_t last_panel,
                              const Epilogue& epilogue);
   // The same with f32 activations (n_rows, x_stride) and an f32/f16/bf16 matrix. Products and sums
   // in f32 with fma.
@@ -100,8 +102,8 @@ struct LinearKernels {
 int64_t exact_scratch_bytes(int64_t n_in);
 
 // Products of bf16 activations with weights rounded to bf16, sums in f32: for prompt rows, on ISAs
-// that have tiles. Closer to the exact path than one term of int8, but its bits are this
-// instruction's: within an ISA they depend on row and column alone, as everywhere.
+// that have tiles. Closer to the exact path than int8, but its bits are this instruction's: within
+// an ISA they depend on row and column alone, as everywhere.
 struct Bf16Kernels {
   // x (n_in) f32 -> a record of activation_bytes(n_in) that holds the row in bf16, rounded to
   // nearest even; inputs past n_in are zero.

@@ -13,17 +13,17 @@
 
 namespace quern::cpu {
 
-// How a product is cut. Rows are taken in blocks, and inputs in stretches, such that the
-// activations of both stay in the second-level cache while panels pass; where one stretch is not
-// all inputs, the sums of a few panels are kept until the next. A block is the part of a panel that
-// is decoded at a time.
+// The tiling of a product. Rows are taken in blocks, and inputs in K-blocks, such that the
+// activations of both stay in the L2 cache while panels pass; where one K-block is not all inputs,
+// the sums of a few panels are kept until the next. A block is the part of a panel that is decoded
+// at a time.
 struct TileCut {
   static constexpr int kBlockSteps = 64;
   static constexpr int kMostTiles = 16;               // of 16 rows, in a block of rows
   static constexpr int64_t kCacheBytes = 1024 << 10;  // of activations
   static constexpr int kPanelsKept = 8;
 
-  int64_t n_steps, stretch;  // steps of all inputs, and of a stretch
+  int64_t n_steps, k_block;  // steps of all inputs, and of a K-block
   int n_tiles, row_tiles;    // of all rows, and of a block of rows
   int panels;                // whose sums are kept
 
@@ -32,16 +32,16 @@ struct TileCut {
     const int blocks = (n_tiles + kMostTiles - 1) / kMostTiles;
     const int pairs = ((n_tiles + blocks - 1) / blocks + 1) / 2;  // blocks of equal size
     row_tiles = 2 * pairs;
-    stretch = stretch_of(row_tiles);
-    panels = stretch < n_steps ? kPanelsKept : 1;
+    k_block = k_block_of(row_tiles);
+    panels = k_block < n_steps ? kPanelsKept : 1;
   }
   int64_t weight_bytes() const { return smaller(n_steps, kBlockSteps) * kStepBytes; }
   // Enough for fewer rows too, although blocks of equal size may be larger for those.
   int64_t sums_bytes() const {
     const int64_t most = smaller((n_tiles + 1) / 2 * 2, kMostTiles);
-    return (stretch_of(most) < n_steps ? kPanelsKept : 1) * most * kStepBytes;
+    return (k_block_of(most) < n_steps ? kPanelsKept : 1) * most * kStepBytes;
   }
-  int64_t stretch_of(int64_t tiles) const {
+  int64_t k_block_of(int64_t tiles) const {
     const int64_t whole_blocks = kCacheBytes / (tiles * kTileBytes) / kBlockSteps;
     return smaller(whole_blocks * kBlockSteps, n_steps);
   }
@@ -61,7 +61,7 @@ class TileLinear {
     }
   }
 
-  // The factor stands where quantized records have it, and is the same number.
+  // The factor is where quantized records have it, and is the same number.
   static void take_int8_row(const float* x, int64_t n_in, std::byte* record) {
     __m512 most = Avx512::fill(0);
     for (int64_t k = 0; k < n_in; k += Avx512::kLanes) {
@@ -178,20 +178,20 @@ class TileLinear {
   void rows(int64_t first_panel, int64_t last_panel) const {
     for (int tile = 0; tile < cut_.n_tiles; tile += cut_.row_tiles) {
       for (int64_t p = first_panel; p < last_panel; p += cut_.panels) {
-        for (int64_t step = 0; step < cut_.n_steps; step += cut_.stretch) {
+        for (int64_t step = 0; step < cut_.n_steps; step += cut_.k_block) {
           const int64_t end = TileCut::smaller(p + cut_.panels, last_panel);
           for (int64_t panel = p; panel < end; ++panel) {
-            stretch<kLayout>(tile, panel, step, sums_ + (panel - p) * cut_.row_tiles * kStepBytes);
+            k_block<kLayout>(tile, panel, step, sums_ + (panel - p) * cut_.row_tiles * kStepBytes);
           }
         }
       }
     }
   }
 
-  // One panel, steps [first, first + stretch), a block of rows.
+  // One panel, steps [first, first + k_block), a block of rows.
   template <Layout kLayout>
-  void stretch(int first_tile, int64_t panel, int64_t first, std::byte* sums) const {
-    const int64_t end = TileCut::smaller(first + cut_.stretch, cut_.n_steps);
+  void k_block(int first_tile, int64_t panel, int64_t first, std::byte* sums) const {
+    const int64_t end = TileCut::smaller(first + cut_.k_block, cut_.n_steps);
     const int last_tile =
         static_cast<int>(TileCut::smaller(first_tile + cut_.row_tiles, cut_.n_tiles));
     for (int64_t step = first; step < end; step += TileCut::kBlockSteps) {

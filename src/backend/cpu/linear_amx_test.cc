@@ -1,5 +1,5 @@
 // Products by tiles: against doubles of the same bf16 numbers, and the same bits however they are
-// cut. Nothing to test where no ISA has them.
+// cut. Skipped where no ISA has tiles.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -187,7 +187,7 @@ TEST_F(Bf16Linear, TakesInputsThatAreNoWholeSteps) {
   }
 }
 
-// The last shape has several blocks and stretches of inputs, and more panels than sums are kept of.
+// The last shape has several blocks of rows and K-blocks, and more panels than sums are kept of.
 TEST_F(Bf16Linear, GivesTheSameBitsForAnyRowsPanelsAndPlaces) {
   struct Shape {
     Dtype dtype;

@@ -42,13 +42,13 @@ std::vector<const Format*> integer_formats() {
 }
 
 Aligned<std::byte> quantize(const Kernels& kernels, const std::vector<float>& x, int64_t n_in,
-                            int terms = 1) {
+                            int row_records = 1) {
   const int64_t n_rows = static_cast<int64_t>(x.size()) / n_in;
-  const int64_t bytes = terms * activation_bytes(n_in);
+  const int64_t bytes = row_records * activation_bytes(n_in);
   Aligned<std::byte> records(n_rows * bytes);
   for (int64_t row = 0; row < n_rows; ++row) {
     kernels.linear.quantize_row(x.data() + row * n_in, n_in,
-                                terms == 2 ? RowForm::two_terms : RowForm::one_term,
+                                row_records == 2 ? RowForm::int8_residual : RowForm::int8,
                                 records.data() + row * bytes);
   }
   return records;
@@ -80,12 +80,13 @@ Packed pack_all(const Weights& w) {
 }
 
 std::vector<float> multiply(const Kernels& kernels, const Packed& w, const std::byte* records,
-                            int n_rows, int terms = 1) {
+                            int n_rows, int row_records = 1) {
   const int64_t stride = w.matrix.n_panels() * kPanelRows;
   std::vector<float> out(n_rows * stride, NAN);
   Epilogue epilogue{.out = out.data(), .out_stride = stride};
-  kernels.linear.multiply_quantized(w.matrix, records, terms * activation_bytes(w.matrix.n_in),
-                                    n_rows, terms, 0, w.matrix.n_panels(), epilogue);
+  kernels.linear.multiply_quantized(w.matrix, records,
+                                    row_records * activation_bytes(w.matrix.n_in), n_rows,
+                                    row_records, 0, w.matrix.n_panels(), epilogue);
   return out;
 }
 
@@ -192,9 +193,9 @@ TEST(QuantizeRow, RoundsAlikeOnEveryInstructionSet) {
       std::vector<float> x = random_rows(3, n_in, 11);
       x[0] = 0x1p-70f;                                       // below what counts
       if (n_in > 64) std::fill_n(x.begin() + 32, 32, 0.0f);  // a group of zeros
-      for (const int terms : {1, 2}) {
-        const auto want = quantize(scalar(), x, n_in, terms),
-                   got = quantize(*kernels, x, n_in, terms);
+      for (const int row_records : {1, 2}) {
+        const auto want = quantize(scalar(), x, n_in, row_records),
+                   got = quantize(*kernels, x, n_in, row_records);
         EXPECT_EQ(std::memcmp(want.data(), got.data(), want.size()), 0) << kernels->isa << n_in;
       }
     }
@@ -317,16 +318,18 @@ TEST(MultiplyQuantized, AgreesWithDoubles) {
     for (const Shape shape : shapes(*format)) {
       const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);
-      for (const int terms : {1, 2}) {
-        const auto records = quantize(scalar(), random_rows(3, shape.n_in, 6), shape.n_in, terms);
-        const auto y = multiply(scalar(), packed, records.data(), 3, terms);
+      for (const int row_records : {1, 2}) {
+        const auto records =
+            quantize(scalar(), random_rows(3, shape.n_in, 6), shape.n_in, row_records);
+        const auto y = multiply(scalar(), packed, records.data(), 3, row_records);
         for (int row = 0; row < 3; ++row) {
-          const std::byte* record = records.data() + row * terms * activation_bytes(shape.n_in);
+          const std::byte* record =
+              records.data() + row * row_records * activation_bytes(shape.n_in);
           for (int64_t n = 0; n < shape.n_out; ++n) {
             double sum = 0, size = 0;
             for (int64_t k = 0; k < shape.n_in; ++k) {
               double x = quantized_value(record, shape.n_in, k);
-              if (terms == 2)
+              if (row_records == 2)
                 x += quantized_value(record + activation_bytes(shape.n_in), shape.n_in, k);
               sum += x * w.decoded[n * shape.n_in + k];
               size += std::abs(x * w.decoded[n * shape.n_in + k]);
@@ -359,22 +362,22 @@ TEST(MultiplyQuantized, PadsOutputsWithZeros) {
 TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRows) {
   std::vector<int> counts = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 33, 64, 70};
   if (runs_emulated()) counts = {1, 2, 3, 4, 5, 9, 14};
-  const int most = counts.back();  // 70: in two terms more than any kernel takes at once
+  const int most = counts.back();  // 70: with residuals more records than any kernel takes at once
   for (const Format* format : integer_formats()) {
     for (const Shape shape : shapes(*format)) {
       const Weights w = random_matrix(format->dtype, shape.n_out, shape.n_in, 5);
       const Packed packed = pack_all(w);
-      for (const int terms : {1, 2}) {
+      for (const int row_records : {1, 2}) {
         const auto records =
-            quantize(scalar(), random_rows(most, shape.n_in, 6), shape.n_in, terms);
+            quantize(scalar(), random_rows(most, shape.n_in, 6), shape.n_in, row_records);
         const int64_t stride = packed.matrix.n_panels() * kPanelRows;
-        const int64_t bytes = terms * activation_bytes(shape.n_in);
-        const auto want = multiply(scalar(), packed, records.data(), most, terms);
+        const int64_t bytes = row_records * activation_bytes(shape.n_in);
+        const auto want = multiply(scalar(), packed, records.data(), most, row_records);
         for (const Kernels* kernels : tested_kernels()) {
           for (const int n_rows : counts) {
             const int first = (most - n_rows) / 2;  // other rows at other places
             const auto got =
-                multiply(*kernels, packed, records.data() + first * bytes, n_rows, terms);
+                multiply(*kernels, packed, records.data() + first * bytes, n_rows, row_records);
             EXPECT_EQ(std::memcmp(got.data(), want.data() + first * stride, got.size() * 4), 0)
                 << info(format->dtype).name << " " << kernels->isa << " " << n_rows << " rows, "
                 << shape.n_out << "x" << shape.n_in;
@@ -385,8 +388,8 @@ TEST(MultiplyQuantized, GivesTheSameBitsOnEveryInstructionSetAndForAnyNumberOfRo
   }
 }
 
-// All bytes of the file alike: codes at both ends, scales that are absurd or no numbers. Sums stay
-// far from overflow and nothing becomes another number on another instruction set.
+// All bytes of the file equal: extreme codes, scales that are huge, NaN or Inf. Sums stay far from
+// overflow and all instruction sets give the same numbers.
 TEST(MultiplyQuantized, SurvivesExtremeCodesAndScales) {
   constexpr int64_t kOut = 32;
   const int64_t n_in = at_most_if_emulated(8192, 1024);
@@ -420,7 +423,7 @@ TEST(MultiplyQuantized, SurvivesExtremeCodesAndScales) {
   }
 }
 
-// The first term of a row in two is the row in one: what a reader of one term takes from it.
+// The first record of an int8_residual row is the int8 row: what a reader of int8 takes from it.
 TEST(MultiplyQuantized, ReadsTheFirstTermsOfRowsInTwo) {
   const Packed packed = pack_all(random_matrix(Dtype::q4_1, 64, 96, 5));
   const std::vector<float> x = random_rows(5, 96, 6);
@@ -452,7 +455,7 @@ TEST(MultiplyQuantized, ComputesPanelRangesWithBiasOntoTheResidual) {
   }
 }
 
-// Formats without integer form take the float road.
+// Formats without integer form use the float kernels.
 TEST(MultiplyFloat, AgreesWithDoublesAndBetweenInstructionSets) {
   for (const Format* format : formats()) {
     if (format->integer.group) continue;
@@ -542,14 +545,14 @@ TEST(Kernels, AreFoundByNameWhereTheyRun) {
     if (!kernels->worthwhile || kernels->worthwhile(features)) best = kernels;
   }
   EXPECT_EQ(&best_kernels(features), best);
-  // Who emulates a processor knows what it should choose (./dev test oldx86 arm).
+  // The test run that emulates a processor names the expected choice (./dev test oldx86 arm).
   if (const char* expected = std::getenv("QUERN_EXPECT_ISA")) {
     EXPECT_EQ(best->isa, std::string_view(expected));
   }
 }
 
 #if defined(__x86_64__)
-// Of processors described by hand, so that the machine at hand does not matter.
+// For processors described by hand, so that the machine does not matter.
 TEST(Kernels, TheBestAreTheLastThatRunAndAreWorthwhile) {
   CpuFeatures features;
   features.avx2 = features.fma = features.f16c = true;

@@ -20,7 +20,7 @@ struct CodePiece {
   int pair, from, count, to;
 };
 
-// What a layout makes of quad q of a unit: one piece or two; the second of none has count 0.
+// Where a layout puts quad q of a unit: in one piece or two; with one, the second has count 0.
 constexpr std::array<CodePiece, 2> pieces_of(Layout layout, int q) {
   const CodePiece none{}, nibble{q % 8, 0, 4, q / 8 * 4}, low_two{q / 4, 0, 2, q % 4 * 2};
   switch (layout) {

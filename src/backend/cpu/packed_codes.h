@@ -1,4 +1,4 @@
-// The pieces of the packed layouts (packed_layout.h) that kernels are made of: codes of one quad as
+// Access to the packed layouts (packed_layout.h) for the kernels: codes of one quad as
 // bytes, scales and offsets of one group as f32, and units turned into plain bytes and f32.
 #pragma once
 #include "backend/cpu/packed_layout.h"
@@ -23,7 +23,7 @@ QUERN_SIMD typename V::I32x16 bits(typename V::I32x16 x, int from, int count, in
   return V::bit_and(x, fill_bytes<V>(((1 << count) - 1) << to));
 }
 
-// What reading codes needs beside the lines; made once per product.
+// The constants of reading codes; made once per product.
 template <class V>
 struct CodeTables {
   typename V::I32x16 values;  // of table4: the 16 values + 128, four times

@@ -1,4 +1,4 @@
-// How packed weights and quantized activations lie in memory: shared by pack.cc and the kernels.
+// The memory layout of packed weights and quantized activations: shared by pack.cc and the kernels.
 //
 // Quantized weights. A panel is 32 output rows; panels follow each other. A panel:
 //   row scales   32 f32, of ScaleKind::one
@@ -117,9 +117,9 @@ struct Unit {
   }
 };
 
-// 32 quantized activations x = factor * 2^e * code, with what the zero points and offsets of
-// weights need. The factor is the row's; the powers of two cost nothing, since a weight's scale
-// takes them by an integer addition to its exponent. e is never negative: a scale of 0 stays
+// 32 quantized activations x = factor * 2^e * code, with the sums that the zero points and offsets
+// of weights need. The factor is the row's; the powers of two are free, since they are added to the
+// exponent of a weight's scale by an integer addition. e is never negative: a scale of 0 stays
 // (almost) 0 that way.
 struct alignas(64) ActivationGroup {
   int8_t code[kGroup];

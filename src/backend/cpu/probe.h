@@ -1,4 +1,4 @@
-// Loops that do nothing but what is measured (limits.h).
+// The loops that measure the machine's limits (limits.h).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +31,8 @@ struct ProbeKernels {
   // Dot products of bf16 pairs, and of bytes by tiles; null where there is no instruction.
   OperationProbe bf16;
   OperationProbe int8_tiles;
-  // What reads fastest differs by processor, so all are tried. The first one fetches nothing ahead:
-  // it is for bytes that lie in a cache.
+  // The fastest read loop differs by processor, so all are tried. The first one does not prefetch:
+  // it is for bytes in a cache.
   ReadProbe reads[kReadProbes];
 };
 

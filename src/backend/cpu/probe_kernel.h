@@ -81,7 +81,7 @@ int64_t probe_bf16_dots(int64_t rounds) {
   return rounds * V::kProbeChains * 2 * 32;
 }
 
-// What fetches bytes ahead of their use.
+// Prefetches of each read loop.
 enum class Ahead : uint8_t { nothing, once, near };
 
 // n bytes as kStreams runs beside each other, each in order.

@@ -1,5 +1,5 @@
-// The probes against loops that are written otherwise, with another number of chains: what a probe
-// counts is what the machine does.
+// The probes against independent loops with another number of chains: the operations counted are
+// those executed.
 #include "backend/cpu/probe.h"
 
 #include <gtest/gtest.h>
@@ -159,9 +159,8 @@ double operations_per_second(const std::function<int64_t(int64_t)>& run) {
   return done / (now() - begin);
 }
 
-// A loop that had lost chains would be two to twelve times too fast in every comparison; one that
-// has them agrees as soon as nobody disturbs either: what other guests of the machine do slows now
-// the one and now the other.
+// A loop that had lost chains would be two to twelve times too fast in every comparison; a correct
+// one agrees as soon as neither is disturbed: other guests of the machine slow either at random.
 template <class F, class G>
 ::testing::AssertionResult agree(F first, G second) {
   constexpr int kMostTries = 200;

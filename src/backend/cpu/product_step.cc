@@ -1,5 +1,5 @@
-// Products of a pass: panels of weights in chunks, and every chunk with all rows, so that mixed
-// batches read the weights from memory once.
+// Products of a pass: panels of weights in chunks, each chunk with all rows of the batch, so that
+// mixed batches read the weights from memory once.
 #include <algorithm>
 
 #include "backend/cpu/pass.h"
@@ -7,8 +7,9 @@
 namespace quern::cpu {
 namespace {
 
-// One take of panels: long enough to be read as a stream, short enough to stay in a cache for the
-// next rows and to leave nobody waiting at the end. With many rows each panel takes long: fewer.
+// Panels a thread takes at a time: enough to be read as a stream, few enough to stay in a cache for
+// the next rows and to balance the load at the end. Fewer with many rows, since each panel takes
+// longer.
 constexpr int64_t kManyRows = 16;
 
 bool uses_tiles(const ProductStep& step) {
@@ -65,7 +66,7 @@ void multiply_quantized(const Pass& pass, const Worker& worker, const ProductSte
                       panels.last, epilogue, worker.scratch);
     }
     pass.kernels.linear.multiply_quantized(matrix, row_bytes(pass, worker, step.in, first), stride,
-                                           n_rows, n_terms(form), panels.first, panels.last,
+                                           n_rows, records_per_row(form), panels.first, panels.last,
                                            epilogue);
   });
 }
@@ -112,7 +113,7 @@ int64_t scratch_bytes(const ProductStep& step, int max_rows, const Kernels& kern
   return uses_tiles(step) ? kernels.bf16_linear->scratch_bytes(step.n_in, max_rows) : 0;
 }
 
-// The panels of all parts stand in one line.
+// The panels of all parts are numbered consecutively.
 void run(const Pass& pass, const Worker& worker, const ProductStep& step, Items& items) {
   const int64_t most = panels_at_once(pass, step, pass.n_rows(step.rows), worker.n_threads);
   for (;;) {

@@ -27,8 +27,8 @@ inline float exponential(int n) {
   return x;
 }
 
-// Codes of 32 numbers in steps of `step`, with everything that follows from them; gives back what
-// was rounded away.
+// Codes of 32 numbers in steps of `step`, with the sums that follow from them; returns the rounding
+// errors.
 template <class V>
 QUERN_SIMD void quantize_group(typename V::F32x16& low, typename V::F32x16& high, float inverse,
                                float step, int exponent, ActivationGroup& group) {
@@ -85,17 +85,17 @@ QUERN_SIMD float find_largest(const float* x, int64_t n_in, int64_t n_groups,
 // largest number times the mantissa of (factor * most / largest), so all 16 factors are tried at
 // once.
 template <class V>
-QUERN_SIMD float best_stretch(float most, int64_t n_groups, const ActivationGroup* groups) {
-  alignas(64) static constexpr float kStretches[16] = {
+QUERN_SIMD float best_scale(float most, int64_t n_groups, const ActivationGroup* groups) {
+  alignas(64) static constexpr float kScaleFactors[16] = {
       1.0f,        1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f,
       1.29683955f, 1.35425555f, 1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
       1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};  // 2^(i / 16)
-  const auto stretches = V::load(kStretches);
+  const auto scale_factors = V::load(kScaleFactors);
   auto sum = V::fill(0.0f);
   for (int64_t g = 0; g < n_groups; ++g) {
     const float largest = groups[g].scaled_sum;
     if (!(largest >= kSmallestActivation)) continue;
-    const auto ratio = V::mul(stretches, V::fill(most / largest));
+    const auto ratio = V::mul(scale_factors, V::fill(most / largest));
     const auto mantissa = V::as_float(
         V::bit_or(V::bit_and(V::as_int(ratio), V::fill_i32(0x7fffff)), V::fill_i32(0x3f800000)));
     const auto step = V::mul(mantissa, V::fill(largest / most));
@@ -105,12 +105,12 @@ QUERN_SIMD float best_stretch(float most, int64_t n_groups, const ActivationGrou
   V::store(sums, sum);
   int best = 0;
   for (int i = 1; i < 16; ++i) best = sums[i] < sums[best] ? i : best;
-  return kStretches[best];
+  return kScaleFactors[best];
 }
 
 template <class V>
 void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records) {
-  const int terms = n_terms(form);
+  const int row_records = records_per_row(form);
   constexpr float kFiner = 254;  // the rest of a code lies within half a step
   const int64_t n_groups = activation_groups(n_in);
   auto* groups = reinterpret_cast<ActivationGroup*>(records);
@@ -118,7 +118,7 @@ void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records
                                                   sizeof(ActivationFactor));
   float most = find_largest<V>(x, n_in, n_groups, groups);
   const bool zero = !(most >= kSmallestActivation);
-  if (!zero && form != RowForm::int8_already) most *= best_stretch<V>(most, n_groups, groups);
+  if (!zero && form != RowForm::int8_already) most *= best_scale<V>(most, n_groups, groups);
   const float step = zero ? 0.0f : most / 127.0f, inverse = zero ? 0.0f : 127.0f / most;
   for (int64_t g = 0; g < n_groups; ++g) {
     typename V::F32x16 low, high;
@@ -129,14 +129,14 @@ void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records
     const int exponent = kMostExponent - n;
     const float finer = exponential(n), coarser = exponential(-n);
     quantize_group<V>(low, high, inverse * finer, step * coarser, exponent, groups[g]);
-    if (terms < 2) continue;
+    if (row_records < 2) continue;
     quantize_group<V>(low, high, inverse * finer * kFiner, step * coarser / kFiner, exponent,
                       rest[g]);
   }
   constexpr float kDown = 0x1p-24f;
   static_assert(kMostExponent == 24);
   reinterpret_cast<ActivationFactor*>(groups + n_groups)->factor = step * kDown;
-  if (terms == 2)
+  if (row_records == 2)
     reinterpret_cast<ActivationFactor*>(rest + n_groups)->factor = step / kFiner * kDown;
 }
 

@@ -1,9 +1,10 @@
-// Quantized products by int8 tiles, for crowds of rows: the bits of quantized_kernel.h.
+// Quantized products by int8 tiles (AMX), for batches of many rows, with the bits of
+// quantized_kernel.h.
 //
 // A tile product is the exact integers of up to 16 records and 16 outputs over one group of inputs
-// that share a scale; what the vector units have left to do is the f32 chain, three operations a
-// vector in place of a dot product's ten. While they work on a group's integers, the next group's
-// are made. Included by files compiled for AMX only.
+// that share a scale; the vector units only do the f32 chain, three operations per vector instead
+// of ten for a dot product. While they work on a group's integers, the next group's are made.
+// Included by files compiled for AMX only.
 #pragma once
 #include "backend/cpu/expanded_kernel.h"
 #include "backend/cpu/quantized_kernel.h"
@@ -12,16 +13,16 @@
 
 namespace quern::cpu {
 
-// A name of its own: instances that isa_avx512vnni.cc has too, compiled for this set, could be
-// taken for those on processors without it.
+// A separate type: the linker could otherwise take instances compiled for this set for those of
+// isa_avx512vnni.cc, on processors without it.
 struct SignedBytes : Avx512Vnni {
   QUERN_SIMD I32x16 add_bytes(I32x16 a, I32x16 b) { return _mm512_add_epi8(a, b); }
 };
 
 class TileQuantized {
   using V = SignedBytes;
-  static constexpr int kMostTiles = 8;       // of up to 16 records that share a stretch
-  static constexpr int kStretchGroups = 10;  // whose codes, scales and records stay in the cache
+  static constexpr int kMostTiles = 8;      // of up to 16 records that share a K-block
+  static constexpr int kKBlockGroups = 10;  // whose codes, scales and records stay in the cache
 
  public:
   // At most 16 * kMostTiles records.
@@ -50,7 +51,7 @@ class TileQuantized {
   void panel(int64_t p) const {
     const PackedMatrix& w = *rows_.w;
     const std::byte* panel = w.data.data() + p * unit_.panel_bytes(w.n_in);
-    const int unit_groups = unit_.k / kGroup, step = kStretchGroups / unit_groups;
+    const int unit_groups = unit_.k / kGroup, step = kKBlockGroups / unit_groups;
     const int64_t n_units = unit_.count(w.n_in);
     Expanded expanded;
     alignas(64) float sums[kMostTiles][2][16][kStripRows];
@@ -59,24 +60,24 @@ class TileQuantized {
       expand<V>(w, unit_, panel, first, n, expanded);
       const std::byte* ahead = panel + unit_.at(first + n);
       const int64_t bytes = unit_.at(first + n) - unit_.at(first);
-      Stretch at{.w = expanded,
-                 .group = first * unit_groups,
-                 .n_groups = n * unit_groups,
-                 .ahead = ahead,
-                 .ahead_step = bytes / (2 * n_tiles_ * n * unit_groups) + 1,
-                 .is_first = first == 0};
+      KBlock at{.w = expanded,
+                .group = first * unit_groups,
+                .n_groups = n * unit_groups,
+                .ahead = ahead,
+                .ahead_step = bytes / (2 * n_tiles_ * n * unit_groups) + 1,
+                .is_first = first == 0};
       for (int tile = 0; tile < n_tiles_; ++tile) {
         for (at.strip = 0; at.strip < 2; ++at.strip) {
           at.sums = sums[tile][at.strip][0];
           at.records = rows_.group(first_record(tile), at.group);
-          add_stretch(at);
+          add_k_block(at);
         }
       }
     }
     finish(p, panel, sums);
   }
 
-  struct Stretch {
+  struct KBlock {
     const Expanded& w;
     int64_t group;
     int n_groups;
@@ -88,7 +89,7 @@ class TileQuantized {
     const ActivationGroup* records = nullptr;
   };
 
-  void add_stretch(Stretch& at) const {
+  void add_k_block(KBlock& at) const {
     const IntegerForm& form = rows_.w->form;
     if (form.group == 16) {
       form.has_offset ? by_rows<16, true>(at) : by_rows<16, false>(at);
@@ -97,14 +98,14 @@ class TileQuantized {
     }
   }
   template <int kSize, bool kOffset, int kRows = 16>
-  void by_rows(Stretch& at) const {
+  void by_rows(KBlock& at) const {
     if (tile_rows_ == kRows) return add_tile<kSize, kOffset, kRows>(at);
     if constexpr (kRows > 1) by_rows<kSize, kOffset, kRows - 1>(at);
   }
 
   // A group's integers, written to `dots`.
   template <int kSize, int kParity>
-  QUERN_SIMD void make_dots(const Stretch& at, int i, int64_t stride, int32_t* dots) {
+  QUERN_SIMD void make_dots(const KBlock& at, int i, int64_t stride, int32_t* dots) {
     constexpr int kParts = kGroup / kSize;
     const int g = i / kParts, part = i % kParts;
     const auto* a = reinterpret_cast<const std::byte*>(at.records + g) + kSize * part;
@@ -117,7 +118,7 @@ class TileQuantized {
   }
 
   template <int kSize, bool kOffset, int kRows>
-  QUERN_SIMD void scale_dots(const Stretch& at, int i, int64_t stride, const int32_t* dots,
+  QUERN_SIMD void scale_dots(const KBlock& at, int i, int64_t stride, const int32_t* dots,
                              V::F32x16 (&sum)[kRows]) {
     constexpr int kParts = kGroup / kSize;
     const auto* group = reinterpret_cast<const std::byte*>(at.records + i / kParts);
@@ -134,7 +135,7 @@ class TileQuantized {
   }
 
   template <int kSize, bool kOffset, int kRows>
-  [[gnu::noinline]] void add_tile(Stretch& at) const {
+  [[gnu::noinline]] void add_tile(KBlock& at) const {
     const int n = at.n_groups * kGroup / kSize;
     const int64_t stride = rows_.record_stride;
     alignas(64) int32_t dots[2][kRows][kStripRows];
@@ -164,8 +165,8 @@ class TileQuantized {
 
   void finish(int64_t p, const std::byte* panel, const float (*sums)[2][16][kStripRows]) const {
     const auto* row_scales = unit_.row_bytes ? reinterpret_cast<const float*>(panel) : nullptr;
-    const int terms = rows_.pairs ? 2 : 1;
-    for (int m = 0; m < rows_.n_records; m += terms) {
+    const int row_records = rows_.pairs ? 2 : 1;
+    for (int m = 0; m < rows_.n_records; m += row_records) {
       for (int s = 0; s < 2; ++s) {
         V::F32x16 first[1] = {V::load(sums_of(m, sums, s))};
         if (!rows_.pairs) {

@@ -1,16 +1,16 @@
-// What the kernels of quantized products share: the rows, and how sums become outputs.
+// Shared by the kernels of quantized products: the rows, and the conversion of sums to outputs.
 #pragma once
 #include "backend/cpu/packed_layout.h"
 #include "backend/cpu/simd/inline.h"
 
 namespace quern::cpu {
 
-// Rows of activations, the matrix they meet and where the product goes.
+// Rows of activations, the matrix, and where the product is stored.
 struct QuantizedRows {
   const PackedMatrix* w;
   const std::byte* records;
   int64_t record_stride;
-  bool pairs;  // records 2i and 2i + 1 are the two terms of row i
+  bool pairs;  // record 2i + 1 is the residual of row i, whose int8 codes are record 2i
   int n_records;
   Epilogue epilogue;
 

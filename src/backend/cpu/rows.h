@@ -1,4 +1,4 @@
-// Row-wise pieces of a forward pass: each works on one row, whose bits depend on nothing else.
+// Row-wise kernels of a forward pass: each works on one row, whose bits depend on nothing else.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +18,8 @@ struct RowKernelsOf {
   // y[i] = x[i] * factor; y may be x.
   void (*scale)(const T* x, float factor, int64_t n, T* y);
   // y[i] = round(x[i] * s) / s with s = 127 / max(|x|, 1e-5), ties to even: the row as int8 with
-  // one scale. What BitNet defines the inputs of its products to be (transformers,
-  // integrations/bitnet.py). What is no number stays so. y may be x.
+  // one scale. BitNet's definition of the inputs of its products (transformers,
+  // integrations/bitnet.py). NaN and Inf pass. y may be x.
   void (*round_int8)(const T* x, int64_t n, T* y);
   // y[i] += x[i]
   void (*add)(const T* x, int64_t n, T* y);

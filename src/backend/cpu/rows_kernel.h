@@ -77,7 +77,7 @@ void round_int8(const float* x, int64_t n, float* y) {
   each_vector(n, [&](int64_t i, int64_t lanes) {
     const auto v = load_lanes<V>(x + i, lanes);
     const auto rounded = V::div(V::to_float(V::round_to_int(V::mul(v, steps))), steps);
-    store_lanes<V>(y + i, lanes, V::fma(v, V::fill(0.0f), rounded));  // what is no number stays so
+    store_lanes<V>(y + i, lanes, V::fma(v, V::fill(0.0f), rounded));  // NaN and Inf pass
   });
 }
 

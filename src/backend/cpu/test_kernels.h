@@ -6,7 +6,7 @@
 
 namespace quern::cpu::testing_support {
 
-// The specification: what every other set is held to.
+// The specification: every other set must give its bits.
 inline const Kernels& scalar() { return *all_kernels().front(); }
 
 inline std::vector<const Kernels*> supported_kernels() {
@@ -18,8 +18,8 @@ inline std::vector<const Kernels*> supported_kernels() {
   return list;
 }
 
-// All that run here. An emulated processor stands for one set, its best: the lesser ones have
-// processors of their own there, and run here natively.
+// All that run here. On an emulated processor only its best set is tested: each of the lesser ones
+// has another emulated processor, and runs natively.
 inline std::vector<const Kernels*> tested_kernels(bool emulated) {
   if (emulated) return {&best_kernels(detect_cpu_features())};
   return supported_kernels();

@@ -16,7 +16,7 @@ struct ProductTuning {
   // Panels a thread takes at a time where rows of prompts go through tiles, at most.
   int tile_panels = 16;
   // Records of activations up to which packed codes are read as they lie; 0: what suits the kernel.
-  int few_records = 0;
+  int small_m_records = 0;
   // How far ahead that kernel asks for weights, bytes.
   int ahead = 5120;
   // Records of a tile of registers over expanded weights; 0, or more than the kernel has: its most.
@@ -39,7 +39,7 @@ struct ProductParameter {
 inline constexpr ProductParameter kProductParameters[] = {
     {"chunk_kib", &ProductTuning::chunk_kib, {64, 128, 256, 512, 1024}, 5, 1},
     {"ahead", &ProductTuning::ahead, {1280, 2560, 5120, 10240}, 4, 1},
-    {"few_records", &ProductTuning::few_records, {0, 16}, 2, 8},
+    {"few_records", &ProductTuning::small_m_records, {0, 16}, 2, 8},
     {"tile_panels", &ProductTuning::tile_panels, {4, 8, 16, 32, 64}, 5, 512},
     {"tile_rows", &ProductTuning::tile_rows, {0, 4, 5}, 3, 512},
     {"block_tiles", &ProductTuning::block_tiles, {5, 10, 20, 40}, 4, 512},

@@ -78,7 +78,7 @@ using UsesOf = std::vector<UseOf<std::conditional_t<std::is_const_v<Op>, const V
 
 inline int most_terms(const RowForms& forms) {
   int most = 1;
-  for (const RowForm form : forms.of) most = std::max(most, n_terms(form));
+  for (const RowForm form : forms.of) most = std::max(most, records_per_row(form));
   return most;
 }
 

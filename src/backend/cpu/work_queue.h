@@ -1,7 +1,7 @@
-// How the threads of a pass share the work of its steps: each owns a contiguous stretch of a step's
-// items and takes them from its front; whoever finishes early takes from the far end of the longest
-// stretch that is left. So a thread reads its weights in one sequence, and a thread that lost its
-// processor to another program holds the others up by one take, not by its whole share.
+// Work stealing: each thread owns a contiguous share of a step's items and takes them from its
+// front; a thread whose share is used up steals from the end of the longest share left. So a thread
+// reads its weights in sequence, and a preempted thread delays the others by one take, not by its
+// whole share.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,14 +14,14 @@ struct Range {
   bool empty() const { return first >= last; }
 };
 
-// What [0, n) is to one of n_threads: contiguous, and none longer than the others by more than one.
+// The share of one of n_threads in [0, n): contiguous, and sizes differ by at most one.
 constexpr Range share(int64_t n, int thread, int n_threads) {
   return {n * thread / n_threads, n * (thread + 1) / n_threads};
 }
 
-// The same for items [first, first + n) of `all` that stand in one line, counted from `first`: a
-// thread's part of them. Weights are packed so, by those who will read them: on machines of several
-// memories a page lies near the thread that writes it first.
+// The same for items [first, first + n) of `all` consecutive ones, counted from `first`: a thread's
+// part of them. Weights are packed so by the threads that will read them: on NUMA machines a page
+// is local to the thread that writes it first.
 constexpr Range share_of_part(int64_t all, int64_t first, int64_t n, int thread, int n_threads) {
   const Range mine = share(all, thread, n_threads);
   const int64_t begin = mine.first > first ? mine.first - first : 0;
@@ -29,12 +29,12 @@ constexpr Range share_of_part(int64_t all, int64_t first, int64_t n, int thread,
   return {begin, end < begin ? begin : end};
 }
 
-// One queue per thread, used for turn after turn. A queue opens by itself: whoever first takes from
-// it in a turn finds the mark of an earlier one and begins with the whole share. A thread that
-// comes late, with a turn that is over, finds nothing.
+// One queue per thread, reused for every turn. A queue resets itself: the first thread that takes
+// from it in a turn finds the mark of an earlier turn and begins with the whole share. A late
+// thread, whose turn is over, finds nothing.
 //
-// Fewer than 2^24 items a turn; turns are numbered consecutively, modulo 2^16. A turn must be
-// used up (take() returned nothing to somebody) before the next begins; turns without items may be
+// Fewer than 2^24 items a turn; turns are numbered consecutively, modulo 2^16. A turn must be used
+// up (take() returned nothing to some thread) before the next begins; turns without items may be
 // left out.
 class WorkQueues {
  public:
@@ -42,8 +42,8 @@ class WorkQueues {
 
   explicit WorkQueues(int n_threads) : n_threads_(n_threads), queues_(new Queue[n_threads]) {}
 
-  // Up to `most` items of turn `turn`, which has n_items, that nobody else has; empty: nothing is
-  // left.
+  // Up to `most` items of turn `turn`, which has n_items, that no other thread has taken; empty:
+  // nothing is left.
   Range take(uint16_t turn, int thread, int64_t n_items, int64_t most) {
     if (const Range own = pop(turn, thread, n_items, most, true); !own.empty()) return own;
     for (;;) {
@@ -51,7 +51,7 @@ class WorkQueues {
       int64_t most_left = 0;
       for (int i = 0; i < n_threads_; ++i) {
         const Range r = left(queues_[i].state.load(std::memory_order_relaxed), turn, i, n_items);
-        // Empty shares are opened as well, or their marks would grow old.
+        // Empty shares are reset as well, or their marks would be mistaken for a later turn's.
         if (r.empty()) pop(turn, i, n_items, most, false);
         if (r.last - r.first > most_left) fullest = i, most_left = r.last - r.first;
       }

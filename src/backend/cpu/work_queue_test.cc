@@ -10,7 +10,7 @@
 namespace quern::cpu {
 namespace {
 
-// Every item of every part has one owner, and it is the one whose share of the whole line it is in.
+// Every item of every part has one owner: the thread whose share of the whole range holds it.
 TEST(ShareOfPart, GivesItemsToThoseWhoOwnThemInTheLine) {
   const int64_t parts[] = {18, 6, 0, 1, 6};
   for (int n_threads = 1; n_threads < 10; ++n_threads) {
@@ -42,7 +42,7 @@ TEST(WorkQueues, HandOutEveryItemOnceFromTheFrontOfTheOwnShare) {
     EXPECT_EQ(r.first, next);
     for (next = r.first; next < r.last; ++next) ++seen[next];
   }
-  // Then from the far ends of the others.
+  // Then it steals from the ends of the other shares.
   Range r = queues.take(7, 1, 20, 2);
   EXPECT_TRUE(r.last == share(20, 0, 3).last || r.last == 20);
   for (; !r.empty(); r = queues.take(7, 1, 20, 2))

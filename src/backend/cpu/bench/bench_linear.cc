@@ -2,10 +2,10 @@
 //
 //   linear/ISA/FORMAT/KIND/OUTxIN/rows:N/threads:N     pack/FORMAT
 //
-// KIND: one, two (int8 activations in that many terms), bf16 (tiles), float (f32 activations, for
-// formats that are packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so
-// that weights come from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak
-// probed around it; GB/s: of packed weights.
+// KIND: one (int8 activations), two (int8 plus int8 residual), bf16 (tiles), float (f32, for formats
+// packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so that weights come
+// from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak probed around it;
+// GB/s: of packed weights.
 #include "backend/cpu/bench/bench.h"
 
 #include <algorithm>
@@ -75,7 +75,7 @@ Activations activations_of(const Product& p) {
       p.kernels->bf16_linear->round_row(x, p.n_in, record);
     } else if (p.kind != "float") {
       p.kernels->linear.quantize_row(
-          x, p.n_in, p.kind == "two" ? RowForm::two_terms : RowForm::one_term, record);
+          x, p.n_in, p.kind == "two" ? RowForm::int8_residual : RowForm::int8, record);
     }
   }
   return a;

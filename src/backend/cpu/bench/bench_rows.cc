@@ -34,11 +34,11 @@ struct Kernel {
 constexpr Kernel kKernels[] = {
     {"quantize_one",
      [](const Kernels& k, Rows& r) {
-       k.linear.quantize_row(r.x.data(), r.n, RowForm::one_term, r.records.data());
+       k.linear.quantize_row(r.x.data(), r.n, RowForm::int8, r.records.data());
      }},
     {"quantize_two",
      [](const Kernels& k, Rows& r) {
-       k.linear.quantize_row(r.x.data(), r.n, RowForm::two_terms, r.records.data());
+       k.linear.quantize_row(r.x.data(), r.n, RowForm::int8_residual, r.records.data());
      }},
     {"rms_norm",
      [](const Kernels& k, Rows& r) {

@@ -18,9 +18,9 @@ struct FormsByUse {
 };
 constexpr FormsByUse kForms[] = {
     {Numerics::exact, RowForm::none, RowForm::none, RowForm::none},
-    {Numerics::fine, RowForm::two_terms, RowForm::two_terms, RowForm::two_terms},
-    {Numerics::automatic, RowForm::one_term, RowForm::two_terms, RowForm::two_terms},
-    {Numerics::fast, RowForm::one_term, RowForm::one_term, RowForm::one_term},
+    {Numerics::fine, RowForm::int8_residual, RowForm::int8_residual, RowForm::int8_residual},
+    {Numerics::automatic, RowForm::int8, RowForm::int8_residual, RowForm::int8_residual},
+    {Numerics::fast, RowForm::int8, RowForm::int8, RowForm::int8},
 };
 static_assert(has_row_for_each(kForms));
 
@@ -53,7 +53,7 @@ std::vector<Cached> find_cached(const Graph& graph) {
 // with.
 FormsByUse forms_by_use(Numerics numerics, bool tiles, Op input) {
   FormsByUse forms = row_of(kForms, numerics);
-  const bool by_tiles = tiles && forms.prompt == RowForm::one_term;
+  const bool by_tiles = tiles && forms.prompt == RowForm::int8;
   if (input == Op::round_int8) {
     const RowForm prompt = by_tiles ? RowForm::int8_for_tiles : RowForm::int8_already;
     return {numerics, prompt, prompt, RowForm::int8_already};

@@ -8,8 +8,8 @@
 
 namespace quern::cpu {
 
-// A lambda that becomes no function of its own: files compiled for later instruction sets use these
-// headers too, and the linker must never take their copy of one.
+// A lambda that is always inlined: files compiled for later instruction sets use these headers too,
+// and the linker must never take their copy of a function.
 #define QUERN_PART(i) [&](int i) __attribute__((always_inline))
 
 // Functions `name` of one or two vectors, made of an operation on registers.

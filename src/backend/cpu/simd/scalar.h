@@ -242,10 +242,10 @@ struct Scalar {
     return map_bytes(x, [&](uint8_t b, int i) { return b >= 192 ? y.byte[i] : n.byte[i]; });
   }
 
-  // Whether one or two records have kernels of their own for each layout (few_kernel.h).
+  // Whether there are GEMV and small-M kernels for each layout (small_m_kernel.h).
   static constexpr bool kReadsPacked = false;
-  // Whether two rows of activations at once have products of their own (expanded_pairs.h; i8mm.h
-  // has the functions).
+  // Whether there are products of two rows of activations at once (expanded_pairs.h; i8mm.h has the
+  // functions).
   static constexpr bool kMultipliesPairs = false;
   // Sums that the probes keep: ten registers or more, what 5 cycles of latency need at two
   // instructions a cycle, and no more than there are.

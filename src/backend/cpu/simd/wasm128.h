@@ -32,7 +32,7 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
     store_u16(p, shift_right<16>(as_int(select(is_number(v), rounded, quiet))));
   }
   // There is no instruction for f16. As f32 the bits mean 2^-112 of the number, subnormals too;
-  // exponent 31 means infinity and what is no number.
+  // exponent 31 means infinity and NaN.
   QUERN_SIMD F32x16 load_f16(const uint16_t* p) {
     const I32x16 bits = load_u16(p);
     const I32x16 size = shift_left<13>(bit_and(bits, fill_i32(0x7fff)));
@@ -134,7 +134,7 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
     return each<I32x16>(QUERN_PART(i) { return wasm_i32x4_shr(a.q[i], kBits); });
   }
 
-  // The conversion saturates and makes 0 of what is no number.
+  // The conversion saturates and turns NaN into 0.
   QUERN_SIMD I32x16 round_to_int(F32x16 a) {
     return each<I32x16>(QUERN_PART(i) {
       const v128_t rounded = wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(a.q[i]));
@@ -252,7 +252,7 @@ struct Wasm128 : FourRegisters<v128_t, v128_t, v128_t> {
   QUERN_SIMD Mask is_number(F32x16 v) {
     return each<Mask>(QUERN_PART(i) { return wasm_f32x4_eq(v.q[i], v.q[i]); });
   }
-  // The second operand where either is no number or both are zero.
+  // The second operand where either is NaN or both are zero.
   QUERN_SIMD v128_t larger(v128_t a, v128_t b) { return wasm_f32x4_pmax(b, a); }
   QUERN_SIMD v128_t smaller(v128_t a, v128_t b) { return wasm_f32x4_pmin(b, a); }
 

@@ -24,7 +24,7 @@ QUERN_F64_REGISTERS(4)
 QUERN_F64_REGISTERS(8)
 #undef QUERN_F64_REGISTERS
 
-// A lambda that becomes no function of its own (simd/four_registers.h says why).
+// A lambda that is always inlined (simd/four_registers.h says why).
 #define QUERN_WIDE_PART(i) [&](int i) __attribute__((always_inline))
 
 template <class V>

@@ -1,6 +1,6 @@
-// A few records of activations times a panel, codes read as they are packed: all that counts
-// is that lines come from memory as fast as they can, in one stream, each asked for well ahead.
-// Only where V::kReadsPacked.
+// GEMV and small-M kernels: one to four records of activations times a panel, codes read as they
+// are packed. They are bound by memory bandwidth, so lines are read as one stream, each prefetched
+// well ahead. Only where V::kReadsPacked.
 #pragma once
 #include "backend/cpu/packed_codes.h"
 #include "backend/cpu/quantized_rows.h"
@@ -14,7 +14,7 @@ struct UnitAt {
   const std::byte* codes;
   const std::byte* header;  // of ScaleKind::steps
   int64_t group;            // of activations, the unit's first
-  int64_t ahead;            // bytes from what is read to what is asked for: the time memory takes
+  int64_t ahead;  // bytes from what is read to what is prefetched: covers the latency of memory
 };
 
 // Layouts whose line pair p has codes of quads p, p + 8 and so on: these are read one after the
@@ -68,7 +68,7 @@ QUERN_SIMD void dot_unit(const QuantizedRows& rows, const CodeTables<V>& tables,
   }
 }
 
-// Lanes whose scale is 0 count for nothing, whatever their codes.
+// Lanes whose scale is 0 are ignored, whatever their codes.
 template <class V>
 QUERN_SIMD typename V::I32x16 where_scaled(typename V::F32x16 scale, typename V::I32x16 dots) {
   const auto zero = V::fill(0.0f);
@@ -116,9 +116,9 @@ QUERN_SIMD void add_unit(const QuantizedRows& rows, const IntegerForm& form,
 }
 
 template <class V, Layout kLayout, int kSize, ScaleKind kScales, int kRecords>
-[[gnu::noinline]] void multiply_few_records(const QuantizedRows& rows, int64_t p) {
+[[gnu::noinline]] void small_m_product(const QuantizedRows& rows, int64_t p) {
   const PackedMatrix& w = *rows.w;
-  IntegerForm form = w.form;  // with what is a constant here
+  IntegerForm form = w.form;  // with the constants of this instance
   form.scales = kScales;
   if (kLayout != Layout::int2) form.step_bits = 8;
   const Unit layout(kLayout, form);
@@ -151,38 +151,38 @@ template <class V, Layout kLayout, int kSize, ScaleKind kScales, int kRecords>
   }
 }
 
-// Most records at a time: as many as their sums fit the registers.
+// Records per call, at most: as many as their sums fit the registers.
 template <class V>
-QUERN_SIMD int few_at_once(const PackedMatrix& w) {
+QUERN_SIMD int small_m_records(const PackedMatrix& w) {
   const bool many_sums = w.layout == Layout::ternary || w.form.group == 16;
   return V::kTileStrips == 1 || many_sums ? 2 : 4;
 }
 
 template <class V, Layout kLayout, int kSize, ScaleKind kScales>
-QUERN_SIMD void multiply_few_of(const QuantizedRows& rows, int64_t p) {
+QUERN_SIMD void small_m_product_of(const QuantizedRows& rows, int64_t p) {
   constexpr bool kFour =
-      V::kTileStrips == 2 && kSize == kGroup && kLayout != Layout::ternary;  // few_at_once
+      V::kTileStrips == 2 && kSize == kGroup && kLayout != Layout::ternary;  // small_m_records
   switch (rows.n_records) {
     case 1:
-      return multiply_few_records<V, kLayout, kSize, kScales, 1>(rows, p);
+      return small_m_product<V, kLayout, kSize, kScales, 1>(rows, p);
     case 2:
-      return multiply_few_records<V, kLayout, kSize, kScales, 2>(rows, p);
+      return small_m_product<V, kLayout, kSize, kScales, 2>(rows, p);
     case 3:
-      if constexpr (kFour) multiply_few_records<V, kLayout, kSize, kScales, 3>(rows, p);
+      if constexpr (kFour) small_m_product<V, kLayout, kSize, kScales, 3>(rows, p);
       return;
     default:
-      if constexpr (kFour) multiply_few_records<V, kLayout, kSize, kScales, 4>(rows, p);
+      if constexpr (kFour) small_m_product<V, kLayout, kSize, kScales, 4>(rows, p);
   }
 }
 
-// Panel p of the product of at most few_at_once() records; false: there is no kernel for this
+// Panel p of the product of at most small_m_records() records; false: there is no kernel for this
 // matrix.
 template <class V>
-QUERN_SIMD bool multiply_few(const QuantizedRows& rows, int64_t p) {
+QUERN_SIMD bool multiply_small_m(const QuantizedRows& rows, int64_t p) {
   const auto with = [&]<Layout kLayout, int kSize, ScaleKind kScales> {
     const IntegerForm& form = rows.w->form;
     if (rows.w->layout != kLayout || form.group != kSize || form.scales != kScales) return false;
-    multiply_few_of<V, kLayout, kSize, kScales>(rows, p);
+    small_m_product_of<V, kLayout, kSize, kScales>(rows, p);
     return true;
   };
   using enum Layout;
