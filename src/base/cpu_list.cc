@@ -13,12 +13,12 @@
 namespace quern {
 namespace {
 
-constexpr int kMostCpus = 1 << 16;
+constexpr int kMaxCpus = 1 << 16;
 
 std::optional<int> parse_cpu(std::string_view text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value >= kMostCpus)
+  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value >= kMaxCpus)
     return std::nullopt;
   return value;
 }

@@ -14,7 +14,7 @@ namespace quern::cli {
 
 namespace {
 
-constexpr uintmax_t kMostBytes = 64 << 20;
+constexpr uintmax_t kMaxBytes = 64 << 20;
 
 Error broken(const std::string& path, std::string what) {
   return {Code::invalid_argument, "not a saved conversation: " + std::move(what), path,
@@ -45,8 +45,8 @@ Result<> write_chat(const std::string& path, const SavedChat& chat) {
 Result<SavedChat> read_chat(const std::string& path, const GenerateOptions& defaults) {
   std::error_code unknown;
   const auto bytes = std::filesystem::file_size(path, unknown);
-  if (!unknown && bytes > kMostBytes)
-    return broken(path, fmt::format("it has {} bytes, at most {} are read", bytes, kMostBytes));
+  if (!unknown && bytes > kMaxBytes)
+    return broken(path, fmt::format("it has {} bytes, at most {} are read", bytes, kMaxBytes));
   TRY(const std::string text, read_file(path));
   const auto json = openai::parse_json(text);
   if (!json) return broken(path, json.error().what);

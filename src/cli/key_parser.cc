@@ -9,7 +9,7 @@ namespace quern::cli {
 namespace {
 
 constexpr uint8_t kBell = 0x07, kCancel = 0x18, kSubstitute = 0x1a, kEscape = 0x1b, kDelete = 0x7f;
-constexpr size_t kMostParameters = 64;  // of a key; longer ones are reports
+constexpr size_t kMaxParameters = 64;  // of a key; longer ones are reports
 
 // With Alt the line editor knows these alone (in its emacs mode, which is the usual one).
 constexpr std::string_view kAltKeys = "bcdflnpuwBCDFLNPUW\x7f\x08";
@@ -208,7 +208,7 @@ void KeyParser::csi(uint8_t byte) {
     return end_csi(byte);
   }
   if (byte < 0x30) intermediates_ = true;
-  if (parameters_.size() < kMostParameters) parameters_ += static_cast<char>(byte);
+  if (parameters_.size() < kMaxParameters) parameters_ += static_cast<char>(byte);
 }
 
 void KeyParser::end_csi(uint8_t final) {
@@ -229,7 +229,7 @@ void KeyParser::ss3(uint8_t byte) {
   if (is_control(byte) || byte >= 0x80) return begin_again(byte);
   if (byte < 0x40) {  // xterm once put modifiers here
     parameters_ += static_cast<char>(byte);
-    if (parameters_.size() > kMostParameters) begin(State::ground);
+    if (parameters_.size() > kMaxParameters) begin(State::ground);
     return;
   }
   const bool plain = parameters_.empty() && kSs3.find(static_cast<char>(byte)) != kSs3.npos;

@@ -42,7 +42,7 @@ int64_t product(std::initializer_list<int64_t> factors) {
   return result;
 }
 
-constexpr int64_t kMostLayers = 100000;
+constexpr int64_t kMaxLayers = 100000;
 constexpr int64_t kCacheElement = 2;  // bf16
 
 void read_dimensions(const WeightSource& source, ModelSummary& summary) {
@@ -66,7 +66,7 @@ void read_dimensions(const WeightSource& source, ModelSummary& summary) {
   const int64_t key_dim = metadata.integer(key("attention.key_length")).value_or(share);
   const int64_t value_dim = metadata.integer(key("attention.value_length")).value_or(share);
   summary.head_dim = key_dim;
-  for (int64_t i = 0; i < std::min(summary.n_layers, kMostLayers); ++i) {
+  for (int64_t i = 0; i < std::min(summary.n_layers, kMaxLayers); ++i) {
     const int64_t layer = product({kv_heads.at(i), key_dim, kCacheElement});
     const int64_t values = product({kv_heads.at(i), value_dim, kCacheElement});
     if (__builtin_add_overflow(summary.cache_bytes_per_token, layer,

@@ -40,7 +40,7 @@ constexpr const char* kExamples =
 // Texts whose vectors are printed together: enough for passes of short ones to be full.
 constexpr size_t kTextsAtOnce = 256;
 // Tokens the cache holds at least: a pass of 512 rows may be of many short texts, of a page each.
-constexpr int64_t kLeastContext = 8192;
+constexpr int64_t kMinContext = 8192;
 
 struct Flags {
   ModelFlags model;
@@ -117,7 +117,7 @@ Result<Model> load(const Flags& flags, const Texts& texts) {
   const auto longest =
       std::ranges::max_element(texts.ids, {}, [](auto& ids) { return ids.size(); });
   LoadOptions options;
-  options.context = std::max(kLeastContext, static_cast<int64_t>(longest->size()));
+  options.context = std::max(kMinContext, static_cast<int64_t>(longest->size()));
   TRY(Model model, load_model(flags.model, options));
   const int most = model.info().context;
   if (most > 0 && longest->size() > static_cast<size_t>(most))

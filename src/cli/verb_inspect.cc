@@ -46,10 +46,10 @@ Fit fit_of(const ModelSummary& model, int context) {
   const int64_t own = model.context > 0 ? model.context : kDefaultContext;
   fit.context = context > 0 ? context : std::min<int64_t>(own, kDefaultContext);
   fit.weights = model.weight_bytes;
-  constexpr int64_t kMost = INT64_MAX / 2;  // so that the sum stays a number
+  constexpr int64_t kMax = INT64_MAX / 2;  // so that the sum stays a number
   if (__builtin_mul_overflow(model.cache_bytes_per_token, fit.context, &fit.cache))
-    fit.cache = kMost;
-  fit.cache = std::min(fit.cache, kMost);
+    fit.cache = kMax;
+  fit.cache = std::min(fit.cache, kMax);
   fit.available = machine_memory().available;
   return fit;
 }

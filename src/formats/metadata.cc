@@ -18,12 +18,12 @@ std::string one(double value) {
 
 template <class Array>
 std::string list(const Array& values) {
-  constexpr size_t kMost = 8;
+  constexpr size_t kMax = 8;
   std::string text;
   auto at = values.begin();
-  for (size_t i = 0; i < values.size() && i < kMost; ++i, ++at)
+  for (size_t i = 0; i < values.size() && i < kMax; ++i, ++at)
     text += (i == 0 ? "" : ", ") + one(*at);
-  return "[" + text + (values.size() > kMost ? ", ..." : "") + "]";
+  return "[" + text + (values.size() > kMax ? ", ..." : "") + "]";
 }
 template <class T>
 std::string one(const std::vector<T>& values) {

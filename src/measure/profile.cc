@@ -70,7 +70,7 @@ std::string Profile::table() const {
 void ProfileCollector::add(const PassProfile& pass) {
   by_rows_[pass.n_rows].add(pass);
   if (!keep_passes_) return;
-  if (passes_.size() == kMostPasses) passes_.erase(passes_.begin());
+  if (passes_.size() == kMaxPasses) passes_.erase(passes_.begin());
   passes_.push_back(pass);
 }
 

@@ -42,7 +42,7 @@ class ProfileCollector {
   const std::vector<PassProfile>& passes() const { return passes_; }
 
  private:
-  static constexpr size_t kMostPasses = 64;  // of a trace: the last ones
+  static constexpr size_t kMaxPasses = 64;  // of a trace: the last ones
   bool keep_passes_;
   std::map<int, Profile> by_rows_;
   std::vector<PassProfile> passes_;

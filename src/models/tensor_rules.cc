@@ -29,10 +29,10 @@ struct Reader {
 
 // What is added and is 0 everywhere adds nothing.
 bool is_zero(const Weight& weight) {
-  constexpr int64_t kMost = 1 << 24;  // larger ones are no biases
+  constexpr int64_t kMax = 1 << 24;  // larger ones are no biases
   const Format* format = find_format(weight.dtype);
   const int64_t n = weight.n_rows() * weight.n_cols();
-  if (!format || n > kMost) return false;
+  if (!format || n > kMax) return false;
   std::vector<float> values(n);
   format->decode({weight.dtype, weight.n_rows(), weight.n_cols(), weight.data}, 0, weight.n_rows(),
                  values.data());

@@ -13,7 +13,7 @@ namespace quern::openai {
 
 namespace {
 
-constexpr size_t kMostIdBytes = 512;
+constexpr size_t kMaxIdBytes = 512;
 constexpr const char* kKeys[] = {"custom_id", "method", "url", "body"};
 
 Error about(const char* field, std::string what) {
@@ -64,8 +64,8 @@ Result<BatchLine> read_batch_line(std::string_view text, const GenerateOptions& 
   TRY(const Json line, parse_json(text));
   if (!line.is_object()) return about("line", "must be a JSON object");
   std::string id = text_of(line, "custom_id");
-  if (id.empty() || id.size() > kMostIdBytes)
-    return about("custom_id", fmt::format("must be a text of 1 to {} bytes", kMostIdBytes));
+  if (id.empty() || id.size() > kMaxIdBytes)
+    return about("custom_id", fmt::format("must be a text of 1 to {} bytes", kMaxIdBytes));
   auto request = read_line_request(line, defaults, id);
   return BatchLine{std::move(id), std::move(request)};
 }

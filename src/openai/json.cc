@@ -28,13 +28,13 @@ Result<> check_bounds(std::string_view text) {
       quoted = true;
     } else if (c == '{' || c == '[') {
       commas.push_back(c == '{' ? 1 : -1);
-      if (std::ssize(commas) > kMostDepth)
-        return invalid(fmt::format("JSON nested deeper than {} levels", kMostDepth));
+      if (std::ssize(commas) > kMaxDepth)
+        return invalid(fmt::format("JSON nested deeper than {} levels", kMaxDepth));
     } else if ((c == '}' || c == ']') && !commas.empty()) {
       commas.pop_back();
     } else if (c == ',' && !commas.empty() && commas.back() > 0) {
-      if (++commas.back() > kMostMembers)
-        return invalid(fmt::format("an object with more than {} members", kMostMembers));
+      if (++commas.back() > kMaxMembers)
+        return invalid(fmt::format("an object with more than {} members", kMaxMembers));
     }
   }
   return Ok{};

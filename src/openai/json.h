@@ -10,8 +10,8 @@ namespace quern::openai {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order they were written
 
-inline constexpr int kMostDepth = 64;      // arrays and objects in each other
-inline constexpr int kMostMembers = 4096;  // of one object: finding one is a linear search
+inline constexpr int kMaxDepth = 64;      // arrays and objects in each other
+inline constexpr int kMaxMembers = 4096;  // of one object: finding one is a linear search
 
 // One JSON value with white space around. Errors: invalid_argument (not UTF-8, not JSON with the
 // byte, beyond the bounds).

@@ -432,15 +432,15 @@ TEST(OpenaiRequest, ReadsBackTheOptionsItWrote) {
 }
 
 TEST(OpenaiJson, IsBounded) {
-  EXPECT_TRUE(parse_json(std::string(kMostDepth, '[') + std::string(kMostDepth, ']')));
-  EXPECT_FALSE(parse_json(std::string(kMostDepth + 1, '[') + std::string(kMostDepth + 1, ']')));
+  EXPECT_TRUE(parse_json(std::string(kMaxDepth, '[') + std::string(kMaxDepth, ']')));
+  EXPECT_FALSE(parse_json(std::string(kMaxDepth + 1, '[') + std::string(kMaxDepth + 1, ']')));
   EXPECT_FALSE(parse_json(std::string(1 << 20, '[')));
   EXPECT_TRUE(parse_json('"' + std::string(1000, '[') + "\\\"[" + '"'));
   std::string members = "{\"a\":[" + std::string(10000, ' ');
-  for (int i = 0; i < 2 * kMostMembers; ++i) members += "1,";
+  for (int i = 0; i < 2 * kMaxMembers; ++i) members += "1,";
   EXPECT_TRUE(parse_json(members + "1]}"));
   std::string object = "{";
-  for (int i = 0; i < kMostMembers; ++i) object += "\"k" + std::to_string(i) + "\":1,";
+  for (int i = 0; i < kMaxMembers; ++i) object += "\"k" + std::to_string(i) + "\":1,";
   EXPECT_FALSE(parse_json(object + "\"last\":1}"));
 }
 

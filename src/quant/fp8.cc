@@ -17,7 +17,7 @@ struct Fp8 {
   static constexpr uint32_t kFractions = 1u << kFraction;
   static constexpr uint32_t kInfinity = kMagnitude + 1 - kFractions;  // where there is one
   // An f32 of the smallest normal number, and the size of a step below it.
-  static constexpr uint32_t kLeastNormal = (kF32Bias + 1 - kBias) << kF32Fraction;
+  static constexpr uint32_t kMinNormal = (kF32Bias + 1 - kBias) << kF32Fraction;
   static constexpr float kStep =
       std::bit_cast<float>((kF32Bias + 1 - kBias - kFraction) << kF32Fraction);
 
@@ -41,7 +41,7 @@ struct Fp8 {
     uint32_t code = 0;
     if (magnitude > 0x7f800000) {
       code = kMagnitude;  // NaN
-    } else if (magnitude < kLeastNormal) {
+    } else if (magnitude < kMinNormal) {
       // Adding 2^23 steps leaves the rounded number of steps in the low bits.
       constexpr float kMany = kStep * 0x1p23f;
       code = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + kMany) -

@@ -7,9 +7,9 @@
 namespace quern {
 namespace {
 
-constexpr double kLeastGain = 0.01;
-constexpr double kMostRounds = 2.0 / 3;  // in which the candidate must be faster
-constexpr size_t kLeastRounds = 5;
+constexpr double kMinGain = 0.01;
+constexpr double kFasterShare = 2.0 / 3;  // of rounds in which the candidate must be faster
+constexpr size_t kMinRounds = 5;
 
 double median(std::vector<double> values) {
   if (values.empty()) return 1;
@@ -45,12 +45,12 @@ int choose_fastest(const std::vector<RoundTimes>& times) {
   double most = 1;
   for (size_t i = 1; i < times.size(); ++i) {
     const std::vector<double> ratios = ratios_of(times[0], times[i]);
-    if (ratios.size() < kLeastRounds) continue;
+    if (ratios.size() < kMinRounds) continue;
     const double ratio = median(ratios);
-    const double margin = std::max(kLeastGain, 2 * error_of_median(ratios, ratio));
+    const double margin = std::max(kMinGain, 2 * error_of_median(ratios, ratio));
     const auto faster = std::ranges::count_if(ratios, [](double r) { return r > 1; });
     const bool often =
-        static_cast<double>(faster) >= kMostRounds * static_cast<double>(ratios.size());
+        static_cast<double>(faster) >= kFasterShare * static_cast<double>(ratios.size());
     if (often && ratio > 1 + margin && ratio > most) best = static_cast<int>(i), most = ratio;
   }
   return best;

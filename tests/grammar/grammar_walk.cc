@@ -23,8 +23,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
-constexpr int kMostTokens = 400;  // of one answer
-constexpr int kFreeTokens = 60;   // then what closes is preferred
+constexpr int kMaxTokens = 400;  // of one answer
+constexpr int kFreeTokens = 60;  // then what closes is preferred
 
 double microseconds(Clock::time_point since) {
   return std::chrono::duration<double, std::micro>(Clock::now() - since).count();
@@ -125,7 +125,7 @@ Walk Walker::walk(const Grammar& grammar) {
   Walk out;
   auto matcher = GrammarMatcher::make(grammar);
   if (!matcher) return {"", matcher.error().what};
-  for (int n = 0; n < kMostTokens; ++n) {
+  for (int n = 0; n < kMaxTokens; ++n) {
     if (matcher->stopped()) {
       out.ended = true;
       return out;

@@ -31,7 +31,7 @@ constexpr double kFromSeconds = 300;
 // MiB an hour that pass. What a sample holds varies by a MiB or two, so the slope of ten minutes'
 // second half is known to some ten: a leak of 6 KiB in each act shows. The error falls with the
 // length to the power of 1.5: a night can tell one MiB an hour.
-double most_growth(double seconds) { return std::max(1.0, 60 * std::pow(600 / seconds, 1.5)); }
+double max_growth(double seconds) { return std::max(1.0, 60 * std::pow(600 / seconds, 1.5)); }
 
 struct Soak {
   Soak(Model the_model, std::string the_text, std::string the_folder)
@@ -114,7 +114,7 @@ bool report(Soak& soak) {
     expect(sings_alike(soak.model, canary), "greedy answers are not what they were at the start");
   expect(soak.all_pages_are_free(), "pages of the cache are missing");
   if (soak.seconds() >= kFromSeconds) {
-    expect(std::max(memory, heap) < most_growth(soak.seconds()), "memory grows");
+    expect(std::max(memory, heap) < max_growth(soak.seconds()), "memory grows");
     expect(soak.least(3, &Sample::n_files) <= soak.least(1, &Sample::n_files), "files stay open");
     expect(soak.least(3, &Sample::n_threads) <= soak.least(1, &Sample::n_threads), "threads stay");
   }

@@ -12,7 +12,7 @@ namespace quern::soak {
 namespace {
 
 constexpr int kCanaryTokens = 24;
-constexpr size_t kMostFaults = 20;
+constexpr size_t kMaxFaults = 20;
 
 GenerateOptions greedy(int max_tokens) {
   GenerateOptions o;
@@ -51,7 +51,7 @@ void Journal::count(const std::string& act) {
 
 void Journal::blame(const std::string& what) {
   const std::lock_guard lock(mutex_);
-  if (faults_.size() < kMostFaults) faults_.push_back(what);
+  if (faults_.size() < kMaxFaults) faults_.push_back(what);
 }
 
 std::string Journal::counts() const {
@@ -124,14 +124,14 @@ void Client::act() {
 }
 
 // Bytes from anywhere: it may begin and end inside a character.
-std::string Client::some_text(int most_bytes) {
-  const int n = 1 + below(std::min<size_t>(most_bytes, text_.size()));
+std::string Client::some_text(int max_bytes) {
+  const int n = 1 + below(std::min<size_t>(max_bytes, text_.size()));
   return text_.substr(below(text_.size() - n + 1), n);
 }
 
-Ids Client::some_prompt(int most_tokens) {
-  Ids ids = *model_.tokenize(some_text(4 * most_tokens));
-  if (std::ssize(ids) > most_tokens) ids.resize(most_tokens);
+Ids Client::some_prompt(int max_tokens) {
+  Ids ids = *model_.tokenize(some_text(4 * max_tokens));
+  if (std::ssize(ids) > max_tokens) ids.resize(max_tokens);
   if (ids.empty()) ids.push_back(1);
   return ids;
 }

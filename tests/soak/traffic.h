@@ -48,8 +48,8 @@ class Client {
 
  private:
   int below(size_t n) { return static_cast<int>(random_() % n); }
-  std::string some_text(int most_bytes);
-  Ids some_prompt(int most_tokens);
+  std::string some_text(int max_bytes);
+  Ids some_prompt(int max_tokens);
   GenerateOptions some_options();
   void check(const Result<Generation>& got, const std::string& streamed, const char* what);
 

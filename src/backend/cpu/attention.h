@@ -17,7 +17,7 @@ namespace quern::cpu {
 
 inline constexpr int kPageTokens = 64;
 inline constexpr int kSplitTokens = 512;
-inline constexpr int kMostDims = 1024;  // of a head, for kinds of cache that rotate them
+inline constexpr int kMaxDims = 1024;  // of a head, for kinds of cache that rotate them
 
 struct AttentionShape {
   int n_heads, n_kv_heads, head_dim;

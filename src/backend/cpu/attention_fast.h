@@ -69,7 +69,7 @@ class FastAttention {
     for (int head = 0; head < shape.n_kv_heads; ++head, k += dim, v += dim) {
       std::byte* keys = page + head * head_bytes(shape);
       if constexpr (Kv::kRotated) {
-        float rotated[kMostDims];
+        float rotated[kMaxDims];
         std::memcpy(rotated, k, dim * sizeof(float));
         rotate_dims<V>(rotated, dim);
         Kv::append_key(rotated, dim, keys, slot);
@@ -256,7 +256,7 @@ class FastAttention {
     for (int r = 0; r < t.n_rows; ++r) {
       t.positions[r] = call.position + (index * kTileRows + r) / group_of(call.shape);
       const float* q = call.q + offset(call, head, index * kTileRows + r, call.q_stride);
-      float rotated[Kv::kRotated ? kMostDims : 1];
+      float rotated[Kv::kRotated ? kMaxDims : 1];
       if constexpr (Kv::kRotated) {
         std::memcpy(rotated, q, dim * sizeof(float));
         rotate_dims<V>(rotated, dim);
@@ -459,17 +459,17 @@ class FastAttention {
   template <int kRows, bool kAhead>
   static void add_dims(const AttentionShape& shape, const Number* weights, const std::byte* values,
                        int n_steps, int64_t ahead, float* out) {
-    constexpr int kMost = V::kAttentionStrips;
+    constexpr int kMax = V::kAttentionStrips;
     constexpr decltype(&add_strips<kRows, 1, kAhead>) kAdd[] = {
-        add_strips<kRows, 1, kAhead>, add_strips<kRows, smaller(2, kMost), kAhead>,
-        add_strips<kRows, smaller(3, kMost), kAhead>, add_strips<kRows, kMost, kAhead>};
+        add_strips<kRows, 1, kAhead>, add_strips<kRows, smaller(2, kMax), kAhead>,
+        add_strips<kRows, smaller(3, kMax), kAhead>, add_strips<kRows, kMax, kAhead>};
     // Passes of almost equal size: 80 dims go as 2 + 3 strips rather than 4 + 1. But strips that
     // share a scale go together.
     const int n_strips = static_cast<int>(padded_dim(shape) / 16);
-    const int n_passes = (n_strips + kMost - 1) / kMost;
+    const int n_passes = (n_strips + kMax - 1) / kMax;
     for (int pass = 0, strip = 0; pass < n_passes; ++pass) {
       const int even = (n_strips - strip) / (n_passes - pass);
-      const int n = Kv::kGroupStrips < n_strips ? smaller(kMost, n_strips - strip) : even;
+      const int n = Kv::kGroupStrips < n_strips ? smaller(kMax, n_strips - strip) : even;
       kAdd[n - 1](weights, values, shape.head_dim, strip, n_steps, ahead, out, state_floats(shape));
       strip += n;
     }

@@ -153,7 +153,7 @@ void expand(const PackedMatrix& w, const Unit& unit, const std::byte* panel, int
 // Tiles of rows that share a K-block, at most, and the rows of one.
 QUERN_INLINE int block_tiles(const PackedMatrix& w) {
   const int n = w.tuning->block_tiles;
-  return n < 1 ? 1 : n > kMostBlockTiles ? kMostBlockTiles : n;
+  return n < 1 ? 1 : n > kMaxBlockTiles ? kMaxBlockTiles : n;
 }
 template <class V>
 QUERN_SIMD int tile_rows(const PackedMatrix& w, int row_records) {
@@ -330,7 +330,7 @@ void multiply_expanded(const QuantizedRows& rows, int64_t p) {
   const int unit_groups = unit.k / kGroup, step = most / unit_groups;
   const int64_t n_units = unit.count(w.n_in);
   Expanded expanded;
-  alignas(64) float sums[kMostBlockTiles][V::kTileRows][kPanelRows];
+  alignas(64) float sums[kMaxBlockTiles][V::kTileRows][kPanelRows];
   for (int64_t first = 0; first < n_units; first += step) {
     const int n = static_cast<int>(n_units - first < step ? n_units - first : step);
     expand<V>(w, unit, panel, first, n, expanded);

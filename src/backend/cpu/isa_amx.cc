@@ -33,7 +33,7 @@ void multiply_quantized(const PackedMatrix& w, const std::byte* records, int64_t
     return kAvx512VnniLinear.multiply_quantized(w, records, row_stride, n_rows, row_records,
                                                 first_panel, last_panel, epilogue);
   }
-  const int64_t most = TileQuantized::kMostRecords, n_blocks = (rows.n_records + most - 1) / most;
+  const int64_t most = TileQuantized::kMaxRecords, n_blocks = (rows.n_records + most - 1) / most;
   for (int64_t i = 0; i < n_blocks; ++i) {
     const auto at = [&](int64_t block) { return static_cast<int>(n_rows * block / n_blocks); };
     TileQuantized::multiply(rows.from(at(i) * row_records, (at(i + 1) - at(i)) * row_records),

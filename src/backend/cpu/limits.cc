@@ -13,7 +13,7 @@ namespace quern::cpu {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int64_t kLeast = int64_t{256} << 20, kMost = int64_t{1} << 30;
+constexpr int64_t kMin = int64_t{256} << 20, kMax = int64_t{1} << 30;
 constexpr int64_t kSlice = int64_t{1} << 20;  // bytes between two looks at the clock
 constexpr int64_t kRounds = 5000;             // some 30 us of operations, likewise
 
@@ -40,7 +40,7 @@ double best_of(int n, F measure) {
 Result<std::unique_ptr<Probe>> Probe::start(int n_threads, const Kernels* kernels) {
   const CpuFeatures features = detect_cpu_features();
   TRY(auto pool, ThreadPool::start(n_threads));
-  const int64_t wanted = std::clamp(4 * features.l3_bytes * features.n_l3, kLeast, kMost);
+  const int64_t wanted = std::clamp(4 * features.l3_bytes * features.n_l3, kMin, kMax);
   const int64_t share = std::max(wanted / n_threads / kSlice, int64_t{1}) * kSlice;
   std::unique_ptr<Probe> probe(new Probe(kernels ? *kernels : best_kernels(features), share));
   probe->pool_ = std::move(pool);

@@ -19,7 +19,7 @@ namespace quern::cpu {
 // at a time.
 struct TileCut {
   static constexpr int kBlockSteps = 64;
-  static constexpr int kMostTiles = 16;               // of 16 rows, in a block of rows
+  static constexpr int kMaxTiles = 16;                // of 16 rows, in a block of rows
   static constexpr int64_t kCacheBytes = 1024 << 10;  // of activations
   static constexpr int kPanelsKept = 8;
 
@@ -29,7 +29,7 @@ struct TileCut {
 
   TileCut(int64_t n_in, int n_rows)
       : n_steps((n_in + kStepInputs - 1) / kStepInputs), n_tiles((n_rows + 15) / 16) {
-    const int blocks = (n_tiles + kMostTiles - 1) / kMostTiles;
+    const int blocks = (n_tiles + kMaxTiles - 1) / kMaxTiles;
     const int pairs = ((n_tiles + blocks - 1) / blocks + 1) / 2;  // blocks of equal size
     row_tiles = 2 * pairs;
     k_block = k_block_of(row_tiles);
@@ -38,7 +38,7 @@ struct TileCut {
   int64_t weight_bytes() const { return smaller(n_steps, kBlockSteps) * kStepBytes; }
   // Enough for fewer rows too, although blocks of equal size may be larger for those.
   int64_t sums_bytes() const {
-    const int64_t most = smaller((n_tiles + 1) / 2 * 2, kMostTiles);
+    const int64_t most = smaller((n_tiles + 1) / 2 * 2, kMaxTiles);
     return (k_block_of(most) < n_steps ? kPanelsKept : 1) * most * kStepBytes;
   }
   int64_t k_block_of(int64_t tiles) const {

@@ -117,8 +117,8 @@ TEST(QuantizeRow, HoldsEveryGroupWithinHalfAStepAndItsSums) {
     for (int64_t g = 0; g < activation_groups(n_in); ++g) {
       const ActivationGroup& group = groups[g];
       const int e = group.exponent >> 23;
-      EXPECT_GE(e, kLeastExponent);
-      EXPECT_LE(e, kMostExponent);
+      EXPECT_GE(e, kMinExponent);
+      EXPECT_LE(e, kMaxExponent);
       const double step = std::ldexp(double{factor}, e);
       int sums[2] = {0, 0};
       double largest = 0;
@@ -131,7 +131,7 @@ TEST(QuantizeRow, HoldsEveryGroupWithinHalfAStepAndItsSums) {
         sums[i / 16] += group.code[i];
       }
       // No coarser than the group needs, as far as the exponents reach.
-      if (e > kLeastExponent) {
+      if (e > kMinExponent) {
         EXPECT_GT(largest, 63.4 * step);
       }
       EXPECT_EQ(group.half_starts[0], -32 * sums[0]);

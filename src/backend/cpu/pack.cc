@@ -58,11 +58,11 @@ uint16_t tame_f16(uint16_t x) {
 // denormal) gets codes that mean 0; absurd scales, NaN among them, become 2^100.
 void tame_scales(const IntegerForm& form, SplitPanel& split) {
   if (form.scales == ScaleKind::one) return;  // meets the sums as it is
-  constexpr float kLeast = 0x1p-126f;
+  constexpr float kMin = 0x1p-126f;
   const float most = form.scales == ScaleKind::f16 ? 65504.0f : 0x1p100f;
   for (size_t g = 0; g < split.scales.size(); ++g) {
     float& scale = split.scales[g];
-    if (std::abs(scale) < kLeast) {
+    if (std::abs(scale) < kMin) {
       scale = 0;
       std::memset(split.codes.data() + g * form.group, form.zero_point, form.group);
     } else if (!(std::abs(scale) <= most)) {

@@ -123,15 +123,15 @@ struct Unit {
 // (almost) 0 that way.
 struct alignas(64) ActivationGroup {
   int8_t code[kGroup];
-  int32_t exponent;           // e << 23, e in [kLeastExponent, kMostExponent]
+  int32_t exponent;           // e << 23, e in [kMinExponent, kMaxExponent]
   float scaled_sum;           // 2^e * sum of the codes
   float scaled_half_sums[2];  // of inputs 0..15 and 16..31
   int32_t half_starts[2];     // -32 times the sum of the codes of a half,
   int32_t start, start128;    // -32 and -128 times that of all
 };
 static_assert(sizeof(ActivationGroup) == 64);
-inline constexpr int kLeastExponent = 4;
-inline constexpr int kMostExponent = 24;
+inline constexpr int kMinExponent = 4;
+inline constexpr int kMaxExponent = 24;
 
 // Stands behind the groups of a record.
 struct alignas(64) ActivationFactor {

@@ -163,9 +163,9 @@ double operations_per_second(const std::function<int64_t(int64_t)>& run) {
 // one agrees as soon as neither is disturbed: other guests of the machine slow either at random.
 template <class F, class G>
 ::testing::AssertionResult agree(F first, G second) {
-  constexpr int kMostTries = 200;
+  constexpr int kMaxTries = 200;
   std::vector<double> ratios;
-  for (int i = 0; i < kMostTries; ++i) {
+  for (int i = 0; i < kMaxTries; ++i) {
     ratios.push_back(first() / second());
     if (ratios.back() > 1 / 1.5 && ratios.back() < 1.5) return ::testing::AssertionSuccess();
   }

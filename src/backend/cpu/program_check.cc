@@ -88,7 +88,7 @@ class Checker {
     const bool rotated = !p_.exact() && (p_.kv == KvKind::int8 || p_.kv == KvKind::int4);
     return need(s.n_kv_heads > 0 && s.n_heads > 0 && s.n_heads % s.n_kv_heads == 0 &&
                     s.head_dim > 0 && int64_t{s.n_heads} * s.head_dim <= kMostWidth / 64 &&
-                    (!rotated || s.head_dim <= kMostDims) && s.window >= 0,
+                    (!rotated || s.head_dim <= kMaxDims) && s.window >= 0,
                 "attention of no shape");
   }
 
@@ -207,7 +207,7 @@ class Checker {
       if (part.bias != -1) TRY_OK(check_vector(part.bias, part.n_panels * kPanelRows));
       n_panels += part.n_panels;
     }
-    TRY_OK(need(n_panels <= WorkQueues::kMostItems, "too many rows of weights"));
+    TRY_OK(need(n_panels <= WorkQueues::kMaxItems, "too many rows of weights"));
     return check_uses(step);
   }
 

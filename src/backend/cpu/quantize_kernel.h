@@ -11,7 +11,7 @@ inline constexpr float kSmallestActivation = 0x1p-60f;
 // floor(log2(most / largest)) for largest <= most, both normal and positive; at most the range of
 // the exponents. A larger power of two would not let the group's largest number fit.
 inline int finer_by(float most, float largest) {
-  constexpr int kRange = kMostExponent - kLeastExponent;
+  constexpr int kRange = kMaxExponent - kMinExponent;
   int32_t a, b;
   __builtin_memcpy(&a, &most, 4);
   __builtin_memcpy(&b, &largest, 4);
@@ -125,8 +125,8 @@ void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records
     load_group<V>(x, n_in, g, low, high);
     const float largest = groups[g].scaled_sum;
     const int n =
-        largest >= kSmallestActivation ? finer_by(most, largest) : kMostExponent - kLeastExponent;
-    const int exponent = kMostExponent - n;
+        largest >= kSmallestActivation ? finer_by(most, largest) : kMaxExponent - kMinExponent;
+    const int exponent = kMaxExponent - n;
     const float finer = exponential(n), coarser = exponential(-n);
     quantize_group<V>(low, high, inverse * finer, step * coarser, exponent, groups[g]);
     if (row_records < 2) continue;
@@ -134,7 +134,7 @@ void quantize_row(const float* x, int64_t n_in, RowForm form, std::byte* records
                       rest[g]);
   }
   constexpr float kDown = 0x1p-24f;
-  static_assert(kMostExponent == 24);
+  static_assert(kMaxExponent == 24);
   reinterpret_cast<ActivationFactor*>(groups + n_groups)->factor = step * kDown;
   if (row_records == 2)
     reinterpret_cast<ActivationFactor*>(rest + n_groups)->factor = step / kFiner * kDown;

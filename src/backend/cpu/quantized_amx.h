@@ -21,18 +21,18 @@ struct SignedBytes : Avx512Vnni {
 
 class TileQuantized {
   using V = SignedBytes;
-  static constexpr int kMostTiles = 8;      // of up to 16 records that share a K-block
+  static constexpr int kMaxTiles = 8;       // of up to 16 records that share a K-block
   static constexpr int kKBlockGroups = 10;  // whose codes, scales and records stay in the cache
 
  public:
-  // At most 16 * kMostTiles records.
+  // At most 16 * kMaxTiles records.
   static void multiply(const QuantizedRows& rows, int64_t first_panel, int64_t last_panel) {
     const TileQuantized product(rows);
     Tiles::configure_int8(product.tile_rows_, rows.w->form.group);
     for (int64_t p = first_panel; p < last_panel; ++p) product.panel(p);
     Tiles::release();
   }
-  static constexpr int kMostRecords = 16 * kMostTiles;
+  static constexpr int kMaxRecords = 16 * kMaxTiles;
 
  private:
   explicit TileQuantized(const QuantizedRows& rows)
@@ -54,7 +54,7 @@ class TileQuantized {
     const int unit_groups = unit_.k / kGroup, step = kKBlockGroups / unit_groups;
     const int64_t n_units = unit_.count(w.n_in);
     Expanded expanded;
-    alignas(64) float sums[kMostTiles][2][16][kStripRows];
+    alignas(64) float sums[kMaxTiles][2][16][kStripRows];
     for (int64_t first = 0; first < n_units; first += step) {
       const int n = static_cast<int>(n_units - first < step ? n_units - first : step);
       expand<V>(w, unit_, panel, first, n, expanded);

@@ -232,7 +232,7 @@ int64_t count_items(const Pass& pass, int turn) {
 
 int64_t run_turn(const Pass& pass, const Worker& worker, int turn) {
   const int64_t n_items = count_items(pass, turn);
-  CHECK(n_items <= WorkQueues::kMostItems, "a step has more items than its queues can count");
+  CHECK(n_items <= WorkQueues::kMaxItems, "a step has more items than its queues can count");
   Items items(pass, worker, turn, n_items);
   if (turn == 0) {
     compute_angles(pass, items);

@@ -25,7 +25,7 @@ struct ProductTuning {
   int block_tiles = 20;
   bool operator==(const ProductTuning&) const = default;
 };
-inline constexpr int kMostBlockTiles = 40;
+inline constexpr int kMaxBlockTiles = 40;
 inline constexpr ProductTuning kDefaultTuning;
 
 // The parameters by name, with the values worth trying; the default is among them.

@@ -38,7 +38,7 @@ constexpr Range share_of_part(int64_t all, int64_t first, int64_t n, int thread,
 // left out.
 class WorkQueues {
  public:
-  static constexpr int64_t kMostItems = (int64_t{1} << 24) - 1;
+  static constexpr int64_t kMaxItems = (int64_t{1} << 24) - 1;
 
   explicit WorkQueues(int n_threads) : n_threads_(n_threads), queues_(new Queue[n_threads]) {}
 
@@ -48,12 +48,12 @@ class WorkQueues {
     if (const Range own = pop(turn, thread, n_items, most, true); !own.empty()) return own;
     for (;;) {
       int fullest = -1;
-      int64_t most_left = 0;
+      int64_t max_left = 0;
       for (int i = 0; i < n_threads_; ++i) {
         const Range r = left(queues_[i].state.load(std::memory_order_relaxed), turn, i, n_items);
         // Empty shares are reset as well, or their marks would be mistaken for a later turn's.
         if (r.empty()) pop(turn, i, n_items, most, false);
-        if (r.last - r.first > most_left) fullest = i, most_left = r.last - r.first;
+        if (r.last - r.first > max_left) fullest = i, max_left = r.last - r.first;
       }
       if (fullest < 0) return {0, 0};
       const Range other = pop(turn, fullest, n_items, most, false);

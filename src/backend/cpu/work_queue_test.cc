@@ -81,7 +81,7 @@ TEST(WorkQueues, GiveNothingToWhoComesWithATurnThatIsOver) {
 
 TEST(WorkQueues, HoldTheMostItems) {
   WorkQueues queues(2);
-  const int64_t n = WorkQueues::kMostItems;
+  const int64_t n = WorkQueues::kMaxItems;
   EXPECT_EQ(queues.take(1, 0, n, n).last, n / 2);
   const Range rest = queues.take(1, 0, n, n);
   EXPECT_EQ(rest.first, n / 2);

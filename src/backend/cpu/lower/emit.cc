@@ -258,7 +258,7 @@ Result<KvKind> cache_kind(const Lowering& c) {
   int head_dim = 0;
   for (const AttentionShape& layer : c.program.layers)
     head_dim = std::max(head_dim, layer.head_dim);
-  if (rotated && head_dim > kMostDims)
+  if (rotated && head_dim > kMaxDims)
     return Error{Code::unsupported,
                  "heads of " + std::to_string(head_dim) + " dims in an integer cache",
                  c.weights.source->path(), "use bf16 or f16 keys and values"};
