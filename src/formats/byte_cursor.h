@@ -1,4 +1,4 @@
-// Reads little-endian numbers and length-prefixed strings from bytes of a stranger. Nothing is read
+// Reads little-endian numbers and length-prefixed strings from untrusted bytes. Nothing is read
 // outside the span; a read that does not fit returns false and leaves the cursor where it was.
 #pragma once
 #include <bit>

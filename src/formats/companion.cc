@@ -14,8 +14,7 @@ constexpr Companion kImatrix = {"an importance matrix for quantizing, not a mode
                                 "give the model's own file"};
 constexpr Companion kControlVector = {"a control vector, not a model", "give the model's own file"};
 
-// A key, and the text it has; no text: whatever it has. Files from before general.type say it by
-// other keys.
+// A key and its value; no value: any. Files older than general.type are recognized by other keys.
 struct Sign {
   const char *key, *value;
   const Companion* companion;

@@ -1,5 +1,5 @@
-// GGUF files that stand beside a model and are none: projectors of images, LoRA adapters,
-// importance matrices, control vectors.
+// GGUF files that accompany a model and are not models: image projectors, LoRA adapters, importance
+// matrices, control vectors.
 #pragma once
 #include "formats/metadata.h"
 
@@ -7,10 +7,10 @@ namespace quern {
 
 struct Companion {
   const char* what;  // "a projector of images or sound (mmproj)"
-  const char* fix;   // for who gives it as a model
+  const char* fix;   // what to do if it was given as the model
 };
 
-// Null: the keys say nothing of the kind.
+// Null: it is not such a file.
 const Companion* find_companion(const Metadata& metadata);
 
 }  // namespace quern

@@ -59,7 +59,7 @@ Error contradiction(const std::string& path, std::string what) {
   return {Code::corrupt, std::move(what), path, kWholeSet};
 }
 
-// The opened file of a set must be its first, by name and by what it says.
+// The file that is opened must be the first of its set, by its name and by its keys.
 Result<ShardName> check_first(const std::string& path, const GgufFile& file) {
   const int64_t count = shard_count(file);
   const auto name = parse_shard_name(path);
@@ -81,7 +81,7 @@ Result<ShardName> check_first(const std::string& path, const GgufFile& file) {
   return *name;
 }
 
-// A later shard must be the part that its name says of the same model.
+// A later shard must be of the same model, with the number in its name.
 Result<Ok> check_shard(const std::string& path, const GgufFile& shard, const GgufFile& first,
                        int number) {
   if (shard_count(shard) != shard_count(first))

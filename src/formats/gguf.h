@@ -50,8 +50,8 @@ struct GgufFile {
   std::vector<Weight> weights;  // sorted by name, names are unique, no two overlap
 };
 
-// `name` stands for the file in errors. Errors: corrupt (with the byte), unsupported. Allocates in
-// proportion to what the file really holds, never to what it claims.
+// `name` is the file's name in errors. Errors: corrupt (with the byte), unsupported. Allocates in
+// proportion to the file's real size, never to its claims.
 Result<GgufFile> parse_gguf(std::span<const std::byte> bytes, const std::string& name);
 
 // A model in memory: the bytes must outlive the source. A part of a sharded model is refused.

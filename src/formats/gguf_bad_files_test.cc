@@ -1,5 +1,5 @@
-// Files that lie: each must end in a typed error that says what and where, without a large
-// allocation. One row per case; the property tests at the end cover what nobody thought of.
+// Malformed files: each must give a typed error that says what and where, without a large
+// allocation. One row per case; the property tests at the end cover the cases not listed.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -310,7 +310,7 @@ TEST_P(BadFile, GivesATypedError) {
 INSTANTIATE_TEST_SUITE_P(Gguf, BadFile, ::testing::ValuesIn(kCases),
                          [](const auto& test) { return test.param.name; });
 
-// A small file with something of everything.
+// A small file with a value of every type.
 std::vector<std::byte> valid_file() {
   GgufWriter writer;
   writer.add("general.architecture", "llama");
@@ -338,8 +338,7 @@ void expect_sound(const GgufFile& file, std::span<const std::byte> bytes) {
   }
 }
 
-// Files that are large (sparse, so that the disk does not notice) and hold what their counts claim:
-// the memory for it is bounded all the same.
+// Large files (sparse, so they take no disk) whose counts are true: memory is bounded all the same.
 TEST(GgufProperty, LargeFilesOfNothing) {
   const std::string path = ::testing::TempDir() + "large_" + std::to_string(::getpid());
   const struct {

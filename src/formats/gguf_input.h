@@ -1,5 +1,4 @@
-// The bytes of a GGUF file with what reading them needs: a cursor, and errors that name file and
-// byte.
+// The bytes of a GGUF file with a cursor, and errors that name file and byte.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -35,7 +34,7 @@ class GgufInput : public ByteCursor {
   const std::string& name_;
 };
 
-// Reads n keys with their values, and holds those that have a meaning to their types. The count has
+// Reads n keys with their values, and checks the types of known keys. The count has
 // been checked against the size of the file.
 Result<Metadata> read_gguf_keys(GgufInput& input, uint64_t n_keys);
 

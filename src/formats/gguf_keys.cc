@@ -9,14 +9,14 @@
 namespace quern {
 namespace {
 
-// What all keys may take in memory: six times the largest vocabulary known. A file that is mostly
-// keys is not a model, and small elements take more room here than there.
+// Memory limit of all keys: six times the largest known vocabulary. A file that is mostly keys is
+// not a model, and small elements take more memory here than in the file.
 constexpr uint64_t kMaxKeyMemory = 256u << 20;
 constexpr uint64_t kEntryMemory = 160;  // of a map's node
 constexpr size_t kInPlace = 15;  // characters that a std::string holds without memory of its own:
                                  // strings are charged as if each became one
 
-// What a key must be where it is present: later code relies on it.
+// The required type of a key where it is present: later code relies on it.
 struct KnownKey {
   std::string_view key;
   bool (*fits)(const MetaValue&);
@@ -67,7 +67,7 @@ class KeyReader {
     return Ok{};
   }
 
-  // Counts memory before it is taken.
+  // Counts memory before it is allocated.
   Result<Ok> charge(std::string_view key, uint64_t count, uint64_t each) {
     if (count > (kMaxKeyMemory - memory_) / each)
       return input_.error(Code::unsupported, input_.offset(),

@@ -1,5 +1,5 @@
-// Parsing of one GGUF file: header and tensor table, and the checks that let everyone else trust
-// them. (The keys: gguf_keys.cc.)
+// Parsing of one GGUF file: header and tensor table, with the checks that all later code relies on.
+// (The keys: gguf_keys.cc.)
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -33,7 +33,7 @@ class Parser {
   }
 
  private:
-  // A tensor as its row of the table says, until its bytes are found.
+  // A tensor as declared by its row of the table, before its bytes are found.
   struct Row {
     Weight weight;
     uint32_t type;
@@ -128,7 +128,7 @@ class Parser {
     return row;
   }
 
-  // Finds the bytes of every tensor, in the order of the data, where overlaps show.
+  // Finds the bytes of every tensor, in the order of the data, so that overlaps are seen.
   Result<Ok> place_tensors() {
     const uint64_t mask = static_cast<uint64_t>(alignment_) - 1;
     const uint64_t data_at = (input_.offset() + mask) & ~mask;

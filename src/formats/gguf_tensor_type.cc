@@ -12,7 +12,7 @@ constexpr uint32_t kMxfp4OrTl2 = 39;
 // general.file_type, where ggml and bitnet.cpp's fork gave the same number to different things.
 constexpr int64_t kFileTypeMxfp4OrTl1 = 38, kFileTypeNvfp4OrTl2 = 39;
 
-// Ids that GGUF files are known to hold and Quern does not read.
+// Ids that occur in GGUF files and that Quern does not read.
 struct OtherType {
   uint32_t id;
   const char* name;

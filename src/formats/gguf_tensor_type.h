@@ -1,5 +1,5 @@
-// Tensor type ids of GGUF: which weight format a number means, and what to say about the others.
-// The ids 36 to 42 have been given out twice, by ggml and by bitnet.cpp's forks; see the .cc.
+// Tensor type ids of GGUF: which weight format an id means, and the errors for the others. The ids
+// 36 to 42 were assigned twice, by ggml and by bitnet.cpp's forks; see the .cc.
 #pragma once
 #include <cstdint>
 

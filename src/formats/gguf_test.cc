@@ -1,4 +1,4 @@
-// Reading what is right: every value type, versions, alignment, names, order, memory, size.
+// Reading valid files: every value type, versions, alignment, names, order, memory, size.
 #include "formats/gguf.h"
 
 #include <gtest/gtest.h>

@@ -52,7 +52,7 @@ class NewFile {
     return true;
   }
 
-  // Flushes, closes (which is where some systems tell of a full disk) and gives the file its name.
+  // Flushes, closes (some systems report a full disk only here) and renames the file.
   bool commit() {
     if (::fsync(fd_) != 0) return false;
     const int fd = std::exchange(fd_, -1);

@@ -34,7 +34,7 @@ constexpr GgufValue gguf_value_type() {
 // Keys and names are not checked for duplicates: parse_gguf refuses such a file. Not thread-safe.
 class GgufWriter {
  public:
-  // Where another alignment than 32 is wanted: a power of two, at least 8. Also writes the key.
+  // For an alignment other than 32: a power of two, at least 8. Also writes the key.
   explicit GgufWriter(int64_t alignment = kGgufDefaultAlignment);
 
   // T is a number or bool; readers are strict about widths, so name the type: add<uint32_t>(...).

@@ -11,7 +11,7 @@
 
 namespace quern {
 
-// Fill it, then hand it on: add() must not run beside readers. Names are given once each (CHECK).
+// Fill it first: add() must not run beside readers. Names are unique (CHECK).
 class MemorySource final : public WeightSource {
  public:
   MemorySource(std::string name, std::string architecture)

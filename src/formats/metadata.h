@@ -1,4 +1,4 @@
-// What a model file says about itself: keys and typed values, whatever the file kind.
+// The metadata of a model file: keys and typed values, independent of the file format.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace quern {
 
-// Integers of every width and sign travel as int64 (a uint64 above 2^63-1 is refused by the
+// Integers of every width and sign are stored as int64 (a uint64 above 2^63-1 is refused by the
 // reader); arrays of integers and bools as vector<int64_t>, of floats as vector<double>. Nested
 // arrays are refused. An array of strings views the file it was read from.
 using MetaValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,

@@ -1,4 +1,4 @@
-// open_model: which reader a path is for, decided by what is there.
+// open_model: chooses the reader by the content at the path.
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kGgufOnly = "use a .gguf file of the model";
 
-// What people mistake for a GGUF file, by its first bytes.
+// Files often mistaken for GGUF, by their first bytes.
 struct Lookalike {
   std::string_view first_bytes;
   size_t at;
@@ -76,8 +76,8 @@ Result<Folder> scan(const std::string& path) {
 
 std::string file_name(const std::string& path) { return fs::path(path).filename().string(); }
 
-// Of several files the one that is a model. What cannot be read counts as one: the error then names
-// it.
+// The one file of several that is a model. A file that cannot be read counts as one: the error then
+// names it.
 Result<std::unique_ptr<WeightSource>> pick_model(const std::string& folder,
                                                  const std::vector<std::string>& files,
                                                  const OpenNote& note) {

@@ -1,4 +1,4 @@
-// What people give as a model: files of all kinds, folders, sets of shards.
+// Paths given as a model: files of all kinds, folders, sets of shards.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -92,7 +92,7 @@ TEST_F(OpenModel, AFolderWithSeveralModelsListsThem) {
   expect_error(folder_, Code::invalid_argument, "3 models: a.gguf, b.gguf, m-00001-of-00002.gguf");
 }
 
-// What lies beside a model: by general.type, or by what older converters wrote.
+// Companions of a model, recognized by general.type or by what older converters wrote.
 struct Beside {
   const char* name;
   std::vector<std::pair<const char*, const char*>> keys;

@@ -1,6 +1,5 @@
-// What a model file is to the rest of Quern, whether GGUF, a Hugging Face folder or an MLC folder.
-// A reader does three things: check everything, name tensors canonically (GGUF's names), and lend
-// bytes.
+// A model file as the rest of Quern sees it, whether GGUF, a Hugging Face folder or an MLC folder.
+// A reader checks everything, names tensors canonically (GGUF's names), and lends bytes.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -34,7 +33,7 @@ struct Weight {
 };
 
 // Thread-safe after open. Every size in it has been checked against the file in 64-bit arithmetic:
-// whoever holds a WeightSource need not check again.
+// users of a WeightSource need not check again.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
@@ -47,8 +46,8 @@ class WeightSource {
   virtual int64_t file_bytes() const = 0;               // all shards together
   // Of all shards, in order; empty where the weights come from no file.
   virtual std::vector<FileIdentity> files() const { return {}; }
-  // A hint that these bytes of a weight will hardly be read again: a mapped file gives their memory
-  // back to the system. They stay readable.
+  // A hint that these bytes of a weight are unlikely to be read again: a mapped file returns their
+  // memory to the system. They stay readable.
   virtual void give_back(std::span<const std::byte> /*data*/) const {}
 
   const Weight* find(std::string_view name) const;  // null where absent; O(log n)

@@ -2,9 +2,9 @@
 // of all products in the blocks rounded to int8 per token, which the models were trained with: it
 // is part of the model, so the exact path does it too. Rope by halves.
 //
-// Three names in the wild: bitnet (the early models of 0.7 B and 3 B: SiLU; llama.cpp's converter
-// adds a scale per product as a tensor of its own), bitnet-25 and bitnet-b1.58 (BitNet b1.58 2B-4T
-// and what came after: squared ReLU).
+// Three architecture names in use: bitnet (the early models of 0.7 B and 3 B: SiLU; llama.cpp's
+// converter adds a scale per product as a tensor of its own), bitnet-25 and bitnet-b1.58 (BitNet
+// b1.58 2B-4T and what came after: squared ReLU).
 #include "models/family.h"
 
 namespace quern {

@@ -10,7 +10,8 @@
 namespace quern {
 namespace {
 
-// A GGUF key ("{arch}." goes before it) and the member it fills. An array of one value per layer
+// A GGUF key (without its "{arch}." prefix) and the member it fills. An array of one value per
+// layer
 // is taken where a layer has a member for it, or where all are equal.
 struct IntegerKey {
   const char* key;
@@ -50,7 +51,7 @@ Error bad(const WeightSource& source, const std::string& what) {
                "the file is damaged or was made by a broken converter"};
 }
 
-// What a key holds for each layer; empty where the key is absent. A single number counts for all.
+// A key's value for each layer; empty where the key is absent. A single number holds for all.
 template <class T>
 Result<std::vector<T>> per_layer(const WeightSource& source, const std::string& key, int n_layers,
                                  std::optional<T> single, bool may_be_array) {
@@ -147,8 +148,8 @@ Result<> read_numbers(const WeightSource& source, const std::string& arch, Confi
   return Ok{};
 }
 
-// Llama-3's scaling travels as the tensor rope_freqs; linear scaling as a factor; the rest is
-// refused by name.
+// Llama-3's scaling is the tensor rope_freqs, linear scaling is a factor; others are refused by
+// name.
 Result<> read_rope_scaling(const WeightSource& source, const std::string& arch, Config& config) {
   const std::string key = arch + kRopeKeys[0];
   const auto kind = source.metadata().text(key);
@@ -167,7 +168,7 @@ Result<> read_rope_scaling(const WeightSource& source, const std::string& arch, 
   return Ok{};
 }
 
-// Heads that the file does not give, and that those of every layer fit together.
+// Fills in head counts that the file does not give, and checks those of every layer.
 Result<> complete_heads(const WeightSource& source, Config& c) {
   for (LayerConfig& layer : c.layers) {
     if (layer.n_kv_heads == 0) layer.n_kv_heads = layer.n_heads;

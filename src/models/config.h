@@ -29,8 +29,8 @@ struct Config {
   std::vector<LayerConfig> layers;  // (n_layers)
 };
 
-// Errors: corrupt (missing or absurd key: named), unsupported (a scaling that is not there, values
-// that differ from layer to layer where this build has one for all).
+// Errors: corrupt (missing or out-of-range key: named), unsupported (a scaling this build lacks,
+// values that differ from layer to layer where this build supports one for all).
 Result<Config> read_config(const WeightSource& source);
 
 // The keys that read_config reads, without the architecture's name before them.

@@ -1,4 +1,4 @@
-// A model family: its names in the wild and its graph. One per file, listed in models/list.cc.
+// A model family: its architecture names and its graph. One per file, listed in models/list.cc.
 #pragma once
 #include <span>
 #include <string_view>
@@ -10,7 +10,7 @@
 
 namespace quern {
 
-// What a forward pass ends in, of the rows that are used.
+// The results of a forward pass, for the rows that are used.
 struct Outputs {
   Value hidden;  // behind the last norm: what the head reads, and embeddings are made of
   Value logits;
@@ -19,7 +19,8 @@ struct Outputs {
 struct Family {
   const char* gguf;  // general.architecture
   Outputs (*build)(const Config&, Builder);
-  // What keys mean to this family alone, before the rows for all (models/key_rules.h).
+  // Rules for keys of this family alone; they take precedence over those for all
+  // (models/key_rules.h).
   std::span<const KeyRule> keys = {};
 };
 
@@ -29,11 +30,11 @@ Outputs outputs(const Config& config, Builder b, Value x);
 
 std::span<const Family* const> families();
 
-// Errors: unsupported (the architecture, with the known ones; a file that is no model but stands
-// beside one), corrupt (no architecture).
+// Errors: unsupported (the architecture, with the known ones; a companion file that is not a
+// model), corrupt (no architecture).
 Result<const Family*> find_family(const WeightSource& source);
 
-// What the dimensions say about attention in a layer; rope by halves, the order of most families.
+// Attention of a layer by the config's dimensions; rope by halves, the order of most families.
 AttentionSpec attention_spec(const Config& config, int layer);
 
 // The graph of a model's forward pass. Errors: unsupported (architecture, with the known ones; a

@@ -31,7 +31,7 @@ bool equals(const Value& value, double wanted) {
 bool any(const Value&, const Config&) { return true; }
 bool zero(const Value& v, const Config&) { return equals(v, 0); }
 bool one(const Value& v, const Config&) { return equals(v, 1); }
-// Of factors: 0 is how files say that there is none.
+// Factors: files write 0 for none.
 bool zero_or_one(const Value& v, const Config&) {
   return all_numbers(v, [](double x) { return x == 0 || x == 1; });
 }
@@ -43,8 +43,8 @@ bool epsilon(const Value& v, const Config& c) { return equals(v, c.epsilon); }
 bool usual_scale(const Value& v, const Config& c) {
   return equals(v, 0) || equals(v, 1 / std::sqrt(static_cast<double>(c.head_dim)));
 }
-// Layers with and without a window: nothing to tell apart where there is no window, or where all
-// layers have it. A number n leaves every n-th layer without, and 0 none.
+// Layers with and without a window: without effect where there is no window or where all layers
+// have it. A number n leaves every n-th layer without a window, 0 leaves none.
 bool same_window(const Value& v, const Config& c) {
   if (c.window == 0) return true;
   if (std::holds_alternative<std::vector<int64_t>>(v)) return equals(v, 1);
@@ -123,7 +123,7 @@ constexpr KeyRule kRules[] = {
     {"swiglu_clamp_exp", zero, "the MLP's values are clamped"},
     {"swiglu_clamp_shexp", zero, "the MLP's values are clamped"},
     {"activation_sparsity_scale", zero, "small values of the MLP are dropped"},
-    // The order of things.
+    // Order of norms and blocks.
     {"use_parallel_residual", zero, "attention and MLP read the same input"},
     {"swin_norm", zero, "norms stand behind attention and MLP"},
     {"rescale_every_n_layers", zero, "values are halved every few layers"},

@@ -1,6 +1,6 @@
 // The rule of the reader: every key of the architecture's namespace ("llama.*") is read into
-// Config, known to be without effect, or refused by name. A key that nobody looks at could change
-// results and nobody would know.
+// Config, known to be without effect, or refused by name. An ignored key could change results
+// silently.
 #pragma once
 #include <span>
 #include <string_view>
@@ -13,7 +13,7 @@ struct KeyRule {
   std::string_view key;  // without "llama."; "ssm.*": all that begin with "ssm."
   // Whether a value changes nothing; null: none does.
   bool (*harmless)(const MetaValue& value, const Config& config);
-  // Where not every value is harmless: what the others do, for the error. Otherwise the reason.
+  // What other values do, for the error, where some values change nothing. Otherwise the reason.
   const char* what;
 };
 
@@ -24,7 +24,7 @@ bool is_silu(const MetaValue& value, const Config& config);
 // Config.
 std::span<const KeyRule> key_rules();
 
-// `own`: the family's rows, which go before those. Errors: unsupported (the key, its value and what
+// `own`: the family's rows, which take precedence. Errors: unsupported (the key, its value and what
 // it does).
 Result<> check_keys(const WeightSource& source, const Config& config, std::span<const KeyRule> own);
 

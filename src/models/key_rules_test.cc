@@ -18,7 +18,7 @@ using testing::TinyLlama;
 using Ints = std::vector<int64_t>;
 using Floats = std::vector<double>;
 
-// The error of the road to the graph; a Code of no error: none.
+// The error of building the graph; none if it was built.
 struct Outcome {
   bool runs = false;
   Error error{};
@@ -202,7 +202,7 @@ TEST(KeyRules, AWindowThatOnlySomeLayersHaveIsRefused) {
     EXPECT_EQ(outcome(*with(c, {.window = 40})).runs, runs) << label(c);
 }
 
-// Of gguf-py's and llama.cpp's lists: none of them is news to the reader.
+// Keys of gguf-py's and llama.cpp's lists: the reader knows each.
 constexpr const char* kWellKnown[] = {
     "activation_sparsity_scale",
     "altup.active_idx",
@@ -361,7 +361,7 @@ TEST(KeyRules, OtherNamespacesAreNotTheReaders) {
   }
 }
 
-// Files of no known architecture, or that are no models: said before any key is missed.
+// Files of unknown architectures and files that are not models: reported before any missing key.
 TEST(KeyRules, WhatIsNoModelSaysSo) {
   const struct {
     const char *architecture, *type;

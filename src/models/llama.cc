@@ -22,8 +22,8 @@ Outputs build(const Config& c, Builder b, bool adjacent_pairs) {
 Outputs build_llama(const Config& c, Builder b) { return build(c, b, true); }
 Outputs build_qwen2(const Config& c, Builder b) { return build(c, b, false); }
 
-// The first converters of Llama wrote how they laid out q and k: for adjacent pairs, which is what
-// a file that says nothing or "reference" has.
+// The first converters of Llama wrote how they laid out q and k. A file without the key, or with
+// "reference", has them for adjacent pairs.
 bool is_metas_order(const MetaValue& value, const Config&) {
   return value == MetaValue("Meta AI original pth") || value == MetaValue("reference");
 }

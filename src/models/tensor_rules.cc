@@ -27,9 +27,9 @@ struct Reader {
   void operator()(const T&) const {}
 };
 
-// What is added and is 0 everywhere adds nothing.
+// A bias of zeros has no effect.
 bool is_zero(const Weight& weight) {
-  constexpr int64_t kMax = 1 << 24;  // larger ones are no biases
+  constexpr int64_t kMax = 1 << 24;  // larger ones are not biases
   const Format* format = find_format(weight.dtype);
   const int64_t n = weight.n_rows() * weight.n_cols();
   if (!format || n > kMax) return false;

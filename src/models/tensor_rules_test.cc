@@ -15,7 +15,7 @@ namespace {
 
 using testing::make_tiny_llama;
 
-// The error of the road to the graph; a Code of no error: none.
+// The error of building the graph; none if it was built.
 struct Outcome {
   bool runs = false;
   Error error{};

@@ -1,5 +1,5 @@
-// What model families are made of. A family (models/) only combines these; quantization, batching
-// and devices never show here.
+// The building blocks of model families. A family (models/) only combines these; quantization,
+// batching and devices do not appear here.
 #pragma once
 #include <string>
 
@@ -12,8 +12,8 @@ struct Value {
   NodeId id;
 };
 
-// Appends nodes to one graph. `prefix` is the scope of weight names: layer 3 asks "attn_q" and gets
-// "blk.3.attn_q.weight". The source only tells which optional weights (biases, rope factors) the
+// Appends nodes to one graph. `prefix` is the scope of weight names: in layer 3 "attn_q" is
+// "blk.3.attn_q.weight". The source is only asked which optional weights (biases, rope factors) the
 // file has.
 class Builder {
  public:
@@ -42,7 +42,8 @@ class Builder {
   std::string prefix_;
 };
 
-// Grouped-query self-attention with rotary positions; options are what families differ in.
+// Grouped-query self-attention with rotary positions; the options are the differences between
+// families.
 struct AttentionSpec {
   int n_heads, n_kv_heads, head_dim, width;  // width: of the block's output
   int window = 0;
