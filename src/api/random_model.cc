@@ -172,7 +172,7 @@ Result<> RandomModel::add_matrix(const std::string& name, int64_t n_out, int64_t
   const int64_t bytes = matrix_bytes(format.dtype, n_out, n_in);
   if (bytes < 0)
     return Error{Code::unsupported,
-                 "rows of " + std::to_string(n_in) + " weights are no whole number of " +
+                 "rows of " + std::to_string(n_in) + " weights are not a whole number of " +
                      std::string(info(format.dtype).name) + " blocks",
                  path_ + ", " + name, "choose another --quant, e.g. q4_0 or q8_0"};
   TRY(std::byte * out, lend(name, format.dtype, {n_out, n_in}, bytes));
@@ -272,7 +272,7 @@ Result<const Format*> find_writable(std::string_view name) {
   for (const Format* format : formats())
     if (format->encode && same_name(info(format->dtype).name, name)) return format;
   return Error{Code::invalid_argument,
-               "'" + std::string(name) + "' is no format that random weights can be written in",
+               "'" + std::string(name) + "' is not a format for random weights",
                {},
                "there are: " + joined(random_format_names())};
 }
@@ -291,7 +291,7 @@ Result<std::unique_ptr<WeightSource>> random_model(
                                  [&](const Shape& s) { return same_name(s.name, shape); });
   if (row == std::end(kShapes))
     return Error{Code::invalid_argument,
-                 "'" + std::string(shape) + "' is no known shape",
+                 "'" + std::string(shape) + "' is not a known shape",
                  {},
                  "there are: " + joined(shape_names())};
   TRY(const Format* format, find_writable(formats.format));

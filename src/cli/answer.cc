@@ -63,9 +63,9 @@ std::string timings_text(const Timings& timings) {
              "tokens/s",
              timings.prompt_n, per_second(timings.prompt_n, timings.prompt_ms), timings.cached_n,
              timings.predicted_n, per_second(timings.predicted_n, timings.predicted_ms)) +
-         (timings.draft_n > 0
-              ? fmt::format(", {} of {} guesses right", timings.draft_true_n, timings.draft_n)
-              : "");
+         (timings.draft_n > 0 ? fmt::format(", {} of {} draft tokens accepted",
+                                            timings.draft_true_n, timings.draft_n)
+                              : "");
 }
 
 std::string short_timings_text(const Timings& timings) {

@@ -11,7 +11,7 @@
 namespace quern::cli {
 
 // Generates; with `show` the text goes to standard output piece by piece, and ends with a newline.
-// Ctrl-C (cli/signals.h) gives Finish::cancelled with what there is, and is taken notice of.
+// Ctrl-C (cli/signals.h) gives Finish::cancelled with what there is, and lowers the flag.
 Result<Generation> answer(const Model& model, std::span<const int32_t> prompt,
                           const GenerateOptions& options, bool show);
 

@@ -18,8 +18,8 @@ namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(20);
 
-// Prints the texts in order as far as they are there: of one that still grows what is new, of those
-// behind it nothing yet.
+// Prints the texts in order as they arrive: the new part of the one being printed, nothing yet of
+// later ones.
 class InOrder {
  public:
   explicit InOrder(size_t n) : texts_(n) {}
@@ -63,7 +63,7 @@ Result<std::vector<Generation>> answers(const Model& model, std::span<const int3
   TRY(std::vector<Stream> streams, model.submit(prompt, options));
   InOrder shown(streams.size());
   while (!std::ranges::all_of(streams, &Stream::over)) {
-    auto most = kLook;  // waits for the first that runs: all move on together
+    auto most = kLook;  // for the first stream that runs: all advance together
     for (size_t i = 0; i < streams.size(); ++i)
       while (!streams[i].over()) {
         const auto piece = streams[i].next(std::exchange(most, {}));

@@ -1,4 +1,4 @@
-// Several answers to one prompt, computed together, shown one after the other.
+// Several answers to one prompt, computed in one batch, shown one after the other.
 #pragma once
 #include <span>
 #include <vector>

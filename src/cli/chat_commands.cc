@@ -32,7 +32,7 @@ const Chat::Command Chat::kCommands[] = {
     {"/schema", "[FILE]", "hold answers to the JSON schema in the file; without one: no longer",
      &Chat::schema},
     {"/save", "FILE", "write the conversation and its options to a file", &Chat::save},
-    {"/load", "FILE", "go on with a conversation from a file, and its options", &Chat::load},
+    {"/load", "FILE", "continue a conversation from a file, with its options", &Chat::load},
     {"/stats", "", "tokens and speed of the last answer", &Chat::stats},
     {"/exit", "", "leave (also Ctrl-D)", &Chat::exit},
 };
@@ -43,7 +43,7 @@ Next Chat::command(const std::string& line) {
   for (const Command& command : kCommands)
     if (line.compare(0, end, command.name) == 0) return (this->*command.run)(line.substr(begin));
   return failed({Code::invalid_argument,
-                 fmt::format("'{}' is no command", line.substr(0, end)),
+                 fmt::format("unknown command '{}'", line.substr(0, end)),
                  {},
                  "/help lists them"});
 }
@@ -83,7 +83,7 @@ Next Chat::failed(const Error& error) {
 Next Chat::help(const std::string&) {
   for (const Command& command : kCommands)
     fmt::print("  {:<16} {}\n", fmt::format("{} {}", command.name, command.argument), command.help);
-  fmt::print("  {:<16} {}\n  {:<16} {}\n", "\\ at the end", "the turn goes on in the next line",
+  fmt::print("  {:<16} {}\n  {:<16} {}\n", "\\ at the end", "the turn continues in the next line",
              "\"\"\"", "begins and ends a text of several lines");
   return Next::go_on;
 }
@@ -140,7 +140,7 @@ Next Chat::load(const std::string& path) {
   if (!chat) return failed(chat.error());
   conversation_.replace(std::move(chat->system), std::move(chat->messages),
                         std::move(chat->options));
-  fmt::print("{} turns of {}; the conversation goes on there.\n", conversation_.turns(),
+  fmt::print("{} turns of {}; the conversation continues from there.\n", conversation_.turns(),
              shown(path));
   return Next::go_on;
 }

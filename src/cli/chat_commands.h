@@ -1,5 +1,5 @@
-// A conversation as a person leads it: questions, the commands that begin with '/', and what is
-// said after each answer.
+// An interactive conversation: questions, commands that begin with '/', and a line about each
+// answer.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,7 +15,7 @@ enum class Next { go_on, leave };
 // Not thread-safe. Refers to the conversation and the flags, which must outlive it.
 class Chat {
  public:
-  // interactive: a person reads along, so an error ends nothing and gives no exit code. stats: a
+  // interactive: errors are shown and the conversation continues, without an exit code. stats: a
   // line about tokens and speed follows each answer.
   Chat(Conversation& conversation, const SamplingFlags& sampling, bool interactive, bool stats)
       : conversation_(conversation),

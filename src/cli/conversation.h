@@ -1,4 +1,4 @@
-// The messages of a chat and what is sent to the model.
+// The messages of a chat and the prompts made of them.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,20 +17,20 @@ class Conversation {
       : model_(model), options_(std::move(options)), system_(std::move(system)) {}
 
   // Asks and shows the answer on standard output as it grows. A stopped answer stays in the
-  // conversation with what there is of it; after an error the question is taken back.
+  // conversation as far as it was generated; after an error the question is removed.
   Result<Generation> ask(const std::string& question);
   // Answers the last question again, with the next seed; after an error the old answer stays.
   // Errors: as ask, and invalid_argument (nothing was asked).
   Result<Generation> answer_again();
-  // Takes the last question and its answer back. False: there is none.
+  // Removes the last question and its answer. False: there is none.
   bool undo();
 
   void reset() { messages_.clear(); }
-  // Forgets the conversation too: a system message stands at its beginning.
+  // Also clears the conversation: a system message is its first message.
   void set_system(std::string system);
   const std::string& system() const { return system_; }
 
-  // Goes on with this one instead.
+  // Replaces the conversation.
   void replace(std::string system, std::vector<Message> messages, GenerateOptions options);
   const std::vector<Message>& messages() const { return messages_; }
 

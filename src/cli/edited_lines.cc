@@ -210,7 +210,7 @@ class EditedLines : public LineSource {
     history(history_, &event, H_ENTER, text.c_str());
     if (history_path_.empty()) return;
     history(history_, &event, H_SAVE, history_path_.c_str());
-    chmod(history_path_.c_str(), S_IRUSR | S_IWUSR);  // what one asked is nobody else's business
+    chmod(history_path_.c_str(), S_IRUSR | S_IWUSR);  // readable by its owner alone
   }
 
   std::string history_path_, prompt_;

@@ -10,7 +10,7 @@ namespace quern::cli {
 
 namespace {
 
-// File names and metadata come from outside: they must not steer the terminal.
+// File names and metadata are untrusted: they must not control the terminal.
 std::string safe(const std::string& text) { return without_controls(text); }
 
 }  // namespace

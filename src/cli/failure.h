@@ -1,4 +1,4 @@
-// How every error looks: what went wrong, where, and what to do, each on a line of its own.
+// The format of every error: what went wrong, where, and what to do, each on a line.
 #pragma once
 #include <string>
 
@@ -14,7 +14,7 @@ std::string format_error(const Error& error, const Palette& colours);
 
 // To stderr; returns the exit code.
 int report(const Error& error);
-// To stderr, one line: something the user should know, though the work goes on.
+// To stderr, one line: something the user should know, while the work continues.
 void warn(const std::string& text);
 
 }  // namespace quern::cli

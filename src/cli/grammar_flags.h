@@ -1,4 +1,4 @@
-// The flags that hold answers to a grammar.
+// The flags that constrain answers to a grammar.
 #pragma once
 #include <optional>
 #include <string>

@@ -253,7 +253,7 @@ void KeyParser::string(uint8_t byte) {
   if (byte == 0xc2) state_ = State::string_c1;
   if (byte == kEscape) state_ = State::string_escape;
   if (byte == kBell || byte == kCancel || byte == kSubstitute) return begin(State::ground);
-  // Nobody sends these in a string; whoever pressed Alt and a bracket goes on with them.
+  // No string contains these: they are typed after Alt and a bracket.
   const bool line_end = byte == '\r' || byte == '\n';
   if (line_end || (byte != 0 && byte == signals_.interrupt)) begin_again(byte);
 }

@@ -1,4 +1,4 @@
-// What a terminal sends, cut into keys. A key or a report of the terminal may be many bytes (an
+// Splits the input of a terminal into keys. A key or a report of the terminal may be many bytes (an
 // escape sequence: ECMA-48, with what xterm, rxvt and the Linux console add); it is taken whole,
 // known or not, so that no part of it is left as text. A paste between the terminal's brackets
 // (CSI 200 ~, CSI 201 ~) is one key, with the text alone: its line ends as newlines, tabs, no other
@@ -40,7 +40,7 @@ class KeyParser {
   explicit KeyParser(SignalKeys signals = {}, bool vi = false) : signals_(signals), vi_(vi) {}
 
   void feed(uint8_t byte);
-  // Nothing has come for a while: what is not complete ends here.
+  // After a pause in the input: an incomplete sequence ends here.
   void silence();
   // The bytes so far are a part of something.
   bool incomplete() const { return state_ != State::ground || pasting_ || n_missing_ > 0; }

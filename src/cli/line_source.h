@@ -1,4 +1,4 @@
-// Where a conversation's lines come from: an edited prompt on a terminal, or plain standard input.
+// The source of a conversation's lines: an edited prompt on a terminal, or plain standard input.
 #pragma once
 #include <memory>
 #include <string>
@@ -18,7 +18,7 @@ struct Line {
 class LineSource {
  public:
   virtual ~LineSource() = default;
-  // `prompt` is shown where someone sees it. Ctrl-C gives `interrupted`, Ctrl-D or the end of the
+  // `prompt` is shown on a terminal. Ctrl-C gives `interrupted`, Ctrl-D or the end of the
   // input `end`.
   virtual Line read(const std::string& prompt) = 0;
 };

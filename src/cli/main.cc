@@ -25,24 +25,25 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"chat", "talk with a model", run_chat},
+    {"chat", "chat with a model", run_chat},
     {"run", "generate once from a prompt", run_run},
     {"embed", "turn texts into vectors", run_embed},
-    {"batch", "answer a file of requests, many at a time; go on where it ended", run_batch},
-    {"inspect", "tell what a model file is", run_inspect},
+    {"batch", "answer a file of requests, many at a time; continue after an interruption",
+     run_batch},
+    {"inspect", "show what a model file contains", run_inspect},
     {"tokenize", "turn text into token ids", run_tokenize},
     {"eval", "measure perplexity and accuracy over a text, write logits", run_eval},
     {"bench", "measure tokens per second beside this machine's limits", run_bench},
-    {"tune", "search for this machine's best cuts of the work and keep them", run_tune},
+    {"tune", "search for the fastest tiling on this machine and keep it", run_tune},
     {"cache", "list, check or delete the packed weights of earlier starts", run_cache},
-    {"doctor", "tell what this machine offers and what is missing", run_doctor},
+    {"doctor", "show what this machine offers and what is missing", run_doctor},
     {"version", "print the version", run_version},
 };
 
 void print_help(std::FILE* out) {
-  fmt::print(
-      out,
-      "quern VERB [MODEL] [FLAG...]\n\nVerbs (quern VERB --help tells more, with examples):\n");
+  fmt::print(out,
+             "quern COMMAND [MODEL] [FLAG...]\n\nCommands (quern COMMAND --help has details and "
+             "examples):\n");
   for (const Verb& verb : kVerbs) fmt::print(out, "  {:<10} {}\n", verb.name, verb.summary);
   fmt::print(out,
              "\nMODEL is a file, a folder, or a known name (smollm2); left out, it is the default "
@@ -71,9 +72,9 @@ int run(int argc, const char* const* argv) {
       return kUsage;
     }
     return report({Code::invalid_argument,
-                   fmt::format("'{}' is no verb", name),
+                   fmt::format("unknown command '{}'", name),
                    {},
-                   "quern --help lists the verbs"});
+                   "quern --help lists the commands"});
   }
   const Result<int> code = verb->run(argc - 1, argv + 1);
   return code ? *code : report(code.error());
@@ -92,8 +93,8 @@ int run_to_the_end(int argc, const char* const* argv, int& output_error) {
   }
 }
 
-// A full disk or a closed output may show only when the buffer is written. Where writing failed
-// before, nobody has kept why; that the descriptor takes no bytes at all can still be asked.
+// A full disk or a closed output may show only when the buffer is written. The reason of an earlier
+// failure is lost; whether the descriptor takes any bytes can still be tested.
 int finish_output(int code, int error) {
   errno = 0;
   const bool flushed = std::fflush(stdout) == 0;
@@ -110,13 +111,13 @@ int finish_output(int code, int error) {
 }  // namespace
 }  // namespace quern::cli
 
-// Before the libraries' own statics are made, which take memory too.
+// Before the libraries construct their statics, which allocate too.
 [[gnu::constructor(101)]] static void watch_memory() { quern::cli::end_where_memory_runs_out(); }
 
 int main(int argc, char** argv) {
   quern::cli::open_standard_streams();
-  // A file that would grow beyond the user's limit (ulimit -f) is a write that fails, as on a full
-  // disk: whoever writes says so and goes on.
+  // A file that would grow beyond the user's limit (ulimit -f) is a failed write, as on a full
+  // disk: the writer reports it.
   std::signal(SIGXFSZ, SIG_IGN);
   int output_error = 0;
   const int code = quern::cli::run_to_the_end(argc, argv, output_error);

@@ -34,7 +34,7 @@ PerLayer per_layer(const Metadata& metadata, const std::string& key) {
   return {};
 }
 
-// Numbers of a file nobody has checked: a product that leaves int64 is as good as unknown.
+// Unchecked numbers of a file: a product that overflows int64 counts as unknown.
 int64_t product(std::initializer_list<int64_t> factors) {
   int64_t result = 1;
   for (const int64_t factor : factors)
@@ -135,7 +135,7 @@ void read_template(const Metadata& metadata, ModelSummary& summary) {
   if (!parsed) summary.chat_template.error = to_string(parsed.error());
 }
 
-// What keeps this build from running the model; empty: nothing that the file's head would show.
+// Why this build cannot run the model; empty: the file's head shows no reason.
 std::string obstacle(const WeightSource& source) {
   if (const auto family = find_family(source); !family) return to_string(family.error());
   for (const Weight& weight : source.weights())

@@ -1,4 +1,4 @@
-// What `inspect` finds out about a model file, from its metadata and tensor list alone: it works on
+// The summary that `inspect` prints, from a file's metadata and tensor list alone: it works on
 // architectures the engine cannot run.
 #pragma once
 #include <cstdint>

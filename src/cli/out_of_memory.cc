@@ -22,7 +22,7 @@ namespace {
   "use a smaller model or --context, --kv int8, fewer --threads or answers at a time; or " \
   "give the program more memory (ulimit -v tells the shell's limit, a container has its own)"
 
-// Handlers are given no object, so what they share is of static lifetime.
+// Handlers get no argument, so their state is static.
 std::atomic<bool> refused{false};  // to operator new, at any time
 std::atomic_flag ends;             // a thread is ending the program
 std::terminate_handler otherwise = nullptr;
@@ -39,7 +39,7 @@ std::terminate_handler otherwise = nullptr;
 }
 
 bool is_about_memory(const std::exception_ptr& exception) {
-  // An exception needs memory too: where there was none for it, there is no exception.
+  // An exception needs memory too: without memory there is no exception.
   if (!exception) return refused;
   try {
     std::rethrow_exception(exception);

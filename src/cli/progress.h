@@ -13,10 +13,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // done: 0..1; `what` says what is going on ("packing weights"). Call as often as you like: the
-  // line is drawn at most 10 times a second.
+  // done: 0..1; `what` names the work ("packing weights"). May be called often: the line is drawn
+  // at most 10 times a second.
   void update(double done, std::string_view what);
-  // Takes the line away; the next update draws it again.
+  // Erases the line; the next update draws it again.
   void clear();
 
  private:

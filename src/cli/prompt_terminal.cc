@@ -34,7 +34,7 @@ void handle(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
-// As if nobody had caught it. Comes back from a stop.
+// The default action of the signal. Returns after a stop.
 void pass_on(int signal) {
   handle(signal, SIG_DFL);
   sigset_t only;
@@ -49,8 +49,8 @@ void on_end(int signal) {
   pass_on(signal);
 }
 
-// The prompt begins again by SIGCONT (cli/signals.h), which tells the line editor; nobody sends it
-// where there was no stop because no shell would end it.
+// The prompt begins again by SIGCONT (cli/signals.h), which tells the line editor; it is raised
+// here in case there was no stop, since no shell would continue it.
 void on_suspend(int signal) {
   const int error = errno;
   restore_terminal();

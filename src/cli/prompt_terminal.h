@@ -1,12 +1,12 @@
-// The terminal of a conversation: it marks pastes (bracketed paste), so that their lines are not
-// taken for lines that were typed, and is as it was before whenever the program is suspended or has
-// ended, by a signal too.
+// The terminal of a conversation: pastes are marked (bracketed paste), so that their lines are not
+// taken for typed lines, and its state is restored whenever the program is suspended or ends, by a
+// signal too.
 #pragma once
 
 namespace quern::cli {
 
-// The terminal of standard input and output as it is now is what it will be set back to. Once, for
-// the process; signals that are ignored stay so.
+// Saves the present state of the terminal of standard input and output, to be restored later. Once
+// per process; ignored signals stay ignored.
 void watch_prompt_terminal();
 
 // From now on, unless it does so already.

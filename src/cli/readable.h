@@ -1,4 +1,4 @@
-// Numbers and strangers' strings as people read them.
+// Numbers and untrusted strings for people.
 #pragma once
 #include <cstdint>
 #include <string>

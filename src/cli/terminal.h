@@ -1,4 +1,4 @@
-// What a stream of this process is: a terminal or not, its width, its colours.
+// Properties of a stream of this process: whether it is a terminal, its width, its colours.
 #pragma once
 #include <string>
 #include <string_view>
@@ -15,7 +15,7 @@ struct Palette {
 };
 const Palette& palette(int fd);
 
-// A terminal acts on control characters; what a model says must not steer it. Everything but
+// A terminal acts on control characters; a model's output must not control it. Everything but
 // newline and tab among C0, DEL and C1 becomes U+FFFD. `text` is whole UTF-8 characters.
 std::string without_controls(std::string_view text);
 

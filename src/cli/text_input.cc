@@ -32,8 +32,7 @@ Result<std::string> read_all(int fd, const std::string& name) {
     try {
       text.resize(size + kStep);
     } catch (const std::bad_alloc&) {
-      return Error{Code::out_of_memory, "the text does not fit in memory", name,
-                   "cut it in pieces"};
+      return Error{Code::out_of_memory, "the text does not fit in memory", name, "split it"};
     }
     const ssize_t got = read(fd, text.data() + size, kStep);
     text.resize(size + static_cast<size_t>(std::max<ssize_t>(got, 0)));
@@ -88,7 +87,7 @@ Result<std::vector<int32_t>> parse_ids(std::string_view text, const std::string&
     if (error != std::errc() || stop != text.data() + end || id < 0)
       return Error{
           Code::invalid_argument,
-          fmt::format("'{}' is no token id", text.substr(i, std::min<size_t>(end - i, 40))),
+          fmt::format("'{}' is not a token id", text.substr(i, std::min<size_t>(end - i, 40))),
           fmt::format("{}, line {}", where, line),
           "write decimal ids with whitespace between, as `quern tokenize` prints them"};
     ids.push_back(id);

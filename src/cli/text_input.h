@@ -1,4 +1,4 @@
-// Text and token ids as they come in: by argument, file or standard input, byte for byte but for
+// Reads texts and token ids from an argument, a file or standard input, byte for byte except for
 // the UTF-8 byte order mark that some editors and shells put before a text.
 #pragma once
 #include <cstdint>

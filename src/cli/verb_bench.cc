@@ -1,4 +1,4 @@
-// quern bench: tokens per second, beside what this machine could do at most.
+// quern bench: tokens per second, compared with the measured limits of this machine.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,9 +59,10 @@ constexpr const char* kExamples =
     "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 1,2 --json > before.json\n"
     "  quern bench model.gguf -p 128,512 -n 64 -r 3 --threads 1,2 --compare before.json\n"
     "  quern bench --shape llama-3.2-1b --quant q4_0 -n 32 -d 0,4096\n"
-    "  quern bench --seqs 8,16,32 -p 128 -n 32     # sequences at once, prompts of their own\n"
+    "  quern bench --seqs 8,16,32 -p 128 -n 32     # sequences at once, each with its own prompt\n"
     "  quern bench --seqs 8,32 -p 128 -n 32 --arrivals random\n"
-    "  quern bench -p 4000 --cached 3900           # to the first token, most of the prompt known\n"
+    "  quern bench -p 4000 --cached 3900           # to the first token, most of the prompt "
+    "cached\n"
     "  quern bench limits";
 
 struct Flags {
@@ -155,9 +156,9 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.text(
       "--arrivals", flags.arrivals,
       "With --seqs: together, the test above, or random: four times as many requests through "
-      "the scheduler, --seqs at a time, that come at random times with random lengths around "
-      "-p and -n, beside as many in step; timed with their prompts, while there are as many as "
-      "may be [together]",
+      "the scheduler, --seqs at a time, that arrive at random times with random lengths around "
+      "-p and -n, beside the same load in rounds; timed with their prompts, at full load "
+      "[together]",
       "WHEN");
   args.integers("--cached", flags.n_cached, 1, 1 << 20,
                 "Instead: the time to the first token of a prompt of -p tokens whose first N were "
@@ -174,7 +175,7 @@ void add_test_flags(Arguments& args, Flags& flags) {
   args.integers("-t,--threads", flags.threads, 1, ThreadPool::kMaxThreads,
                 "Threads that compute; a list with commas [one per core this process may use]");
   args.text("--compare", flags.compare,
-            "Also print how these speeds stand to those of an earlier --json", "FILE");
+            "Also print the ratio of these speeds to those of an earlier --json", "FILE");
   args.flag("--json", flags.json, "Print an array, one object a test, with llama-bench's names");
 }
 
@@ -184,7 +185,7 @@ Result<> refuse(const char* what, const char* fix) {
   return Error{Code::invalid_argument, what, {}, fix};
 }
 
-// What goes with tests of the executor alone.
+// Flags that only tests of the executor have.
 bool asks_for_passes(const Flags& flags) {
   return flags.profile || flags.trace || flags.compare || flags.n_depth != std::vector<int>{0} ||
          std::ranges::find(flags.n_prompt, 0) != flags.n_prompt.end();
@@ -200,7 +201,7 @@ Result<> check_arrivals(const Flags& flags) {
     return refuse("--arrivals random needs a model that can be loaded whole", "leave --shape out");
   if (asks_for_passes(flags))
     return refuse(
-        "--arrivals random goes with -p above 0 and without -d, --profile, --trace, --compare",
+        "--arrivals random needs -p above 0 and excludes -d, --profile, --trace, --compare",
         "leave them out");
   return Ok{};
 }
@@ -211,7 +212,7 @@ Result<> check_cached(const Flags& flags) {
     return refuse("--cached needs a model that can be loaded whole", "leave --shape out");
   if (!flags.n_seqs.empty() || asks_for_passes(flags))
     return refuse(
-        "--cached goes with -p above 0 and without --seqs, -d, --profile, --trace, "
+        "--cached needs -p above 0 and excludes --seqs, -d, --profile, --trace, "
         "--compare",
         "leave them out");
   if (std::ranges::max(flags.n_cached) >= std::ranges::min(flags.n_prompt))
@@ -237,7 +238,7 @@ Result<> check_flags(const Flags& flags, const std::vector<SpeedTest>& tests) {
   return Ok{};
 }
 
-// Those that go through the scheduler, on each number of threads.
+// The tests that use the scheduler, on each number of threads.
 Result<int> bench_requests(const Flags& flags, const std::vector<SpeedTest>& tests) {
   std::vector<CachedTest> cached;
   for (const int n_prompt : flags.n_prompt)

@@ -20,13 +20,12 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "List the packed weights and tokenizers that starts have kept for the next ones.\n"
-    "A model's weights are brought into the form that kernels read when it is loaded; where that "
-    "takes longer than 0.1 s\nthey are kept, and the next start maps them; so is the tokenizer of "
-    "a "
-    "vocabulary of 65,536 tokens or more. They can be\ndeleted at any time. What was not used for "
-    "the longest time goes by itself when room is needed. The environment's\nQUERN_PACKED_CACHE "
-    "names another folder.\nExit code 1 if --check finds damage.";
+    "List the packed weights and the tokenizers that earlier starts have kept.\n"
+    "Loading a model packs its weights into the layout that the kernels read; where that takes "
+    "longer than 0.1 s\nthe result is kept, and the next start maps it. The tokenizer of a "
+    "vocabulary of 65,536 tokens or more is kept too.\nFiles can be deleted at any time. The "
+    "least recently used ones are deleted when room is needed. The environment\nvariable "
+    "QUERN_PACKED_CACHE names another folder.\nExit code 1 if --check finds damage.";
 
 constexpr const char* kExamples =
     "Examples:\n"

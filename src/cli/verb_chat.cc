@@ -26,22 +26,21 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Talk with a model.\n"
+    "Chat with a model.\n"
     "A first word that is a file, a folder or a known name, or looks like a path (has a / and no "
-    "space, or ends in .gguf), is\nthe model; any other is a question: it is answered and the "
-    "program leaves. Without a question a conversation begins.\nWhere standard input is no "
-    "terminal "
-    "every line of it is a turn.";
+    "space, or ends in .gguf), is\nthe model; any other word is a question: it is answered and the "
+    "program ends. Without a question a conversation begins.\nWhere standard input is not a "
+    "terminal, every line of it is a turn.";
 
 constexpr const char* kExamples =
     "In the conversation:\n"
-    "  /help lists the commands. A line that ends in \\ goes on in the next; \"\"\" begins and "
+    "  /help lists the commands. A line that ends in \\ continues in the next; \"\"\" begins and "
     "ends "
     "a text of several lines.\n"
     "  Ctrl-C stops an answer, or clears the line; twice at the prompt it leaves, as Ctrl-D does. "
     "Arrow up brings back\n  earlier lines.\n\n"
-    "Sampling: a flag comes before what the model's files say (general.sampling.*, "
-    "generation_config.json), that before\nthe value in [brackets].\n\n"
+    "Sampling: a flag overrides the model's files (general.sampling.*, "
+    "generation_config.json), these override the\nvalue in [brackets].\n\n"
     "Examples:\n"
     "  quern chat\n"
     "  quern chat 'What is the capital of France?'\n"

@@ -1,4 +1,4 @@
-// quern doctor: what this machine offers, what Quern makes of it, and what is missing.
+// quern doctor: what this machine offers, what Quern chooses, and what is missing.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Tell what this machine offers (processor, memory, threads, measured limits), what Quern "
+    "Show what this machine offers (processor, memory, threads, measured limits), what Quern "
     "picks, "
     "and what is missing.\nExit code 1 if something is missing.";
 

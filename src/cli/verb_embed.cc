@@ -23,12 +23,12 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Turn texts into vectors: near vectors, near meanings.\n"
-    "A vector is made of the model's final hidden states: the mean of all tokens', the last one's "
-    "or the first one's (cls).\nLeft alone, the model file says which; one that does not say gets "
-    "last, the token that has seen the whole text.\nA line is printed for each text, in their "
-    "order: its numbers, or with --json one object. The numbers of a text do not\ndepend on the "
-    "others.";
+    "Turn texts into embedding vectors.\n"
+    "A vector is pooled from the model's final hidden states: the mean of all tokens, the last "
+    "one or the first one (cls).\nBy default the model file says which; if it does not, it is "
+    "last, the token that has seen the whole text.\nOne line is printed per text, in their order: "
+    "its numbers, or with --json one object. The vector of a text does not\ndepend on the other "
+    "texts.";
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -124,7 +124,7 @@ Result<Model> load(const Flags& flags, const Texts& texts) {
     return Error{
         Code::context_too_long,
         fmt::format("a text has {} tokens, the model was trained for {}", longest->size(), most),
-        texts.where(longest - texts.ids.begin()), "cut it in pieces"};
+        texts.where(longest - texts.ids.begin()), "split it"};
   return model;
 }
 

@@ -26,7 +26,7 @@ namespace {
 constexpr const char* kSummary =
     "Measure perplexity and token accuracy over a text; write the logits.\n"
     "nll is the mean of -log p(token i+1 | tokens up to i) in nats, perplexity is exp(nll), top1 "
-    "the share of tokens the\nmodel would have picked itself. The whole text goes through the "
+    "the share of tokens the\nmodel itself would have chosen. The whole text goes through the "
     "model "
     "in one forward pass; beyond 4096 tokens, or where\nthe logits of a pass would take more than "
     "1 GiB, in several, which give the same bits. --chunk N feeds N tokens a pass.\n"
@@ -69,7 +69,7 @@ Result<Model> load(const Flags& flags, int64_t n_tokens) {
     return Error{Code::context_too_long,
                  fmt::format("the text has {} tokens, the model was trained for {}", n_tokens,
                              model.info().context),
-                 flags.text ? *flags.text : *flags.tokens, "cut the text"};
+                 flags.text ? *flags.text : *flags.tokens, "shorten the text"};
   return model;
 }
 
@@ -109,9 +109,10 @@ Result<> check_flags(const Flags& flags, const std::vector<int32_t>& tokens) {
   if (tokens.size() < 2)
     return Error{Code::invalid_argument,
                  fmt::format("the text has {} tokens, at least 2 are needed", tokens.size()), where,
-                 "there is nothing to foretell in it"};
+                 "there is nothing to predict in it"};
   if (tokens.size() > INT32_MAX)
-    return Error{Code::invalid_argument, "the text has more than 2^31 - 1 tokens", {}, "cut it"};
+    return Error{
+        Code::invalid_argument, "the text has more than 2^31 - 1 tokens", {}, "shorten it"};
   if (flags.eval.context >= std::ssize(tokens))
     return Error{Code::invalid_argument,
                  fmt::format("--context {} of a text of {} tokens leaves none to score",

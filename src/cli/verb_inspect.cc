@@ -22,10 +22,9 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Tell what a model file is: architecture, shapes, number formats, tokenizer, chat template, "
-    "and "
-    "whether it fits in memory.\nOnly the file's head is read; models this build cannot run are "
-    "described too.";
+    "Show what a model file contains: architecture, shapes, number formats, tokenizer, chat "
+    "template, and whether it fits in memory.\nOnly the file's head is read; models this build "
+    "cannot run are described too.";
 
 constexpr const char* kExamples =
     "Examples:\n"
@@ -129,7 +128,7 @@ Json model_json(const ModelSummary& model, const Fit& fit) {
             {"fits", fit.fits()}}}};
 }
 
-// One line of the table; what comes from the file must not steer the terminal.
+// One line of the table; untrusted text of the file must not control the terminal.
 void row(const char* name, const std::string& value) {
   const Palette& colours = palette(STDOUT_FILENO);
   fmt::print("{}{:<13}{} {}\n", colours.bold, name, colours.reset, shown(value));

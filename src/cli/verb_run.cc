@@ -27,15 +27,14 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Generate once from a prompt and leave.\n"
+    "Generate once from a prompt.\n"
     "The prompt is one user message of the model's chat template, unless --raw or --tokens is "
     "given. It is taken byte for\nbyte. The text streams to standard output; with --json one "
-    "object "
-    "comes at the end. Ctrl-C ends the text early\n(exit code 130).";
+    "object is printed at the end. Ctrl-C ends the text early\n(exit code 130).";
 
 constexpr const char* kExamples =
-    "Sampling: a flag comes before what the model's files say (general.sampling.*, "
-    "generation_config.json), that before\nthe value in [brackets].\n\n"
+    "Sampling: a flag overrides the model's files (general.sampling.*, "
+    "generation_config.json), these override the\nvalue in [brackets].\n\n"
     "Examples:\n"
     "  quern run -p 'What is the capital of France?'\n"
     "  quern run model.gguf -f question.txt -n 200 --temperature 0 --json\n"

@@ -1,4 +1,4 @@
-// quern tune: searches for this machine's best cuts of the work, and keeps them.
+// quern tune: searches for the fastest tiling on this machine, and keeps it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,11 +24,11 @@ namespace quern::cli {
 namespace {
 
 constexpr const char* kSummary =
-    "Search how this machine likes its products cut (pieces a thread takes, tiles, how far\n"
-    "ahead to fetch) and keep what is faster than the defaults by more than the noise. Results\n"
-    "of models stay the same bit for bit. Records hold for this processor, instruction set,\n"
-    "number of threads and products of the same shape and format; models read them when they\n"
-    "are loaded (--tuning off: not). A minute or so for a small model; leave the machine alone\n"
+    "Search for the fastest tiling of matrix products on this machine (pieces a thread takes,\n"
+    "tiles, prefetch distance) and keep what beats the defaults by more than the noise. Results\n"
+    "of models do not change by a bit. Records hold for this processor, instruction set, number\n"
+    "of threads and products of the same shape and format; models read them when they are\n"
+    "loaded, unless --tuning is off. Takes a minute or so for a small model; run nothing else\n"
     "meanwhile.";
 
 constexpr const char* kExamples =

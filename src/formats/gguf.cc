@@ -110,8 +110,7 @@ Result<Ok> merge(const std::string& path, GgufFile shard, GgufFile& into) {
       std::adjacent_find(into.weights.begin(), into.weights.end(),
                          [](const Weight& a, const Weight& b) { return a.name == b.name; });
   if (twin != into.weights.end())
-    return contradiction(path,
-                         "tensor " + printable(twin->name) + " stands in another file as well");
+    return contradiction(path, "tensor " + printable(twin->name) + " is in another file as well");
   return Ok{};
 }
 

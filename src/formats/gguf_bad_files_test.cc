@@ -120,7 +120,7 @@ const Case kCases[] =
          Raw().header(0, 1).key("k", 13).u8(1)},
         {"ValueCutOff", Code::corrupt, "ends within key 'k'", "bad.gguf, byte 37",
          Raw().header(0, 1).key("k", kU64).u32(1)},
-        {"DuplicateKey", Code::corrupt, "key 'k' stands twice", "bad.gguf, byte 38",
+        {"DuplicateKey", Code::corrupt, "key 'k' occurs twice", "bad.gguf, byte 38",
          Raw().header(0, 2).key("k", kU8).u8(1).key("k", kU8).u8(2)},
         {"BoolOfTwo", Code::corrupt, "neither 0 nor 1", "bad.gguf, byte 37",
          Raw().header(0, 1).key("k", kBool).u8(2)},
@@ -288,7 +288,7 @@ const Case kCases[] =
          Raw().header(2, 0).tensor("a", {1}, kTypeF32, 0).tensor("b", {1}, kTypeF32, 0).data(64)},
         {"Overlap", Code::corrupt, "tensor 'a' overlaps tensor 'b'", "bad.gguf, byte 57",
          Raw().header(2, 0).tensor("b", {1}, kTypeF32, 32).tensor("a", {9}, kTypeF32, 0).data(96)},
-        {"DuplicateTensor", Code::corrupt, "tensor 'w' stands twice", "bad.gguf, byte 57",
+        {"DuplicateTensor", Code::corrupt, "tensor 'w' occurs twice", "bad.gguf, byte 57",
          Raw().header(2, 0).tensor("w", {1}, kTypeF32, 0).tensor("w", {1}, kTypeF32, 32).data(64)},
 };
 

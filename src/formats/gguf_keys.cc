@@ -63,7 +63,7 @@ class KeyReader {
     TRY(MetaValue value,
         type == static_cast<uint32_t>(GgufValue::array) ? read_array(key) : read_scalar(key, type));
     if (!metadata_.entries.emplace(key, std::move(value)).second)
-      return input_.corrupt(at, "key " + printable(key) + " stands twice", kGgufBadWriter);
+      return input_.corrupt(at, "key " + printable(key) + " occurs twice", kGgufBadWriter);
     return Ok{};
   }
 

@@ -56,7 +56,7 @@ class Parser {
                           "convert the model for little-endian machines");
     if (version == 1)
       return input_.error(Code::unsupported, 4,
-                          "GGUF version 1, which nobody has written since 2023",
+                          "GGUF version 1, which has not been written since 2023",
                           "convert the model again to version 3");
     if (version != 2 && version != 3)
       return input_.error(Code::unsupported, 4,
@@ -177,7 +177,7 @@ class Parser {
     for (size_t i = 1; i < rows_.size(); ++i)
       if (rows_[i].weight.name == rows_[i - 1].weight.name)
         return input_.corrupt(std::max(rows_[i].row_at, rows_[i - 1].row_at),
-                              "tensor " + printable(rows_[i].weight.name) + " stands twice",
+                              "tensor " + printable(rows_[i].weight.name) + " occurs twice",
                               kGgufBadWriter);
     file_.weights.reserve(rows_.size());
     for (Row& row : rows_) file_.weights.push_back(std::move(row.weight));

@@ -84,7 +84,7 @@ Error gguf_shape_error(Dtype dtype, int64_t n_rows, int64_t n_cols) {
   if (dtype == Dtype::tl1 || dtype == Dtype::tl2)
     return {Code::unsupported,
             "the " + std::string(row.name) + " layout of " + shape +
-                " is not known (bitnet.cpp compiled it in, the file does not tell)",
+                " is not known (bitnet.cpp compiled it in; the file does not say)",
             "", "use a file of type I2_S"};
   return {Code::corrupt, shape + " weights of " + std::string(row.name) + " exceed 2^62 bytes", "",
           "the file is damaged: download it again"};

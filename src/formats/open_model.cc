@@ -26,7 +26,7 @@ struct Lookalike {
   const char* fix;
 };
 constexpr Lookalike kLookalikes[] = {
-    {"version https://git-lfs", 0, Code::corrupt, "a Git LFS pointer, not the file it stands for",
+    {"version https://git-lfs", 0, Code::corrupt, "a Git LFS pointer, not the file itself",
      "fetch the file itself: git lfs pull"},
     {"<!DOCTYPE", 0, Code::corrupt, "a web page, not a model", "download the file itself"},
     {"<html", 0, Code::corrupt, "a web page, not a model", "download the file itself"},

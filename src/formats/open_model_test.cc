@@ -242,7 +242,7 @@ TEST_F(OpenModel, ShardsThatContradictEachOther) {
   write_shard({.number = 2, .count = 2, .tensors_in_all = 2, .split_count = 3});
   expect_error(folder_, Code::corrupt, "split.count is 3, in the first file 2");
   write_shard({.number = 2, .count = 2, .tensors_in_all = 2, .tensor = "blk.8.w"});
-  expect_error(folder_, Code::corrupt, "tensor 'blk.8.w' stands in another file as well");
+  expect_error(folder_, Code::corrupt, "tensor 'blk.8.w' is in another file as well");
   write_shard({.number = 2, .count = 2, .tensors_in_all = 2, .architecture = "gemma"});
   expect_error(folder_, Code::corrupt, "architecture 'gemma' is not the first file's");
   write_shard({.number = 2, .count = 2, .tensors_in_all = 2});

@@ -103,7 +103,7 @@ Result<Json> parse_rows(const std::string& text, const std::string& path) {
         return row.is_object() && number(row, "n_threads", 0) > 0 && speed(row) > 0;
       });
   if (sound) return rows;
-  return Error{Code::invalid_argument, "no rows of `quern bench --json`", path,
+  return Error{Code::invalid_argument, "not rows of `quern bench --json`", path,
                "write one: quern bench --json > FILE"};
 }
 

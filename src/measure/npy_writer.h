@@ -14,8 +14,8 @@ namespace quern::measure {
 // The header with its magic: a multiple of 64 bytes.
 std::string npy_header(int64_t n_rows, int64_t n_cols);
 
-// Writes beside the file and renames at the end: under the final name there is a whole file or none
-// of ours. What is no regular file (a pipe, /dev/null) is written directly. Not thread-safe.
+// Writes beside the file and renames at the end: the final name never holds a partial file.
+// Anything but a regular file (a pipe, /dev/null) is written directly. Not thread-safe.
 class NpyWriter {
  public:
   // Errors: not_found (cannot create), with the system's reason.

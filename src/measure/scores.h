@@ -1,4 +1,4 @@
-// What `quern eval` adds up: how well logits predict the next token, and how far one set of logits
+// The scores of `quern eval`: how well logits predict the next token, and how far one set of logits
 // is from another.
 #pragma once
 #include <cstdint>
@@ -51,7 +51,7 @@ class Divergence {
 };
 
 // Rows of logits kept in a temporary file until they are compared: written in order, then read in
-// order. The file has no name and goes with the object. Not thread-safe.
+// order. The file has no name and is deleted with the object. Not thread-safe.
 class LogitStore {
  public:
   static Result<LogitStore> create();           // errors: unavailable (no temporary file)

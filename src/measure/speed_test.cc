@@ -8,7 +8,7 @@
 namespace quern::measure {
 namespace {
 
-// Writes down what it is asked to do.
+// An executor that records its calls.
 class Recorder : public Executor {
  public:
   struct Pass {

@@ -64,7 +64,7 @@ Result<std::vector<T>> per_layer(const WeightSource& source, const std::string& 
     list.assign(whole->begin(), whole->end());
   if (list.empty() || !may_be_array) {
     const char* wanted = std::is_same_v<T, int64_t> ? "integer" : "number";
-    return bad(source, "key " + key + " is no single " + wanted);
+    return bad(source, "key " + key + " is not a single " + wanted);
   }
   if (std::ssize(list) != n_layers)
     return bad(source, "key " + key + " has " + std::to_string(list.size()) + " values for " +
@@ -154,7 +154,7 @@ Result<> read_rope_scaling(const WeightSource& source, const std::string& arch, 
   const std::string key = arch + kRopeKeys[0];
   const auto kind = source.metadata().text(key);
   if (!kind && source.metadata().entries.contains(key))
-    return bad(source, "key " + key + " is no string");
+    return bad(source, "key " + key + " is not a string");
   TRY(std::optional<double> factor, read_number(source, arch + kRopeKeys[1], config.n_layers));
   TRY(const std::optional<double> old, read_number(source, arch + kRopeKeys[2], config.n_layers));
   if (!factor) factor = old;

@@ -69,7 +69,7 @@ constexpr TensorRule kRules[] = {
 };
 
 Error unsupported(const WeightSource& source, const Weight& weight, const TensorRule* rule) {
-  const std::string what = rule ? rule->what : "no part of the model as this version knows it";
+  const std::string what = rule ? rule->what : "not part of the model as this version knows it";
   return {Code::unsupported, "tensor " + weight.name + " is not used: " + what, source.path(),
           "answers without it would be wrong: use another model, or a program that knows " +
               source.architecture() + " models with such a tensor"};

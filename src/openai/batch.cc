@@ -90,7 +90,7 @@ Json batch_failure(const BatchKey& key, const Error& error) {
 
 Result<BatchFound> read_batch_output(std::string_view text) {
   TRY(const Json line, parse_json(text));
-  const Error none{Code::invalid_argument, "no answer of a batch", {}, {}};
+  const Error none{Code::invalid_argument, "not an answer of a batch", {}, {}};
   if (!line.is_object() || !line.contains("response") || !line.contains("error")) return none;
   BatchFound found{.custom_id = text_of(line, "custom_id"), .failed = !line["error"].is_null()};
   if (!found.custom_id.empty()) return found;

@@ -14,12 +14,12 @@ struct BatchLine {
 };
 
 // {"custom_id", "method": "POST", "url", "body"}. Where the body has no seed, it is made of
-// defaults' and the custom_id, so that equal bodies get answers of their own and a second run
-// repeats the first. Errors: invalid_argument (nothing that has a custom_id).
+// defaults' and the custom_id, so that equal bodies get different answers and a second run repeats
+// the first. Errors: invalid_argument (nothing that has a custom_id).
 Result<BatchLine> read_batch_line(std::string_view text, const GenerateOptions& defaults);
 
-// What identifies one line of the output. custom_id is empty where the input line had none that can
-// be used; then its number says which it was.
+// Identifies one line of the output. custom_id is empty where the input line had no usable one;
+// then `line` identifies it.
 struct BatchKey {
   std::string id, request_id;  // of this answer, unique
   std::string custom_id;
@@ -29,7 +29,8 @@ struct BatchKey {
 Json batch_answer(const BatchKey& key, Json body);
 Json batch_failure(const BatchKey& key, const Error& error);
 
-// The custom_id or the line of an output line. Errors: invalid_argument (it is none).
+// The custom_id or the line number of an output line. Errors: invalid_argument (not an output
+// line).
 struct BatchFound {
   std::string custom_id;
   int64_t line = 0;

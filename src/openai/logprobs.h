@@ -18,7 +18,7 @@ struct TokenTexts {
 };
 
 // The text of whole characters; "bytes:\xf0\x9f" where there is a part of one, as OpenAI writes it:
-// printable ASCII stands for itself, all else as \x and two digits. A token without text, as
+// printable ASCII as it is, all else as \x and two digits. A token without text, as
 // control tokens are, goes by its spelling in the vocabulary.
 std::string token_name(std::string_view bytes, std::string_view spelling);
 

@@ -9,7 +9,7 @@ namespace quern::openai {
 
 namespace {
 
-// Whoever reads this knows two reasons.
+// OpenAI's API has two reasons.
 const char* reason(Finish finish) { return finish == Finish::stop ? "stop" : "length"; }
 
 TokenTexts texts_of(const Model& model) {
@@ -34,7 +34,7 @@ Json choice_json(const Model& model, const Request& request, int64_t index,
   return choice;
 }
 
-// Answers to one prompt share its work: what the luckiest of them reused is not what the prompt
+// Answers to one prompt share its work: the fewest reused tokens among them is what the prompt
 // reused.
 Json usage_json(const Request& request, const Answered& answered) {
   int64_t prompt = 0, cached = 0, completion = 0;

@@ -1,4 +1,4 @@
-// What the engine answered as OpenAI's response bodies.
+// The engine's answers as OpenAI's response bodies.
 #pragma once
 #include <cstdint>
 #include <span>

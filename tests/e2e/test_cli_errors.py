@@ -31,7 +31,7 @@ def test_without_a_verb_it_explains_itself(quern):
 
 
 def test_unknown_verb(quern):
-    assert "'frob' is no verb" in errors(quern("frob", expect=2))
+    assert "unknown command 'frob'" in errors(quern("frob", expect=2))
 
 
 WRONG_FLAGS = [

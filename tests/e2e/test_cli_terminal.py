@@ -62,7 +62,7 @@ def test_commands(chat):
         chat.read(name)
     chat.read(PROMPT)
     chat.send("/frob\r")
-    chat.read("'/frob' is no command")
+    chat.read("unknown command '/frob'")
     chat.read(PROMPT)
     chat.send("/system\r")
     chat.read("No system message")
