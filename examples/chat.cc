@@ -1,4 +1,4 @@
-// One question, one streamed answer: what include/quern/model.h shows, as a program.
+// One question, one streamed answer: the example of include/quern/model.h as a program.
 //   chat MODEL.gguf "What is the capital of France?"
 #include <iostream>
 

@@ -1,5 +1,5 @@
-// Vectors that stand for texts ("embeddings"), for search, clustering and comparison: near vectors,
-// near meanings. Made by Model::embed (model.h).
+// Embeddings: vectors of texts, for search, clustering and comparison; similar texts have similar
+// vectors. Made by Model::embed (model.h).
 //
 //   const std::vector<std::string> texts = {"a cat sleeps", "a kitten naps", "shares fell"};
 //   auto vectors = model->embed(texts);
@@ -15,7 +15,7 @@
 
 namespace quern {
 
-// How the final hidden states of a text's tokens become one vector.
+// How the final hidden states of a text's tokens are pooled into one vector.
 enum class Pooling : uint8_t {
   automatic,  // what the model file says (GGUF: <architecture>.pooling_type), else last
   mean,       // the mean of all tokens'
@@ -31,8 +31,8 @@ struct EmbedOptions {
   // Only the first so many numbers of each vector, cut before they are normalized, for models that
   // were trained for it (Matryoshka); 0: all.
   int dimensions = 0;
-  // Asked between forward passes, not always from the calling thread; returning false ends the call
-  // with Code::cancelled. May be empty; must not use the model.
+  // Called between forward passes, not always from the calling thread; returning false ends the
+  // call with Code::cancelled. May be empty; must not use the model.
   std::function<bool()> keep_going;
 };
 

@@ -1,4 +1,4 @@
-// What is asked of a model and what comes back.
+// Options and results of a generation.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,9 +11,9 @@ namespace quern {
 
 // How long a model may reason before it answers: text between two marks.
 struct ReasoningOptions {
-  int budget = -1;  // tokens between the marks, all together; then the end comes. -1: no limit
+  int budget = -1;  // tokens between the marks in total; then the end is forced. -1: no limit
   std::string start = "<think>", end = "</think>";  // as the model's vocabulary spells them
-  std::string message;  // said before the end where the budget forces it
+  std::string message;  // inserted before the end where the budget forces it
 };
 
 struct GenerateOptions {
@@ -24,26 +24,26 @@ struct GenerateOptions {
   std::vector<std::string> stop;
   std::vector<int32_t> stop_ids;  // end tokens beside the model's own
   bool ignore_eos = false;        // for benchmarks
-  // Answers, each of its own, at most 128; they share the prompt's work and cache. Answer i draws
+  // Number of answers, at most 128; they share the prompt's prefill and cache. Answer i samples
   // with seed + i. Model::generate gives one; Model::submit all.
   int n = 1;
-  GrammarSpec grammar;  // what every answer must follow; see docs/grammar.md
+  GrammarSpec grammar;  // constrains every answer; see docs/grammar.md
   ReasoningOptions reasoning;
-  // Guesses from earlier text, and those of a draft model (LoadOptions), are checked several at a
-  // time where that is faster. No answer changes.
+  // Speculative decoding: draft tokens of n-gram lookup and of a draft model (LoadOptions) are
+  // verified several at a time where that is faster. No answer changes.
   bool speculate = true;
 
   int priority = 0;         // larger first; a larger one may interrupt a smaller one, which goes on
                             // later with the same tokens
-  std::string client;       // those of one priority are served alike, whatever they ask for
-  int64_t deadline_ms = 0;  // from submission: what is there then is the answer; 0: none
+  std::string client;       // fair-scheduling key: clients of equal priority share capacity equally
+  int64_t deadline_ms = 0;  // from submission: the answer ends as it is then; 0: none
   std::string cache_salt;   // requests share cached prompts only with those of the same salt
 };
 
 struct TokenLogprobs {
   int32_t id;
   float logprob;               // of the token chosen, natural logarithm
-  std::vector<TokenProb> top;  // the likeliest, best first
+  std::vector<TokenProb> top;  // the most probable, best first
 };
 
 // A piece of a running answer: what came since the last one. text is whole UTF-8 characters; tokens
@@ -59,8 +59,8 @@ struct Timings {
   int prompt_n = 0;           // prompt tokens computed
   int cached_n = 0;           // prompt tokens taken from an earlier call
   int predicted_n = 0;        // tokens generated
-  int draft_n = 0;            // guesses checked
-  int draft_true_n = 0;       // of which came true
+  int draft_n = 0;            // draft tokens verified
+  int draft_true_n = 0;       // of which were accepted
   double prompt_ms = 0;       // from the first row of the prompt to the first token
   double predicted_ms = 0;    // from the first token to the end: predicted_n - 1 tokens
   double queue_ms = 0;        // from submission to the first row of the prompt
@@ -78,8 +78,8 @@ struct Generation {
   std::vector<TokenLogprobs> logprobs;  // of ids, where asked for
   Finish finish = Finish::stop;
   Timings timings;
-  // What the request says and the answer was not held to, since it is a remark by its standard: a
-  // sentence each. A format of a JSON schema that Quern does not know is one.
+  // Parts of the request that were not enforced, since their standard makes them annotations: a
+  // sentence each. An unknown `format` of a JSON schema is one.
   std::vector<std::string> notes;
 };
 

@@ -1,6 +1,6 @@
-// What an answer may look like: a grammar that the sampler is held to, token by token. A rule that
-// cannot be enforced is refused when the request is made, never ignored; what is a remark by its
-// standard stops nothing (docs/grammar.md).
+// Constrained generation: a grammar that masks the sampler token by token. A rule that cannot be
+// enforced is refused when the request is made, never ignored; annotations of a standard are not
+// enforced (docs/grammar.md).
 #pragma once
 #include <string>
 

@@ -28,8 +28,8 @@
 
 namespace quern {
 
-// Whether weights in the form that kernels read are kept in the user's cache, where the next load
-// maps them instead of making them again. It takes about as much of the disk as the model.
+// Whether packed weights are kept in the user's cache, from where the next load maps them. They
+// take about as much disk as the model.
 enum class PackedUse : uint8_t {
   automatic,  // used; kept where packing took longer than 0.1 s
   on,         // always
@@ -57,21 +57,20 @@ struct LoadOptions {
   // folder as private as that. A bad file costs a note. Empty: in memory only.
   std::string prefix_folder;
   int64_t prefix_bytes = int64_t{16} << 30;
-  // A small model with the same tokens that guesses what comes next; guesses are checked, several
-  // at a time, where that is faster, and no answer changes. Path as for load; empty: none. It takes
-  // the memory of its weights and of a cache for as many tokens as the model's.
+  // Draft model: a small model with the same vocabulary whose draft tokens are verified several at
+  // a time where that is faster; no answer changes. Path as for load; empty: none. It takes the
+  // memory of its weights and of a cache for as many tokens as the model's.
   std::string draft_model;
-  int most_drafts = 16;  // guesses checked at a time for one answer, whatever their source; 0: none
-  int max_waiting = 1024;  // answers that wait for their turn; more are refused
-  bool tuning = true;      // with what `quern tune` found for this machine; results are the same
+  int most_drafts = 16;  // draft tokens verified at a time for one answer, from any source; 0: none
+  int max_waiting = 1024;  // answers in the queue, at most; more are refused
+  bool tuning = true;      // uses the records of `quern tune`; results are the same
   PackedUse packed_cache = PackedUse::automatic;
-  // Called, perhaps from a thread of the library, with what is worth knowing but stops nothing; may
-  // be empty.
+  // Called with warnings, perhaps from a thread of the library; may be empty.
   std::function<void(const std::string&)> note;
   // Called from the loading thread with 0..1; may be empty.
   std::function<void(double done, std::string_view what)> progress;
-  // After the compile step of this name ("all": every step) its result goes to dump_out as text,
-  // for whoever works on Quern. Empty: nothing.
+  // The result of the compile step of this name ("all": every step) is passed to dump_out as text,
+  // for developers. Empty: nothing.
   std::string dump;
   std::function<void(std::string_view step, std::string_view text)> dump_out;
 };
@@ -97,9 +96,9 @@ class Model {
   // Never waits for a forward pass. n_waiting is of now, all else as the last one left it.
   EngineCounts counts() const;
 
-  // `base` with what the model's files want put over it: general.sampling.* of a GGUF file, and a
-  // generation_config.json beside it, which goes first. What they say that cannot be was told to
-  // LoadOptions::note. generate does not do this by itself.
+  // `base` overridden by the model's files: general.sampling.* of a GGUF file, and a
+  // generation_config.json beside it, which takes precedence. Invalid values were reported to
+  // LoadOptions::note. generate does not apply this by itself.
   SamplingOptions sampling_defaults(const SamplingOptions& base = {}) const;
 
   // Text is taken byte for byte. special: control tokens typed in the text count as such.
@@ -127,7 +126,7 @@ class Model {
   // and it must not throw. What the prompt shares with a call that has finished need not be
   // computed again (Timings::cached_n). Errors: invalid_argument (empty prompt, id out of range,
   // option out of range), context_too_long (the prompt is: names both), queue_full (as many wait as
-  // LoadOptions::max_waiting says), corrupt (the model's logits are not numbers).
+  // LoadOptions::max_waiting says), corrupt: logits contain NaN or Inf.
   Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                               const std::function<bool(const Delta&)>& on_delta = {}) const;
 
@@ -161,7 +160,7 @@ class Model {
   // threads goes on between passes, but for a text longer than LoadOptions::max_batch, which is
   // read in one go. Errors: invalid_argument (an empty text, an id out of range: the text is named
   // by its number from 0; dimensions), context_too_long (a text is: names both), out_of_memory,
-  // unsupported (the file's own pooling), cancelled, corrupt (the states are not numbers).
+  // unsupported (the file's own pooling), cancelled, corrupt: hidden states contain NaN or Inf.
   Result<Embeddings> embed(std::span<const std::vector<int32_t>> texts,
                            const EmbedOptions& options = {}) const;
   Result<Embeddings> embed(std::span<const std::string> texts,

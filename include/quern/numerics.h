@@ -1,21 +1,21 @@
-// How exactly a model computes, and in what it keeps keys and values.
+// The numerics modes of a model, and the type of its keys and values.
 #pragma once
 #include <cstdint>
 
 namespace quern {
 
-// How exactly a row of activations is multiplied. It follows from the row's role, never from its
-// company: rows whose logits are used (generated tokens, the last one of a prompt), and other rows
-// of a prompt.
+// How exactly a row of activations is multiplied. It follows from the row's role, never from the
+// rest of the batch: rows whose logits are used (generated tokens, the last one of a prompt), and
+// other rows of a prompt.
 enum class Numerics : uint8_t {
   exact,      // weights decoded to f32, all else f64, the cache too: slow, the oracle
-  fine,       // int8 in two terms throughout: as good as f32 activations
-  automatic,  // prompts in one term, but their keys and values, and rows that are used, in two
-  fast,       // one term throughout: the most throughput in a crowd
+  fine,       // int8 plus int8 residual throughout: as good as f32 activations
+  automatic,  // prompts int8; their keys and values, and rows that are used, int8 plus residual
+  fast,       // int8 throughout: the highest throughput in large batches
 };
 const char* name(Numerics numerics);  // "exact", "fine", "auto", "fast"
 
-// What keys and values are kept in. Exact numerics keep f32.
+// The type of keys and values in the cache. Exact numerics keep f64.
 enum class KvKind : uint8_t {
   automatic,  // f16 for Numerics::fine, else bf16
   bf16,       // the fastest

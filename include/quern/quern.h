@@ -132,8 +132,8 @@ typedef void (*quern_note_fn)(void* user, const char* text);
  *   "deterministic" true: the same bits whatever was reused of earlier requests
  *   "prefix_folder" where cached prompts are kept for later runs; "": in memory only
  *   "prefix_bytes"  of that folder at most
- *   "draft_model"   path of a small model with the same tokens that guesses ahead; "": none
- *   "most_drafts"   guesses checked at a time for one answer, 0 to 16
+ *   "draft_model"   path of a draft model: a small one with the same vocabulary; "": none
+ *   "most_drafts"   draft tokens verified at a time for one answer, 0 to 16
  *   "max_waiting"   answers that wait for their turn; more are refused
  *   "tuning"        with what `quern tune` found for this machine
  *   "packed_cache"  "auto", "on" or "off"
@@ -204,9 +204,9 @@ QUERN_API quern_code quern_chat_prompt_json(const quern_model* model, const char
  *   "reasoning"       how long it may reason: {"budget", "start", "end", "message"} (generation.h)
  *   "ignore_eos"      true: end tokens do not end it
  *   "n"               answers, 1 to 128 (quern_submit)
- *   "speculate"       true: guesses are checked where that is faster; no answer changes
+ *   "speculate"       true: draft tokens are verified where that is faster; no answer changes
  *   "priority"        larger first
- *   "client"          clients of one priority are served alike
+ *   "client"          clients of equal priority share capacity equally
  *   "deadline_ms"     from submission: what is there then is the answer; 0: none
  *   "cache_salt"      requests share cached prompts only with those of the same salt
  * and any of quern/sampling.h by the names there: "temperature", "top_k", "top_p", "min_p", "seed",

@@ -1,4 +1,5 @@
-// Result<T>: a value, or an Error that a person can act on. No exception crosses Quern's API.
+// Result<T>: a value, or an Error with what, where and what to do. No exception crosses Quern's
+// API.
 #pragma once
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-// How the next token is chosen from what a model computed. The chain, in this order:
+// Sampling: how the next token is chosen from the logits. The chain, in this order:
 //
 //   logit_bias, bans and the mask of a constraint
 //   penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc, temperature, then one draw
@@ -26,12 +26,12 @@ struct SamplingOptions {
   float temperature = 0.8f;  // 0: the most likely token; only biases, bans, penalties and dry count
   int top_k = 40;            // 0: all
   float top_p = 0.95f;       // the most likely that together reach this share; 1: all
-  float min_p = 0.05f;       // those at least this share as likely as the likeliest; 0: all
+  float min_p = 0.05f;       // those at least this share as probable as the most probable; 0: all
   float repeat_penalty = 1;  // of tokens among the last `penalty_window`; 1: none
   float presence_penalty = 0;
   float frequency_penalty = 0;
   int penalty_window = 64;  // tokens, of the prompt too; 0: none, -1: the whole sequence
-  // The same seed and request give the same text, alone or in a crowd; kRandomSeed: another each
+  // The same seed and request give the same text, alone or in a batch; kRandomSeed: another each
   // time. Flags and JSON take -2^63 to 2^64 - 1; a negative one is what it is in 64 bits.
   uint64_t seed = 0;
 
@@ -40,12 +40,12 @@ struct SamplingOptions {
   float dynatemp_exponent = 1;
   float typical_p = 1;     // those of about the expected surprise that together reach this; 1: all
   float top_n_sigma = -1;  // within n standard deviations of the largest logit; 0 or less: all
-  float xtc_probability = 0;   // how often all but the last of the tokens above the threshold go
+  float xtc_probability = 0;   // of removing all but the last of the tokens above the threshold
   float xtc_threshold = 0.1f;  // above 0.5: never
   int min_keep = 0;  // tokens that top_n_sigma, typ_p, top_p, min_p and xtc leave at least
 
-  // DRY: a token that would go on repeating the last `dry_allowed_length` tokens or more loses
-  // dry_multiplier * dry_base^(length - dry_allowed_length). 0: off
+  // DRY: a token that would continue a repetition of the last `dry_allowed_length` tokens or more
+  // loses dry_multiplier * dry_base^(length - dry_allowed_length). 0: off
   float dry_multiplier = 0;
   float dry_base = 1.75f;
   int dry_allowed_length = 2;

@@ -1,4 +1,4 @@
-// An answer that is read while it is written.
+// A stream: an answer that is read while it is generated.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -10,8 +10,8 @@
 
 namespace quern {
 
-// One running answer. It goes on while nobody reads, up to some hundred tokens: then it waits for
-// its reader. A stream that goes cancels its answer. One thread reads; cancel may be called from
+// One running answer. Generation continues without a reader for up to some hundred tokens, then it
+// is paused. Destroying a Stream cancels its request. One thread reads; cancel may be called from
 // any other meanwhile. Keeps the model alive.
 class Stream {
  public:
@@ -27,7 +27,8 @@ class Stream {
   std::optional<Delta> try_next();
   bool over() const;
 
-  // Reads to the end. The whole answer; an error of the model or the machine ends an answer too.
+  // Reads to the end and returns the whole answer; an error of the model or the machine ends an
+  // answer too.
   const Result<Generation>& result();
 
   // For event loops, in place of a thread that waits: `ready` is called when a read would not have
@@ -40,7 +41,7 @@ class Stream {
   // (so neither is called with a lock that it takes). From the reading thread.
   void on_ready(std::function<void()> ready);
 
-  // Ends the answer within one step; what was computed before may still come.
+  // Ends the answer within one step; tokens computed before may still be read.
   void cancel();
 
  private:

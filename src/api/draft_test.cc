@@ -1,5 +1,5 @@
-// Real models, tiny ones, with a draft model beside them: what is sampled is what is sampled
-// without, and who may draft for whom.
+// Tiny real models with a draft model: samples are those without one, and which model may draft for
+// which.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -62,7 +62,7 @@ class Sampled : public ::testing::Test {
     std::vector<Ids> all;
     for (int i = 0; i < kAnswers; i += request.options.n) {
       request.options.sampling.seed = i;
-      request.options.cache_salt = std::to_string(i);  // earlier answers guess nothing
+      request.options.cache_salt = std::to_string(i);  // no drafts from earlier answers
       const RequestId first = value(engine.submit(request));
       while (engine.step() > 0) {
       }
@@ -71,7 +71,7 @@ class Sampled : public ::testing::Test {
     return all;
   }
 
-  // What may follow, with its probability.
+  // The possible next tokens, with their probabilities.
   std::map<int32_t, double> likeliest(Engine& engine, const Ids& tokens) {
     std::vector<float> logits;
     const auto outcome = engine.score(
@@ -94,7 +94,7 @@ class Sampled : public ::testing::Test {
     return likely;
   }
 
-  // All answers that may come, with their probabilities.
+  // All possible answers, with their probabilities.
   std::map<Ids, double> distribution(Engine& engine) {
     std::map<Ids, double> all = {{{}, 1.0}};
     for (int i = 0; i < kTokens; ++i) {
@@ -150,7 +150,7 @@ class Sampled : public ::testing::Test {
 TEST_F(Sampled, TokensAreThoseWithoutADraftAndOfTheModelsDistribution) {
   const auto plain = engine(nullptr);
   const std::vector<Ids> expected = answers(*plain);
-  for (const char* name : {"llama_gqa3_tied", "llama_mha"}) {  // the model itself, and a stranger
+  for (const char* name : {"llama_gqa3_tied", "llama_mha"}) {  // itself, and an unrelated one
     const auto draft = compiled(name, Numerics::fast, pool_);
     const auto drafted = engine(draft.get());
     EXPECT_EQ(answers(*drafted), expected);

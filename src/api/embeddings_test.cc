@@ -1,5 +1,5 @@
-// Model::embed on tiny random models: the vectors are those of transformers' hidden states, and
-// nothing that goes on beside changes a bit of them.
+// Model::embed on tiny random models: the vectors are those of transformers' hidden states, and no
+// concurrent request changes a bit of them.
 #include "quern/embeddings.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // Executor::embed on the models of tests/data/tiny: the final hidden states are those of
-// transformers, their bits depend on no company, chunking or number of threads, and a pass that
-// makes them leaves the same cache as one that makes logits.
+// transformers, their bits do not depend on the batch, chunking or number of threads, and a pass
+// that makes them leaves the same cache as one that makes logits.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The public API on tiny random models: what it promises, not what they say.
+// The public API on tiny random models: its contract, not the texts.
 #include "quern/model.h"
 
 #include <gtest/gtest.h>

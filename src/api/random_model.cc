@@ -14,7 +14,7 @@ namespace quern {
 
 namespace {
 
-// What a layer has beside the matrices and norms of a Llama.
+// The parts of a layer beside the matrices and norms of a Llama.
 enum class Kind { llama, qwen2, bitnet };
 struct KindInfo {
   const char* architecture;

@@ -1,5 +1,5 @@
 // Models of well-known shapes with random weights, made in memory: for measuring speed without a
-// file. What they say is noise.
+// file. Their output is noise.
 #pragma once
 #include <functional>
 #include <memory>

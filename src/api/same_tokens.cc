@@ -8,7 +8,7 @@
 namespace quern {
 namespace {
 
-constexpr int kMostMore = 128;  // ids without a text of their own, that fill a matrix up
+constexpr int kMaxMore = 128;  // ids without a text of their own, that fill a matrix up
 
 struct SpecialId {
   const char* name;
@@ -22,8 +22,8 @@ constexpr SpecialId kSpecialIds[] = {
 std::string token_name(int32_t id) { return id < 0 ? "none" : "token " + std::to_string(id); }
 
 std::string quoted(const std::string& text) {
-  constexpr size_t kMost = 40;
-  return "'" + (text.size() > kMost ? text.substr(0, kMost) + "..." : text) + "'";
+  constexpr size_t kMax = 40;
+  return "'" + (text.size() > kMax ? text.substr(0, kMax) + "..." : text) + "'";
 }
 
 // The first thing in which they differ; empty: none.
@@ -31,7 +31,7 @@ std::string difference(const Vocabulary& model, const Vocabulary& draft) {
   if (model.kind != draft.kind)
     return "its tokenizer is of kind " + quoted(draft.kind) + ", not " + quoted(model.kind);
   const size_t n = std::min(model.tokens.size(), draft.tokens.size());
-  if (std::max(model.tokens.size(), draft.tokens.size()) > n + kMostMore)
+  if (std::max(model.tokens.size(), draft.tokens.size()) > n + kMaxMore)
     return "it has " + std::to_string(draft.tokens.size()) + " tokens, not " +
            std::to_string(model.tokens.size());
   for (size_t i = 0; i < n; ++i) {

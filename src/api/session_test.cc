@@ -19,7 +19,7 @@ class Sessions : public ::testing::Test {
  protected:
   Sessions() {
     fs::copy_file(fs::path(QUERN_SOURCE_DIR) / "tests/data/tiny/llama_gqa3_tied.gguf", path_);
-    // A file that has just been written might change again unseen.
+    // A file that has just been written might change again without a new time.
     const auto old = fs::last_write_time(path_) - std::chrono::hours(1);
     fs::last_write_time(path_, old);
     std::this_thread::sleep_for(std::chrono::milliseconds(2100));  // nor is the change of its times

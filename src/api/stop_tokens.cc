@@ -5,7 +5,7 @@
 namespace quern {
 namespace {
 
-constexpr size_t kMostBytes = 1 << 16;  // of a stop; the engine refuses longer ones
+constexpr size_t kMaxBytes = 1 << 16;  // of a stop; the engine refuses longer ones
 
 }  // namespace
 
@@ -44,7 +44,7 @@ StopSymbols StopTokens::symbols(std::string_view stop) const {
 std::vector<StopSymbols> StopTokens::of(const std::vector<std::string>& stops) const {
   std::vector<StopSymbols> all;
   for (const std::string& stop : stops)
-    all.push_back(stop.size() > kMostBytes ? StopSymbols() : symbols(stop));
+    all.push_back(stop.size() > kMaxBytes ? StopSymbols() : symbols(stop));
   return all;
 }
 

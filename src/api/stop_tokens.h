@@ -1,5 +1,5 @@
-// Control tokens in stop strings: they have no text in an answer, so that a stop which spells them
-// could only be found by their ids.
+// Control tokens in stop strings: they have no text in an answer, so a stop that spells them can
+// only be found by their ids.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
-// Everything the API takes, from many threads at once on one model whose cache is far too small for
-// them, while others load models and let them go. What an answer says is what it says alone,
-// nothing waits for ever, and at the end the whole cache is free. `./dev test tsan` runs it too.
+// All of the API, from many threads at once on one model whose cache is far too small for them,
+// while others load and free models. Every answer is the one it is alone, nothing waits forever,
+// and at the end the whole cache is free. `./dev test tsan` runs it too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ namespace {
 using Ids = std::vector<int32_t>;
 using std::chrono::milliseconds;
 
-constexpr int kContext = 512;  // the model's own, and all there is for everybody: eight pages
+constexpr int kContext = 512;  // the model's own, shared by all: eight pages
 constexpr int kLongest = 300;  // tokens of an answer: more than a reader may leave unread
 constexpr int kAnswers = 3;    // of one request that is asked for several
 
@@ -136,7 +136,7 @@ bool begins(const Ids& all, const Ids& ids) {
   return ids.size() <= all.size() && std::equal(ids.begin(), ids.end(), all.begin());
 }
 
-// One thread among many: does one thing after the other, whatever comes.
+// One thread among many: one random action after the other.
 class Caller {
  public:
   Caller(Model model, int number, std::filesystem::path folder)
@@ -310,8 +310,8 @@ class Caller {
   const Question* question_ = nullptr;
 };
 
-// Models that come and go: quiet ones, one whose streams outlive it, one that answers while it
-// goes, and files that are none.
+// Models that are loaded and freed: idle ones, one whose streams outlive it, one that answers while
+// it is freed, and files that are not models.
 void come_and_go(int number, int n_rounds, const std::filesystem::path& folder) {
   const std::array<std::string, 3> names = {"qwen2_untied", "bitnet_b158", "mistral_window"};
   const std::string& name = names[number % names.size()];
@@ -355,7 +355,7 @@ TEST(Stress, EveryAnswerIsTheOneItGivesAlone) {
   for (int i = 0; i < 2; ++i) threads.emplace_back([&, i] { come_and_go(i, 12, folder.path()); });
   for (std::thread& thread : threads) thread.join();
 
-  // The whole cache at once: a page that somebody still held would be missing, and CHECK stops.
+  // The whole cache at once: a page that were still held would be missing, and CHECK stops.
   const Ids everything(kContext, 9);
   EXPECT_TRUE(model.score(everything, 0, [](int64_t, std::span<const float>) { return true; }));
   for (const Question& q : questions())

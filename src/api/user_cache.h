@@ -1,5 +1,4 @@
-// Where Quern keeps what it can make or fetch again. The environment is read here and nowhere else
-// in the library.
+// The folders of Quern's caches. The environment is read here and nowhere else in the library.
 #pragma once
 #include <string>
 
@@ -10,7 +9,7 @@ std::string user_cache_folder();
 // $QUERN_PACKED_CACHE, else the folder `packed` in that of the user. Empty: the user has no home,
 // or has set the variable to nothing.
 std::string packed_cache_folder();
-// The file of what `quern tune` found, in the user's folder.
+// The file of `quern tune`'s records, in the user's folder.
 std::string tuning_path();
 
 }  // namespace quern

@@ -10,8 +10,8 @@
 namespace quern {
 
 // Errors: not_found (no tokenizer in the file), corrupt (a key of the wrong type, lengths that
-// contradict each other: the key is named). Special ids outside the vocabulary are passed over,
-// with one line for all of them in `notes` (null: nobody reads them).
+// contradict each other: the key is named). Special ids outside the vocabulary are skipped, with
+// one line for all of them in `notes` (may be null).
 Result<Vocabulary> read_vocabulary(const WeightSource& source,
                                    std::vector<std::string>* notes = nullptr);
 

@@ -1,4 +1,4 @@
-// What the compiler's steps make of small models, and that they refuse what cannot run.
+// The results of the compiler's steps on small models, and the models that they refuse.
 #include "compile/compile.h"
 
 #include <gtest/gtest.h>

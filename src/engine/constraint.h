@@ -1,4 +1,4 @@
-// What an answer must follow, token by token.
+// A constraint on an answer (grammar, schema, ...), token by token.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -12,12 +12,13 @@ namespace quern {
 class Constraint {
  public:
   virtual ~Constraint() = default;
-  // Sets bit i % 32 of bits[i / 32] where token i may come next, and clears the others. End tokens
-  // may come where the text may end. Errors end the answer: nothing is generated unconstrained.
+  // Sets bit i % 32 of bits[i / 32] where token i is allowed next, and clears the others. End
+  // tokens are allowed where the text may end. Errors end the answer: nothing is generated
+  // unconstrained.
   virtual Result<> mask(std::span<uint32_t> bits) = 0;
-  // The token has come; it was allowed.
+  // Consumes a token, which was allowed.
   virtual Result<> consume(int32_t token) = 0;
-  // Tokens that must come next, perhaps none; not consumed yet.
+  // Tokens that are forced next, perhaps none; not consumed yet.
   virtual std::vector<int32_t> forced() = 0;
   // The text is whole and nothing can follow.
   virtual bool over() = 0;

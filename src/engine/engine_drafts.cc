@@ -1,4 +1,4 @@
-// What the sequences guess before a step, and what becomes of it.
+// Speculative decoding: the draft tokens of a step, and how many were accepted.
 #include <algorithm>
 
 #include "engine/engine.h"
@@ -9,16 +9,16 @@ DraftModel::Text Engine::draft_text(const Sequence& s) const {
   return {s.id(), s.options().cache_salt, s.tokens()};
 }
 
-// Guesses that a step may check, as the answer's end allows.
+// Draft tokens that a step may verify, as the answer's remaining length allows.
 int Engine::room_for_drafts(const Sequence& s) const {
   if (!s.options().speculate) return 0;
   return std::min({context_ - s.n_tokens(), s.most_new() - s.n_generated() - 1,
                    options_.most_drafts, Sequence::kMostDrafts});
 }
 
-// The draft model reads the prompts whose reading has begun, and whoever it is behind with. Streams
-// that wait for nothing of it are held up by half of what prompts may hold them up. Returns the
-// seconds that it took.
+// The draft model reads the prompts that are in prefill, and texts of which it lacks tokens.
+// Streams that need nothing of it are delayed by at most half of what prompts may delay them.
+// Returns the seconds that it took.
 double Engine::read_drafts(int n_streams) {
   if (!draft_) return 0;
   std::vector<DraftModel::Text> behind;
@@ -37,7 +37,7 @@ double Engine::read_drafts(int n_streams) {
   return took.count();
 }
 
-// Fills the drafts of all sequences with what is worth checking, as they stand.
+// Fills the drafts of all sequences with the tokens that are worth verifying.
 void Engine::guess(int n_streams) {
   std::vector<DraftModel::Wish> wishes;
   const bool plain = n_streams > 0 && !options_.always_guess && pace_.wants_plain_step(n_streams);
@@ -50,15 +50,15 @@ void Engine::guess(int n_streams) {
   const auto began = Sequence::Clock::now();
   const int n = draft_->guess(wishes);
   const std::chrono::duration<double> took = Sequence::Clock::now() - began;
-  if (n > 0) pace_.note_guesses(n, took.count());
+  if (n > 0) pace_.note_drafts(n, took.count());
 }
 
-// Guesses from earlier text cost nothing to make, a draft model's are more often there: what
-// promises more tokens in the same time is taken.
+// N-gram lookup is free, a draft model's tokens are available more often: the source that promises
+// more tokens in the same time is used.
 void Engine::choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::Wish>& wishes) {
   const int room = room_for_drafts(s);
   if (room <= 0) return;
-  ngrams_.guess(s.options().cache_salt, s.tokens(), room, s.drafts);
+  ngrams_.draft(s.options().cache_salt, s.tokens(), room, s.drafts);
   const auto offer = [&](Payoff& payoff, double cost, int available) {
     return options_.always_guess ? Payoff::Offer{available, available > 0 ? 2.0 : 1.0}
                                  : payoff.offer(cost, available);
@@ -68,9 +68,9 @@ void Engine::choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::W
   s.drafts_by_model = false;
   const int n_unread = draft_ && !text.trial() ? draft_->n_unread(draft_text(s)) : -1;
   if (n_unread > 0) {
-    // Not more than the step has rows for.
+    // At most as many as the step has rows.
     const int most = std::min(room, std::max(limits_.prompt_rows_beside_streams / n_streams, 1));
-    const double cost = check + pace_.guess_cost(n_streams);
+    const double cost = check + pace_.draft_model_cost(n_streams);
     Payoff::Offer model;
     if (n_unread <= draft_->most_unread()) {
       model = offer(s.model_payoff, cost, most);

@@ -1,4 +1,4 @@
-// An engine whose guesses come from a draft model.
+// An engine whose draft tokens are proposed by a draft model.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace quern {
 namespace {
 
-// Guesses whenever it can, so that no time decides what is tested.
+// Drafts whenever it can, so that no time decides what is tested.
 EngineOptions drafted(FakeExecutor& draft) {
   EngineOptions o = options();
   o.draft = &draft;
@@ -33,7 +33,7 @@ TEST(EngineDrafts, AModelThatIsTheSameIsAlwaysRight) {
   EXPECT_EQ(done.timings.draft_true_n, done.timings.draft_n);
   EXPECT_EQ(engine.counts().n_model_drafts, done.timings.draft_n);
   EXPECT_EQ(engine.counts().n_true_model_drafts, done.timings.draft_n);
-  // The prompt; some guesses, which streams have 5 rows for (options()) beside their own.
+  // The prompt; some draft tokens, for which streams have 5 rows (options()) beside their own.
   EXPECT_EQ(executor.n_steps, 1 + 99 / 6 + 1);
 }
 
@@ -52,7 +52,7 @@ TEST(EngineDrafts, NoModelChangesAToken) {
   }
 }
 
-TEST(EngineDrafts, EarlierTextGoesFirstWhereItHasAGuess) {
+TEST(EngineDrafts, NgramLookupTakesPrecedence) {
   // The model repeats itself soon; the draft is wrong by then.
   FakeExecutor executor({.n_vocab = 6, .max_rows = 64, .context = 2}),
       draft({.n_vocab = 6, .max_rows = 64, .context = 1});
@@ -64,7 +64,7 @@ TEST(EngineDrafts, EarlierTextGoesFirstWhereItHasAGuess) {
   EXPECT_GT(counts.n_true_drafts - counts.n_true_model_drafts, 50);
 }
 
-TEST(EngineDrafts, WhoWantsNoGuessesHasNone) {
+TEST(EngineDrafts, SpeculationCanBeTurnedOff) {
   FakeExecutor executor(kRoomy), draft(kRoomy);
   Engine engine(executor, drafted(draft));
   Request r = long_answer({1, 2, 3});
@@ -77,7 +77,7 @@ TEST(EngineDrafts, WhoWantsNoGuessesHasNone) {
   EXPECT_EQ(draft.n_steps, 0);
 }
 
-TEST(EngineDrafts, AnErrorOfTheDraftCostsGuessesOnly) {
+TEST(EngineDrafts, AnErrorOfTheDraftModelCostsDraftsOnly) {
   FakeExecutor executor(kRoomy), draft(kRoomy);
   Engine engine(executor, drafted(draft));
   const RequestId first = *engine.submit(long_answer({1, 2, 3}));
@@ -108,7 +108,7 @@ TEST(EngineDrafts, CancelGivesTheDraftsPagesBack) {
   EXPECT_EQ(engine.draft()->n_free_pages(), draft.n_pages());
 }
 
-// In options() a stream lets prompts have 5 rows of a step; the draft model may have no more.
+// In options() prompts may have 5 rows of a step beside a stream; the draft model may have no more.
 TEST(EngineDrafts, ALongPromptIsReadInPiecesBesideAStream) {
   FakeExecutor executor(kRoomy), draft(kRoomy);
   Engine engine(executor, drafted(draft));
@@ -121,11 +121,11 @@ TEST(EngineDrafts, ALongPromptIsReadInPiecesBesideAStream) {
   Done done[2];
   int64_t n_pieces = 0;
   while (!done[1].over) {
-    const int64_t before = draft.n_rows, guesses_before = engine.counts().n_model_drafts;
+    const int64_t before = draft.n_rows, drafts_before = engine.counts().n_model_drafts;
     ASSERT_GT(engine.step(), 0);
     if (!done[0].over) collect(engine, first, done[0]);
     collect(engine, second, done[1]);
-    if (engine.counts().n_model_drafts > guesses_before || done[0].over) continue;
+    if (engine.counts().n_model_drafts > drafts_before || done[0].over) continue;
     if (draft.n_rows == before) continue;
     ++n_pieces;
     EXPECT_LE(draft.n_rows - before, 5 + engine.draft()->most_unread());
@@ -153,7 +153,7 @@ TEST(EngineDrafts, AnswersToOnePromptShareItsReading) {
     EXPECT_EQ(done.ids, alone(r).ids);
     EXPECT_GT(done.timings.draft_n, 0);
   }
-  EXPECT_LT(draft.n_rows, 2 * 120 + 6 * 20 * 6);  // guesses: 5 and a row at most in a step
+  EXPECT_LT(draft.n_rows, 2 * 120 + 6 * 20 * 6);  // draft tokens: 5 and a row at most in a step
 }
 
 TEST(EngineDrafts, AConstraintIsKept) {

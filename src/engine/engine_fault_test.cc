@@ -1,5 +1,5 @@
-// What models and requests can do to an answer: bytes that are no text, numbers that are none, and
-// rules that leave no token.
+// Faults of models and requests: bytes that are not text, logits that are NaN or Inf, and rules
+// that leave no token.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ struct Streamed {
 
 Streamed stream(const std::vector<std::string>& tokens, Request r) {
   FakeExecutor executor(
-      {.n_vocab = kTokens, .context = 3});  // it repeats itself: guesses come true
+      {.n_vocab = kTokens, .context = 3});  // it repeats itself: draft tokens are accepted
   EngineOptions o = options();
   o.token_bytes = [&](int32_t id) { return tokens[id]; };
   Engine engine(executor, o);
@@ -85,7 +85,7 @@ TEST(EngineFaults, AnyBytesStreamAsWholeCharactersUpToTheStop) {
     n_stopped += cut.bytes.size() < whole.bytes.size();
     n_inside += stop.size() > last - first;  // it holds characters of several bytes
   }
-  // The rounds did what they are for: stops in the middle of answers, and of several bytes.
+  // The rounds covered their cases: stops in the middle of answers, and of several bytes.
   EXPECT_GT(n_stopped, 50);
   EXPECT_GT(n_inside, 50);
 }

@@ -256,7 +256,7 @@ TEST(EngineThread, ADeadlinePassesWhileNothingElseHappens) {
   EngineThread engine(executor, options());
   Request r = asked(1, 3000);
   r.options.deadline_ms = 30;
-  auto tickets = tickets_of(engine, r);  // it stops when nobody reads, or at the end of the cache
+  auto tickets = tickets_of(engine, r);  // it stops when no one reads, or at the end of the cache
   std::optional<Finish> finish;
   while (const auto output = tickets[0].take()) {
     finish = output->finish;

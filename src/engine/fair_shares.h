@@ -1,5 +1,5 @@
-// Who has had how much: virtual token counters (Sheng et al., "Fairness in Serving Large Language
-// Models", OSDI 2024).
+// Fair scheduling between clients: virtual token counters (Sheng et al., "Fairness in Serving Large
+// Language Models", OSDI 2024).
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace quern {
 
-// Rows computed for each client that has requests. One that comes (back) starts at the least of
-// those that are here: idleness earns no credit, and none who waits is ever behind a newcomer for
-// ever. Not thread-safe.
+// Rows computed for each client that has requests. A client that arrives or returns starts at the
+// lowest counter of the active ones: idle time earns no credit, and a newcomer cannot delay a
+// waiting client indefinitely. Not thread-safe.
 template <class Client>
 class FairShares {
  public:

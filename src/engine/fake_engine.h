@@ -59,15 +59,15 @@ inline Done run(Engine& engine, Request r) {
   return done;
 }
 
-// What the request gives with a fresh cache and nobody else.
+// The answer of the request alone, with an empty cache.
 inline Done alone(Request r, FakeExecutor::Shape shape = {.max_rows = 512, .n_pages = 256}) {
   FakeExecutor executor(shape);
   Engine engine(executor, options());
   return run(engine, std::move(r));
 }
 
-// A language of 61 tokens in which what came before decides what may follow: one token or three,
-// and the end behind four.
+// A language of 61 tokens in which the previous tokens decide which may follow: one token or three,
+// and the end after four.
 class FakeConstraint final : public Constraint {
  public:
   // fails_at: the token at which it has an error; -1: none.

@@ -38,7 +38,7 @@ void MaskThread::run() {
   for (;;) {
     changed_.wait(lock, [&] { return busy_ || closed_; });
     if (closed_) return;
-    lock.unlock();  // nobody else looks at the jobs while busy
+    lock.unlock();  // no other thread reads the jobs while busy
     for (Job& job : jobs_) job.outcome = job.constraint->mask(job.bits);
     lock.lock();
     busy_ = false;

@@ -9,7 +9,7 @@
 
 namespace quern {
 
-// Used by one thread. Its own is started by the first batch that is not empty.
+// Used by one thread. The worker thread is started by the first non-empty batch.
 class MaskThread {
  public:
   struct Job {

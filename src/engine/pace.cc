@@ -8,9 +8,9 @@
 namespace quern {
 namespace {
 
-constexpr double kNew = 0.25;   // weight of the latest time: one slow step is no news
-constexpr int kFirstGuess = 8;  // rows, while times are not known
-constexpr double kDraftGuess = 0.25;
+constexpr double kNew = 0.25;  // weight of the latest time: one slow step changes little
+constexpr int kFirstRows = 8;  // rows, while times are not known
+constexpr double kFirstDraftCost = 0.25;
 
 void blend(double& mean, double value) { mean = mean == 0 ? value : mean + kNew * (value - mean); }
 
@@ -20,7 +20,8 @@ int Pace::size_of(int n_streams) {
   return std::min(static_cast<int>(std::bit_width(static_cast<unsigned>(n_streams))), kSizes) - 1;
 }
 
-// Of fewer streams, where none of as many is known: less than the truth, so streams lose nothing.
+// The time with fewer streams, where none with as many is known: an underestimate, so streams lose
+// nothing.
 double Pace::alone(int n_streams) const {
   for (int size = size_of(n_streams); size >= 0; --size)
     if (alone_[size] > 0) return alone_[size];
@@ -28,15 +29,15 @@ double Pace::alone(int n_streams) const {
 }
 
 void Pace::note(const Step& step, double seconds) {
-  constexpr double kLeast = 1e-9;
+  constexpr double kMin = 1e-9;
   const int size = size_of(step.n_streams);
   const bool plain = step.n_prompt_rows == 0 && step.n_drafts == 0;
   since_alone_[size] = plain ? 0 : since_alone_[size] + 1;
   if (plain) blend(alone_[size], seconds);
   const double base = alone(step.n_streams);
   if (base == 0) return;
-  const double added = plain ? 0 : std::max(seconds - base, kLeast);
-  // One slow step does not hold up prompts for long.
+  const double added = plain ? 0 : std::max(seconds - base, kMin);
+  // One slow step does not delay prompts for long.
   credit_ = std::clamp(credit_ + granted_ - (step.n_prompt_rows > 0 ? added : 0), -worthwhile(base),
                        std::max(worthwhile(base) - granted_, granted_ / 2));
   if (plain) return;
@@ -68,25 +69,26 @@ double Pace::worthwhile(double base) const {
   return std::max(granted_, std::min(3 * line_.fixed, kLongest * base));
 }
 
-void Pace::note_guesses(int n_guesses, double seconds) { blend(guess_, seconds / n_guesses); }
+void Pace::note_drafts(int n_drafted, double seconds) { blend(drafting_, seconds / n_drafted); }
 void Pace::note_reading(int n_rows, double seconds) { blend(reading_, seconds / n_rows); }
 
 bool Pace::wants_plain_step(int n_streams) const {
   return alone(n_streams) == 0 || since_alone_[size_of(n_streams)] >= kPlainEvery;
 }
 
-// A stream that checks guesses holds up all of them, so what it wins must be worth the time of all.
+// A stream that verifies draft tokens delays all streams, so its gain must be worth the time of
+// all.
 double Pace::share(double seconds, int n_streams) const {
   const double base = alone(n_streams);
-  return base == 0 || seconds == 0 ? kDraftGuess : n_streams * seconds / base;
+  return base == 0 || seconds == 0 ? kFirstDraftCost : n_streams * seconds / base;
 }
 
 double Pace::draft_cost(int n_streams) const { return share(draft_, n_streams); }
-double Pace::guess_cost(int n_streams) const { return share(guess_, n_streams); }
+double Pace::draft_model_cost(int n_streams) const { return share(drafting_, n_streams); }
 
 int Pace::rows_in(double seconds, double row) const {
   const double n = seconds / row;
-  return n < most_ ? std::max(static_cast<int>(n), 1) : most_;
+  return n < max_rows_ ? std::max(static_cast<int>(n), 1) : max_rows_;
 }
 
 int Pace::rows(int n_streams, Prompts prompts, double spent) {
@@ -94,19 +96,20 @@ int Pace::rows(int n_streams, Prompts prompts, double spent) {
   granted_ = (stretch_ - 1) * base + stretch_ * prompts.n * line_.row;
   if (prompts.n == 0) {
     const double row = draft_ > 0 ? draft_ : line_.row;  // which costs about as much
-    return base == 0 || row == 0 ? std::min(kFirstGuess, most_) : rows_in(granted_ - spent, row);
+    return base == 0 || row == 0 ? std::min(kFirstRows, max_rows_) : rows_in(granted_ - spent, row);
   }
   const double time = credit_ + granted_ - spent;
   const double needed = std::min(worthwhile(base), line_.fixed + prompts.n_rows * line_.row);
   constexpr double kEnough = 0.75;  // times are not that exact
   const bool hold = wants_plain_step(n_streams) || time < kEnough * needed;
-  if (hold && n_held_ < kMostHeld) return ++n_held_, 0;
-  // No such step has come: there are others to ask than as many streams.
-  if (n_held_ == kMostHeld) since_alone_[size_of(n_streams)] = 0;
+  if (hold && n_held_ < kMaxHeld) return ++n_held_, 0;
+  // No step with this number of streams yet: use a neighbouring one.
+  if (n_held_ == kMaxHeld) since_alone_[size_of(n_streams)] = 0;
   n_held_ = 0;
-  if (line_.row == 0 || base == 0) return std::min(kFirstGuess, most_);
-  if (!line_.fitted) return std::min(kFirstGuess / 2, most_);
-  // Not far beyond what is known; and now and then half as many, to tell again what a row costs.
+  if (line_.row == 0 || base == 0) return std::min(kFirstRows, max_rows_);
+  if (!line_.fitted) return std::min(kFirstRows / 2, max_rows_);
+  // Not far beyond the sizes seen; and from time to time half as many, to measure again what a row
+  // costs.
   const double known = 4 * line_.n / line_.weight;
   const int n = std::min(rows_in(time - line_.fixed, line_.row), static_cast<int>(known) + 1);
   return ++n_mixed_ % kHalfEvery == 0 ? (n + 1) / 2 : n;
@@ -114,7 +117,7 @@ int Pace::rows(int n_streams, Prompts prompts, double spent) {
 
 int Pace::reading_rows(int n_streams) const {
   const double base = alone(n_streams);
-  if (base == 0 || reading_ == 0) return std::min(kFirstGuess, most_);
+  if (base == 0 || reading_ == 0) return std::min(kFirstRows, max_rows_);
   return rows_in((stretch_ - 1) * base / 2, reading_);
 }
 

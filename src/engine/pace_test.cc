@@ -19,7 +19,7 @@ struct Steps {
   double rows = 0;               // of prompts, in the mean
 };
 
-// So many steps as they come, of which the second half counts.
+// This many steps, of which the second half counts.
 Steps run(Pace& pace, const Load& load, int n = 400) {
   Steps steps;
   for (int i = 0; i < n; ++i) {
@@ -44,7 +44,7 @@ TEST(Pace, OnePromptTakesAsLongAsTheStreams) {
   EXPECT_NEAR(quieter.rows, 160, 6);
 }
 
-// Rows that cost something however few they are come together.
+// Rows with a fixed cost are gathered in fewer steps.
 TEST(Pace, MakesPromptRowsWorthTheirWhile) {
   Pace pace(2, 512);
   const Load load = {.alone = 0.003, .fixed = 0.0022, .row = 0.0001};
@@ -62,7 +62,7 @@ TEST(Pace, HoldsUpNoStepForLong) {
   EXPECT_LT(steps.longest, 0.003 * (1.2 + Pace::kLongest));
 }
 
-TEST(Pace, ACrowdOfPromptsDoesNotWaitForFewStreams) {
+TEST(Pace, ManyPromptsDoNotWaitForFewStreams) {
   Pace pace(2, 512);
   const Steps steps =
       run(pace,
@@ -79,8 +79,8 @@ TEST(Pace, StaysWithinItsBounds) {
   EXPECT_LE(run(small, {.alone = 0.040, .fixed = 0, .row = 1e-6}).rows, 4);
 }
 
-// What streams cost alone is seen first, and again now and then; whoever hears nothing of it does
-// not wait for ever.
+// The time of streams alone is measured first, and again from time to time; without such a
+// measurement prompts do not wait forever.
 TEST(Pace, LooksFirstHowLongStreamsTakeAlone) {
   Pace pace(2, 128);
   EXPECT_EQ(pace.rows(1, {1, 100}), 0);
@@ -89,11 +89,11 @@ TEST(Pace, LooksFirstHowLongStreamsTakeAlone) {
   for (int n_streams : {4, 64}) {
     Pace deaf(2, 128);
     int held = 0;
-    while (deaf.rows(n_streams, {1, 100}) == 0) ASSERT_LE(++held, Pace::kMostHeld);
+    while (deaf.rows(n_streams, {1, 100}) == 0) ASSERT_LE(++held, Pace::kMaxHeld);
   }
 }
 
-// Streams that are counted and get no rows, say for lack of pages, tell nothing of their number.
+// Steps in which counted streams get no rows, say for lack of pages, are ignored.
 TEST(Pace, DoesNotAskForEverWhatNobodyAnswers) {
   Pace pace(2, 512);
   for (int i = 0; i < 100; ++i) pace.note({.n_streams = 4, .n_drafts = 1}, 0.012);
@@ -120,7 +120,7 @@ TEST(Pace, KnowsWhatDraftsCost) {
   run(pace, {.alone = 0.010, .fixed = 0, .row = 0.001});
   for (int i = 0; i < 40; ++i) pace.note({.n_streams = 1, .n_drafts = 4}, 0.010 + 4 * 0.002);
   EXPECT_NEAR(pace.draft_cost(1), 0.2, 0.01);
-  // Another thing.
+  // A different load.
   EXPECT_NEAR(run(pace, {.alone = 0.010, .fixed = 0, .row = 0.001}).rows, 12, 1);
 }
 
@@ -131,13 +131,13 @@ TEST(Pace, DraftsTellOfRowsWhereNoPromptHasCome) {
   EXPECT_NEAR(pace.rows(1, {}), 50, 1);
 }
 
-TEST(Pace, AGuessHoldsUpAllStreams) {
+TEST(Pace, ADraftDelaysAllStreams) {
   Pace pace(2, 128);
   run(pace, {.alone = 0.010, .fixed = 0, .row = 0.001, .n_streams = 8});
   for (int i = 0; i < 40; ++i) pace.note({.n_streams = 8, .n_drafts = 4}, 0.010 + 4 * 0.0001);
   EXPECT_NEAR(pace.draft_cost(8), 8 * 0.01, 0.001);
-  pace.note_guesses(16, 16 * 0.0005);
-  EXPECT_NEAR(pace.guess_cost(8), 8 * 0.05, 0.001);
+  pace.note_drafts(16, 16 * 0.0005);
+  EXPECT_NEAR(pace.draft_model_cost(8), 8 * 0.05, 0.001);
 }
 
 TEST(Pace, ADraftModelReadsInHalfTheTimeOfPrompts) {

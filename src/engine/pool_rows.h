@@ -1,4 +1,4 @@
-// Rows of hidden states to one vector: the mean of those that were used, and its length made 1.
+// Pools rows of hidden states to one vector: their mean, normalized to length 1.
 #pragma once
 #include <span>
 #include <vector>

@@ -1,4 +1,4 @@
-// What goes into the engine and what comes out of it.
+// The engine's requests and outputs.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -27,9 +27,9 @@ struct Request {
   std::vector<StopSymbols> stop_tokens;      // of options.stop, see StopStrings; or fewer
 };
 
-// What a request has produced since it was last asked.
+// What a request has produced since the last call.
 struct Output : Delta {
-  // One of the two says that nothing more follows.
+  // Either of the two is set in the last output.
   std::optional<Finish> finish;
   std::optional<Error> error;
   Timings timings;  // complete when finished

@@ -173,12 +173,12 @@ TEST(SchedulerSimulation, EveryRequestEndsOnceAndNoPageIsPromisedTwice) {
     EXPECT_EQ(host.n_free(), host.n_pages);
     n_preempted += host.n_preempted;
   }
-  EXPECT_GT(n_preempted, 1000);  // the rounds are tight enough to mean something
+  EXPECT_GT(n_preempted, 1000);  // the rounds were short of pages often enough
   EXPECT_GT(n_cancelled, 100);
 }
 
-// One client floods, another asks now and then: the second waits for about one prompt, not for the
-// flood.
+// One client floods, another sends a request from time to time: the second waits for about one
+// prompt, not for the flood.
 TEST(SchedulerSimulation, AFloodDoesNotHoldUpOthers) {
   Host host({16, 4, 4, 4}, 400);
   SequenceId id = 0;
@@ -204,7 +204,7 @@ TEST(SchedulerSimulation, AFloodDoesNotHoldUpOthers) {
   EXPECT_GT(host.jobs.size(), 50u);  // by arrival, all would have waited for the flood
 }
 
-// Two clients that always have work are served alike, whatever the sizes of their requests.
+// Two clients that always have work get equal shares, whatever the sizes of their requests.
 TEST(SchedulerSimulation, ClientsShareByRowsNotByRequests) {
   Host host({16, 8, 8, 4}, 400);
   SequenceId id = 0;

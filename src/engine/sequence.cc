@@ -71,7 +71,7 @@ void Sequence::note_drafts(int n_checked, int n_true) {
   n_drafts_ += n_checked;
   n_true_drafts_ += n_true;
   (drafts_by_model ? model_payoff : text_payoff).note(n_checked, n_true);
-  if (live()) return;  // one of them ended it
+  if (live()) return;  // a control token ended it
   output_.timings.draft_n = n_drafts_;
   output_.timings.draft_true_n = n_true_drafts_;
 }

@@ -45,7 +45,7 @@ void run(std::string_view data) {
   options.now = 0;
   auto render = made->render(messages, options);
   if (render) check_ranges(*render);
-  // While a template renders only a panic is told as a corrupt one.
+  // While a template renders, only a panic is reported as a corrupt template.
   if (!render && render.error().code == Code::corrupt) std::abort();
 }
 

@@ -77,8 +77,8 @@ class GrammarMatcher {
   Result<> mask(std::span<uint32_t> bits);
   // Errors: invalid_argument: not allowed here, and nothing changed; else as mask.
   Result<> consume(int32_t token);
-  // Tokens that must follow, in order, so that no model need be asked for them; often none. They
-  // are not consumed.
+  // Tokens that are forced next, in order, without a forward pass; often none. They are not
+  // consumed.
   Result<std::vector<int32_t>> forced();
   // Takes back the last n tokens consumed. Errors: invalid_argument (more than were).
   Result<> rollback(size_t n);

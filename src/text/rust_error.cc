@@ -5,8 +5,8 @@
 namespace quern {
 namespace {
 
-// A bug below us becomes `corrupt`: what reaches it is input the library did not foresee, and the
-// program goes on.
+// A panic of the library becomes `corrupt`: it was caused by input the library did not foresee, and
+// the program continues.
 Code code_of(quern_text_code code) {
   switch (code) {
     case QUERN_TEXT_CORRUPT:

@@ -68,7 +68,7 @@ StopStrings::StopStrings(const std::vector<std::string>& stops,
   tokens_.link();
 }
 
-// Ends the text if a stop is complete, else lets go what can become none.
+// Ends the text if a stop is complete, else releases the text that can no longer become one.
 void StopStrings::settle(Step& step) {
   auto found = texts_.found();
   if (const auto other = tokens_.found(); other && (!found || other->bytes > found->bytes))

@@ -43,7 +43,7 @@ class StopTree {
     std::map<int32_t, int32_t> next;
     int32_t fallback = 0;  // the longest proper suffix that is also in the tree
     int32_t bytes = 0;     // on the way here
-    int32_t stop = -1;     // the longest pattern that ends here, -1: none
+    int32_t stop = -1;     // the longest pattern that ends here; -1: none
   };
   struct Pattern {
     size_t index, bytes;

@@ -11,7 +11,8 @@ namespace quern {
 // whole text at once, wherever it was cut. Not thread-safe; copies are independent.
 class Utf8Stream {
  public:
-  // What is now complete, including earlier bytes that were waiting. At most 3 bytes stay behind.
+  // The characters that are now complete, including bytes held back before. At most 3 bytes are
+  // held back.
   std::string push(std::string_view bytes);
   // The end of the text: an unfinished sequence becomes one U+FFFD. Ready for a new text
   // afterwards.

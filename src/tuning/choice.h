@@ -1,5 +1,4 @@
-// Whether one way of doing something is faster than another, from times taken in turns on a machine
-// that others use too.
+// Whether one candidate is faster than another, from alternating measurements on a shared machine.
 #pragma once
 #include <vector>
 

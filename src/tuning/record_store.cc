@@ -90,9 +90,9 @@ Result<> RecordStore::run(const std::string& sql) const {
   return Ok{};
 }
 
-// A new file becomes ours; a file of somebody else's stays as it is. Two processes may come to a
-// new file at once: what is decided within a transaction holds. The journal stays SQLite's usual
-// one: changing to a write-ahead log, and leaving it, fails beside others without waiting for them.
+// A new file is initialized; a file of another program stays as it is. Two processes may open a new
+// file at once: the transaction decides. The journal stays SQLite's usual one: changing to a
+// write-ahead log, and leaving it, fails beside others without waiting for them.
 Result<> RecordStore::prepare_tables() const {
   const int marked = pragma(db_.get(), "application_id");
   if (marked < 0) return error("records of the tuner");

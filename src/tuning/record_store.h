@@ -1,6 +1,6 @@
-// Records of earlier searches: which cuts of the work were better than the defaults, on which
-// machine, in an SQLite file. Made for many processes at once: they read one state or the other,
-// and writers wait for each other.
+// Records of earlier searches in an SQLite file: which tilings were faster than the defaults, on
+// which machine. Safe for many processes at once: readers see one state or the other, and writers
+// wait for each other.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -13,7 +13,7 @@ struct sqlite3;
 
 namespace quern {
 
-// What a record holds for: all of it must be the same.
+// The key of a record: all of it must be equal.
 struct TuningKey {
   std::string cpu, isa;  // "AMD EPYC 9B45", "avx512vnni"
   int threads = 0;
@@ -23,7 +23,7 @@ struct TuningKey {
 
 struct TuningRecord {
   TuningKey key;
-  std::string product;    // what describe() calls the step
+  std::string product;    // the name describe() gives the step
   std::string parameter;  // of kTuningParameters
   int value = 0;
   double gain = 0;       // of all records of the product together: 0.05 is 5 % more per second

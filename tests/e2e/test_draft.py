@@ -6,7 +6,7 @@ RUN = ["run", "-p", "Write a poem about a river.", "-n", 60, "--seed", 3]
 TINY = "tests/data/tiny/llama_mha.gguf"
 
 
-def test_answers_are_the_same_and_guesses_are_counted(quern_json):
+def test_answers_are_the_same_and_drafts_are_counted(quern_json):
     for sampling in (["--temperature", 0], ["--temperature", 1]):
         plain = quern_json(*RUN, *sampling, "--draft", 0)
         assert plain["timings"]["draft_n"] == plain["timings"]["draft_n_accepted"] == 0

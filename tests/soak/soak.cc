@@ -24,13 +24,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kClients = 4;
 constexpr int kContext = 2048;  // tokens of all answers together: too few, so that they preempt
-// What memory, files and threads grow by is judged in runs of so many seconds and more: what is
-// kept for later (prompts, 64 grammars) is full in the first half of them.
+// Growth of memory, files and threads is judged in runs of at least this many seconds: caches
+// (prompts, 64 grammars) are full after their first half.
 constexpr double kFromSeconds = 300;
 
-// MiB an hour that pass. What a sample holds varies by a MiB or two, so the slope of ten minutes'
-// second half is known to some ten: a leak of 6 KiB in each act shows. The error falls with the
-// length to the power of 1.5: a night can tell one MiB an hour.
+// MiB an hour that pass. Samples vary by a MiB or two, so the slope of ten minutes' second half is
+// known to some ten: a leak of 6 KiB per act is detected. The error falls with the length to the
+// power of 1.5: a night detects one MiB an hour.
 double max_growth(double seconds) { return std::max(1.0, 60 * std::pow(600 / seconds, 1.5)); }
 
 struct Soak {
@@ -56,7 +56,7 @@ struct Soak {
     for (std::thread& thread : threads) thread.join();
   }
 
-  // What was asked and left ends within a step: then there is nothing but what is kept.
+  // Abandoned requests end within a step: then only caches are left.
   Sample quiet() const {
     (void)model.generate(canaries[0].prompt, {.max_tokens = 1});
     return sample(seconds());
@@ -84,7 +84,7 @@ struct Soak {
     }
   }
 
-  // What a quarter of the run held at least: a file that is being written at a sample is no leak.
+  // The minimum of a quarter of the run: a file that is being written at a sample is not a leak.
   int least(int quarter, int Sample::*what) const {
     const size_t n = samples.size();
     int found = samples[quarter * n / 4].*what;

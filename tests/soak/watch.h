@@ -1,4 +1,4 @@
-// What a process holds, sampled, and how it grows.
+// Samples of a process's memory, files and threads, and their growth.
 #pragma once
 #include <span>
 

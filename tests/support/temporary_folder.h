@@ -1,4 +1,4 @@
-// A folder that belongs to one test: no two processes share it, and it goes with the test.
+// A temporary folder of one test: no two processes share it, and it is deleted with the test.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -72,7 +72,7 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A panic that comes back as an error is no news for the terminal; any other is.
+/// A panic that is returned as an error is not printed on the terminal; any other is.
 fn quiet_guarded_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

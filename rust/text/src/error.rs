@@ -1,4 +1,4 @@
-//! What can go wrong, as the C ABI tells it.
+//! Errors, as the C ABI reports them.
 
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ pub struct Engine {
     factory: ParserFactory,
 }
 
-/// What a grammar is when no token was read yet.
+/// The state of a grammar before any token.
 pub struct Grammar {
     fresh: Mutex<Matcher>,
     tokens: Arc<Tokens>,
@@ -70,7 +70,7 @@ pub struct State {
     after_stop: usize,
 }
 
-/// Words of llguidance's messages that tell the kind of error.
+/// Words of llguidance's messages by which the kind of error is known.
 const SIGNS: [(&str, Code); 18] = [
     ("panic:", Code::Internal),
     ("fuel", Code::Limit),

@@ -1,5 +1,4 @@
-//! What a schema says and no answer is held to, because the standard makes it a remark (2020-12, section 7.2.3: a
-//! format that is not known).
+//! The annotations of a schema, which are not enforced (2020-12, section 7.2.3: an unknown format).
 
 const MAX_NOTES: usize = 16;
 const MAX_CHARACTERS: usize = 400;

@@ -1,5 +1,5 @@
-//! The system's allocator, with a word to the program where it has no memory left. Rust aborts on a null pointer
-//! that nobody checks; what it would print then is its own, and the exit a signal.
+//! The system's allocator, which calls the program when memory runs out. Otherwise Rust would abort
+//! with its own message and a signal.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::mem;

@@ -1,4 +1,4 @@
-// What the opaque types of quern/quern.h are, and how results cross to C.
+// The opaque types of quern/quern.h, and the conversion of results for C.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +33,7 @@ struct quern_piece {
   std::string text;
   std::vector<int32_t> ids;
   std::vector<float> logprobs;  // of ids, or none
-  // The likeliest in the place of id i: top_begin[i] to top_begin[i + 1].
+  // The most probable tokens in the place of id i: top_begin[i] to top_begin[i + 1].
   std::vector<int32_t> top_ids;
   std::vector<float> top_logprobs;
   std::vector<size_t> top_begin;

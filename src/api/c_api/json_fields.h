@@ -1,5 +1,5 @@
 // Options as JSON objects, by tables: one row a field, which reads it, checks its type and writes
-// its value. What a value may be beyond its type is checked by whoever uses it.
+// its value. Ranges are checked by the engine.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -101,9 +101,9 @@ Result<Json> parse_json(std::string_view text, std::string_view name) {
 }
 
 std::string short_name(std::string_view name) {
-  constexpr size_t kMost = 64;
-  if (name.size() <= kMost) return std::string(name);
-  size_t n = kMost;
+  constexpr size_t kMax = 64;
+  if (name.size() <= kMax) return std::string(name);
+  size_t n = kMax;
   while (n > 0 && (static_cast<unsigned char>(name[n]) & 0xc0u) == 0x80u) --n;  // not inside of one
   return std::string(name.substr(0, n)) + "...";
 }

@@ -15,7 +15,7 @@ const T* given(std::span<const T> elements, size_t* count) {
   return elements.empty() ? &kNone : elements.data();
 }
 
-// The elements of a column that stand for the id of this index.
+// The elements of a column for the id of this index.
 template <class T>
 std::span<const T> top(const quern_piece* piece, std::vector<T> quern_piece::*column,
                        size_t index) {

@@ -1,4 +1,4 @@
-// What C programs ask for, as JSON (quern/quern.h has the fields).
+// Requests of C programs, as JSON (quern/quern.h has the fields).
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,4 +1,4 @@
-// What C programs get, as JSON (quern/quern.h has the fields).
+// Results for C programs, as JSON (quern/quern.h has the fields).
 #pragma once
 #include <string>
 

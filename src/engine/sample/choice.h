@@ -1,4 +1,4 @@
-// What a chain of filters works on: the tokens that are still possible.
+// The candidates of a sampler chain: the tokens that are still possible.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -11,7 +11,7 @@ struct Candidate {
   float logit;
 };
 
-// The order of likelihood: larger logits first, of equal ones the smaller id.
+// The order of probability: larger logits first, of equal ones the smaller id.
 inline bool before(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }

@@ -1,5 +1,5 @@
-// The last step: one token from what the chain left. All but the plain draw learn from what they
-// chose.
+// The last step: draws one token from the candidates that the chain left. All but the plain draw
+// learn from their choices.
 #pragma once
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace quern {
 
-// What a sampler has learnt; equal states and inputs give equal tokens.
+// The state of a sampler; equal states and inputs give equal tokens.
 struct SamplerState {
   double mu = 0;            // mirostat: most surprise allowed, bits
   double weighted_sum = 0;  // adaptive: of the probabilities of what was chosen

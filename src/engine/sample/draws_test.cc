@@ -1,4 +1,4 @@
-// What the learning draws choose, and that the targets they are given are reached.
+// The choices of the learning draws, and that they reach their targets.
 #include "engine/sample/draws.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ TEST(Mirostat, KeepsTheSurpriseNearItsTarget) {
   }
 }
 
-// Version 2 step by step: what may come, and what is learnt.
+// Version 2 step by step: which tokens are possible, and what is learnt.
 TEST(Mirostat, Version2LeavesOutWhatWouldSurpriseTooMuch) {
   SamplingOptions o = plain();
   o.mirostat = 2;
@@ -153,7 +153,7 @@ TEST(Adaptive, TransformsTowardsTheTargetAndLearns) {
 
 TEST(Adaptive, TheAverageComesToTheTarget) {
   SamplingOptions o = plain();
-  o.min_p = 0.05f;  // what it is made to stand behind: it likes tails
+  o.min_p = 0.05f;  // it needs a filter before it: it prefers the tail
   const std::vector<float> logits = zipf(1.2);
   const auto mean = [&](float target) {
     o.adaptive_target = target;
@@ -171,7 +171,7 @@ TEST(Draws, OnlyAcceptedTokensTeach) {
     adaptive ? o.adaptive_target = 0.2f : o.mirostat = 2;
     const std::vector<float> logits = zipf(1);
     const std::vector<Sampled> once = run(o, logits, 40);
-    // The same with drafts that are looked at and thrown away, and a copy that goes astray.
+    // The same with draft tokens that are sampled and rejected, and a copy that diverges.
     Sampler sampler(o, {}, {}, kVocabulary);
     SampleScratch scratch;
     std::vector<int32_t> history;

@@ -1,5 +1,5 @@
-// DRY ("don't repeat yourself", p-e-w 2024): finds how long the end of a text repeats what came
-// before, so that the token that would go on repeating it can be made less likely.
+// DRY ("don't repeat yourself", p-e-w 2024): finds how long the end of a text repeats earlier text,
+// so that the token that would continue the repetition can be made less likely.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,7 @@ class DryBreakers {
   DryBreakers() = default;  // none
   DryBreakers(std::span<const std::string> breakers, std::shared_ptr<const TokenBytes> bytes);
 
-  // How many of the last tokens of `text` come after the breaker that begins last in it, the token
+  // How many of the last tokens of `text` follow the breaker that begins last in it, the token
   // that holds its end excluded; text.size() where there is none.
   size_t tokens_after_last(std::span<const int32_t> text) const;
 

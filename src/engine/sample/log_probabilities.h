@@ -1,4 +1,4 @@
-// Natural logarithms of a distribution's probabilities, for those who asked.
+// Natural logarithms of a distribution's probabilities.
 #pragma once
 #include <cstdint>
 #include <span>

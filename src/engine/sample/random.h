@@ -1,5 +1,5 @@
 // Random numbers by counter: the n-th of a seed is a pure function of both, so a request's tokens
-// depend neither on who shares its batch nor on what was computed twice.
+// depend neither on the rest of its batch nor on what was computed twice.
 #pragma once
 #include <cstdint>
 
@@ -9,11 +9,11 @@ namespace quern {
 uint64_t drawn_seed(uint64_t seed);
 
 // Uniform in [0, 1), the n-th of `seed`: SplitMix64 (Steele, Lea, Flood 2014) by counter, started
-// at the mixed seed so that neighbouring seeds have nothing in common.
+// at the mixed seed so that neighbouring seeds give unrelated numbers.
 double uniform(uint64_t seed, uint64_t n);
 
-// A seed whose numbers have nothing to do with those of `seed`, for a second decision about the
-// same token.
+// A seed whose numbers are independent of those of `seed`, for a second decision about the same
+// token.
 uint64_t second_seed(uint64_t seed);
 
 }  // namespace quern

@@ -8,7 +8,7 @@
 namespace quern {
 namespace {
 
-constexpr int kMostWaits = 3;  // a character has at most four bytes
+constexpr int kMaxWaits = 3;  // a character has at most four bytes
 
 // How much of `mark` the text ends with after `id`, when it ended with n_matched of it before.
 size_t matched(std::span<const int32_t> mark, size_t n_matched, int32_t id) {
@@ -62,13 +62,13 @@ void ReasoningBudget::accept(int32_t id, bool whole_text) {
 void ReasoningBudget::count(bool whole_text) {
   if (left_ > 0) --left_;
   if (left_ > 0) return;
-  if (!whole_text && waited_++ < kMostWaits) return;
+  if (!whole_text && waited_++ < kMaxWaits) return;
   force();
 }
 
 void ReasoningBudget::force() {
   state_ = State::forcing;
-  // A model that is writing the end already only has to finish it.
+  // A model that has begun to write the end marker only needs to finish it.
   if (n_matched_ == 0) forced_.assign(marks_.message.rbegin(), marks_.message.rend());
   forced_.insert(forced_.begin(), marks_.end.rbegin(),
                  marks_.end.rend() - static_cast<std::ptrdiff_t>(n_matched_));

@@ -1,4 +1,4 @@
-// Ends a model's reasoning after a number of tokens, by saying which token must come next.
+// Ends a model's reasoning after a number of tokens, by forcing the end marker.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -21,11 +21,11 @@ class ReasoningBudget {
   // templates do that open it themselves.
   ReasoningBudget(ReasoningMarks marks, int budget, bool reasoning);
 
-  // The token that must come next; nothing where the model is free. Asked before each token.
+  // The forced next token; nothing where the model is free. Asked before each token.
   std::optional<int32_t> forced() const;
 
-  // This token came, chosen or forced. whole_text: the text so far ends with a whole character; the
-  // budget waits for that, at most three tokens.
+  // Takes the token that was chosen or forced. whole_text: the text so far ends with a whole
+  // character; the budget waits for that, at most three tokens.
   void accept(int32_t id, bool whole_text = true);
 
   bool reasoning() const { return state_ != State::outside; }
@@ -41,7 +41,7 @@ class ReasoningBudget {
   int left_;
   int waited_ = 0;               // tokens for the end of a character
   size_t n_matched_ = 0;         // of the mark that ends the state
-  std::vector<int32_t> forced_;  // what is still to come, the next one last
+  std::vector<int32_t> forced_;  // still to be forced, the next one last
 };
 
 }  // namespace quern

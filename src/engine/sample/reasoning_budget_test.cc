@@ -12,8 +12,8 @@ using Tokens = std::vector<int32_t>;
 
 const ReasoningMarks kMarks{.start = {1, 2}, .end = {8, 9}, .message = {5, 6}};
 
-// What comes when a model wants to write `wanted`: forced tokens go in between, and after the
-// reasoning was cut the model goes on with the rest.
+// The result when a model wants to write `wanted`: forced tokens are inserted, and after the
+// reasoning was cut the model continues with the rest.
 Tokens written(ReasoningBudget& budget, const Tokens& wanted) {
   Tokens text;
   for (size_t i = 0; i < wanted.size() || budget.forced();) {

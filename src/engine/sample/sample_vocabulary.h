@@ -1,4 +1,4 @@
-// What sampling needs to know of a vocabulary, worked out once and outside the hot loop.
+// The data that sampling needs of a vocabulary, computed once outside the hot loop.
 #pragma once
 #include <cstdint>
 #include <functional>

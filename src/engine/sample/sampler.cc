@@ -13,7 +13,7 @@
 namespace quern {
 namespace {
 
-// Why no logit is finite: a token that may come and is NaN or infinite is the model's fault.
+// Why no logit is finite: if an allowed token is NaN or Inf, it is the model's fault.
 Error nothing_left(std::span<const float> logits, bool rules) {
   const bool forbidden =
       rules && std::all_of(logits.begin(), logits.end(), [](float x) { return x < 0; });
@@ -25,7 +25,8 @@ Error nothing_left(std::span<const float> logits, bool rules) {
           "its weights may be damaged: fetch the file again"};
 }
 
-// At temperature 0 only what changes logits has a meaning; mirostat knows the temperature alone.
+// At temperature 0 only links that change logits have an effect; mirostat uses the temperature
+// alone.
 std::vector<const Link*> links_for(const SamplingOptions& options) {
   if (options.temperature > 0 && options.mirostat > 0) {
     const Link* temperature = find_link("temperature");

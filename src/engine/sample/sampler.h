@@ -27,7 +27,7 @@ struct SampleScratch {
 
 struct Sampled {
   int32_t id = -1;
-  // Both by SamplingOptions::n_probs and post_sampling_probs; 0 and empty where not asked for.
+  // Both by SamplingOptions::n_probs and post_sampling_probs; 0 and empty if not requested.
   float logprob = 0;
   std::vector<TokenProb> top;  // the likeliest, best first; the chosen one need not be among them
   SamplerState next;           // what accept makes of the sampler
@@ -39,24 +39,24 @@ struct Sampled {
 // forced, without asking the sampler, take their number with them. Copies are independent.
 class Sampler {
  public:
-  // options have passed check_options with this n_vocab. end_ids: what min_tokens keeps away.
+  // options have passed check_options with this n_vocab. end_ids: the tokens that min_tokens bans.
   Sampler(SamplingOptions options, SampleTokens tokens, std::span<const int32_t> end_ids,
           int n_vocab);
 
   // logits: (n_vocab), changed. history: n_prompt tokens of the prompt, then what was generated;
-  // penalties look back on all of it. mask: bit i % 32 of word i / 32 says whether token i may come
-  // ((n_vocab + 31) / 32 words or more); empty: all may. Errors: corrupt (no finite logit: damaged
-  // weights), invalid_argument (no token is allowed).
+  // penalties look back on all of it. mask: bit i % 32 of word i / 32 says whether token i is
+  // allowed ((n_vocab + 31) / 32 words or more); empty: all are. Errors: corrupt (no finite logit:
+  // damaged weights), invalid_argument (no token is allowed).
   Result<Sampled> sample(std::span<float> logits, std::span<const int32_t> history,
                          int64_t n_prompt, std::span<const uint32_t> mask,
                          SampleScratch& scratch) const;
 
-  // The token goes into the sequence. Once for each that sample gave and that stays; not for those
-  // that were forced.
+  // The token was appended to the sequence. Called once for each sampled token that is kept; not
+  // for forced ones.
   void accept(const Sampled& sampled) { state_ = sampled.next; }
 
   const SamplingOptions& options() const { return options_; }
-  // What a saved session must keep beside its tokens.
+  // The state that a saved session must keep beside its tokens.
   const SamplerState& state() const { return state_; }
   void restore(const SamplerState& state) { state_ = state; }
 

@@ -254,7 +254,7 @@ TEST(Uniform, IsUniformOverCountersAndOverSeeds) {
     for (const int n : bins) chi_square += std::pow(n - double{kDraws} / kBins, 2);
     EXPECT_LT(chi_square / (double{kDraws} / kBins), 104);  // 99.9th percentile of 63 dof
     EXPECT_NEAR(sum / kDraws, 0.5, 0.004);
-    EXPECT_NEAR(product / kDraws, 0, 0.001);  // neighbours do not know of each other
+    EXPECT_NEAR(product / kDraws, 0, 0.001);  // neighbouring seeds are independent
   }
 }
 
@@ -292,7 +292,7 @@ TEST(Sample, SaysWhenNoTokenMayCome) {
     sampled = sampler_of(o, 3).sample(logits, {}, 0, {}, scratch);
     ASSERT_FALSE(sampled);
     EXPECT_EQ(sampled.error().code, Code::invalid_argument);
-    // Not the user's fault: what may come is no number.
+    // Not the user's fault: the allowed logits are NaN.
     o.banned = {0};
     logits = {1, kNan, kNan};
     sampled = sampler_of(o, 3).sample(logits, {}, 0, {}, scratch);

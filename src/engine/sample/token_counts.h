@@ -1,4 +1,4 @@
-// A number per token of the vocabulary, nearly all zero: set for those that came, cleared in the
+// A number per token of the vocabulary, nearly all zero: set for those that occur, cleared in the
 // time it took to set them.
 #pragma once
 #include <cstdint>
@@ -21,7 +21,7 @@ class TokenCounts {
     return counts_[id];
   }
   int32_t operator[](int32_t id) const { return counts_[id]; }
-  std::span<const int32_t> touched() const { return touched_; }  // in the order they came
+  std::span<const int32_t> touched() const { return touched_; }  // in the order they were set
 
  private:
   std::vector<int32_t> counts_;

@@ -23,7 +23,7 @@ Ids some_tokens(int n, int seed = 1) {
   return tokens;
 }
 
-// What the model would say, read in one go in a cache of its own.
+// The model's greedy tokens, read in one pass in a separate cache.
 Ids greedy(Ids tokens, int n) {
   FakeExecutor executor({.max_rows = 4096, .page_tokens = 4096, .n_pages = 1});
   const int32_t page = 0;
@@ -64,7 +64,7 @@ TEST(DraftModel, GoesOnWithSeveralTextsInOnePassEach) {
   EXPECT_EQ(model.guess(wishes), 10);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(drafts[i], greedy(texts[i], most[i])) << i;
   EXPECT_EQ(executor.n_steps, 5);
-  EXPECT_EQ(executor.n_rows, 30 + 2 + 2 + 1 + 1 + 1);  // a text's last guess is not read
+  EXPECT_EQ(executor.n_rows, 30 + 2 + 2 + 1 + 1 + 1);  // a text's last draft token is not read
 }
 
 TEST(DraftModel, ReadsOnBehindWhatCameTrue) {
@@ -81,7 +81,7 @@ TEST(DraftModel, ReadsOnBehindWhatCameTrue) {
     EXPECT_EQ(guess(other, 0, next, 3), greedy(next, 3));
     EXPECT_EQ(executor.n_rows - before, (n_true == 4 ? 2 : 1) + 2) << n_true;
   }
-  // Nothing came of the guesses, not even another token: the last row is computed again.
+  // No draft token was accepted and no token was added: the last row is computed again.
   EXPECT_EQ(guess(model, 0, text, 4), drafts);
 }
 
@@ -115,7 +115,7 @@ TEST(DraftModel, APassIsSharedByThoseWhoRead) {
   EXPECT_EQ(model.n_unread(texts[1]), 90 - 21);
 }
 
-TEST(DraftModel, TooFewPagesGiveNoGuessesUntilSomeComeBack) {
+TEST(DraftModel, TooFewPagesGiveNoDraftsUntilSomeAreFree) {
   FakeExecutor executor({.max_rows = 64, .page_tokens = 4, .n_pages = 6});
   DraftModel model(executor, 61, 0);
   const Ids a = some_tokens(16, 1), b = some_tokens(12, 2);
@@ -129,7 +129,7 @@ TEST(DraftModel, TooFewPagesGiveNoGuessesUntilSomeComeBack) {
   EXPECT_EQ(model.n_free_pages(), 6);
 }
 
-TEST(DraftModel, GuessesUpToItsContext) {
+TEST(DraftModel, DraftsUpToItsContext) {
   FakeExecutor executor({.max_rows = 64});
   DraftModel model(executor, 61, 10);
   const Ids text = some_tokens(9);
@@ -153,7 +153,7 @@ TEST(DraftModel, AFailedPassGivesUpItsTextsAndNoOthers) {
   EXPECT_EQ(guess(model, 2, b, 2), greedy(b, 2));
 }
 
-TEST(DraftModel, TokensItDoesNotHaveAreNoGuessAndNoText) {
+TEST(DraftModel, UnknownTokensAreNeitherDraftedNorRead) {
   FakeExecutor executor({.max_rows = 64});
   DraftModel model(executor, 40, 0);
   for (int seed = 0; seed < 30; ++seed)
@@ -182,10 +182,10 @@ TEST(DraftModel, WhatWasReadServesTextsThatBeginAlike) {
   EXPECT_EQ(executor.n_rows - before, 43);
 }
 
-// Texts that come and go, go on with guesses or without, in caches of every tightness: what is
-// guessed is always what the model says of the whole text.
-TEST(DraftModel, GuessesRightInRandomCrowds) {
-  int64_t n_guesses = 0, n_without = 0;
+// Texts that begin and end, and continue with draft tokens or without, in caches of every size: the
+// draft tokens are always the model's for the whole text.
+TEST(DraftModel, DraftsRightInRandomBatches) {
+  int64_t n_drafted = 0, n_without = 0;
   for (int round = 0; round < 40; ++round) {
     std::mt19937 random(round);
     const auto below = [&](int n) { return static_cast<int>(random() % n); };
@@ -203,12 +203,12 @@ TEST(DraftModel, GuessesRightInRandomCrowds) {
       std::vector<DraftModel::Wish> wishes;
       for (const auto& [id, tokens] : texts)
         if (below(4)) wishes.push_back({{id, "", tokens}, 1 + below(4), &drafts[id]});
-      n_guesses += model.guess(wishes);
-      for (const auto& [id, guesses] : drafts) {
-        ASSERT_EQ(guesses, greedy(texts[id], static_cast<int>(guesses.size()))) << round;
-        n_without += guesses.empty();
-        const int n_true = below(static_cast<int>(guesses.size()) + 1);
-        texts[id].insert(texts[id].end(), guesses.begin(), guesses.begin() + n_true);
+      n_drafted += model.guess(wishes);
+      for (const auto& [id, drafted] : drafts) {
+        ASSERT_EQ(drafted, greedy(texts[id], static_cast<int>(drafted.size()))) << round;
+        n_without += drafted.empty();
+        const int n_true = below(static_cast<int>(drafted.size()) + 1);
+        texts[id].insert(texts[id].end(), drafted.begin(), drafted.begin() + n_true);
         if (below(5)) texts[id].push_back(below(61));
       }
       for (auto at = texts.begin(); at != texts.end();) {
@@ -220,7 +220,7 @@ TEST(DraftModel, GuessesRightInRandomCrowds) {
     for (const auto& [id, tokens] : texts) model.forget({id, "", tokens});
     EXPECT_EQ(model.n_free_pages(), executor.n_pages());
   }
-  EXPECT_GT(n_guesses, 1000);
+  EXPECT_GT(n_drafted, 1000);
   EXPECT_GT(n_without, 100);
 }
 

@@ -38,7 +38,7 @@ void NgramLookup::learn(std::string_view salt, std::span<const int32_t> tokens, 
   }
 }
 
-void NgramLookup::guess(std::string_view salt, std::span<const int32_t> tokens, int most,
+void NgramLookup::draft(std::string_view salt, std::span<const int32_t> tokens, int most,
                         std::vector<int32_t>& drafts) const {
   if (tokens.size() < kOrder) return;
   const uint64_t seed = salt_of(salt);

@@ -1,5 +1,5 @@
-// Guesses the next tokens from what followed the same few tokens before: in this prompt, in this
-// answer, and in other requests.
+// N-gram lookup: drafts the next tokens from what followed the same few tokens before: in this
+// prompt, in this answer, and in other requests.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -9,11 +9,12 @@
 namespace quern {
 
 // One table for all requests of an engine, of a fixed size: a hash of the last kOrder tokens gives
-// the token that followed last. A collision gives a wrong guess, never a wrong answer: guesses are
-// checked. Requests of different salts never see each other's. Not thread-safe.
+// the token that followed last. A collision gives a wrong draft token, never a wrong answer: draft
+// tokens are verified. Requests of different salts never share entries. Not thread-safe.
 class NgramLookup {
  public:
-  static constexpr int kOrder = 3;  // tokens that must be the same: fewer guess more, and worse
+  static constexpr int kOrder =
+      3;  // tokens that must be the same: with fewer there are more drafts, and worse ones
 
   // entries: a power of two; 8 bytes each.
   explicit NgramLookup(size_t entries = size_t{1} << 18);
@@ -22,7 +23,7 @@ class NgramLookup {
   void learn(std::string_view salt, std::span<const int32_t> tokens, size_t from);
 
   // At most `most` tokens that may follow `tokens`, appended to `drafts`.
-  void guess(std::string_view salt, std::span<const int32_t> tokens, int most,
+  void draft(std::string_view salt, std::span<const int32_t> tokens, int most,
              std::vector<int32_t>& drafts) const;
 
  private:

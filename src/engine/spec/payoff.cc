@@ -7,7 +7,7 @@ namespace quern {
 Payoff::Offer Payoff::best(double cost, int available) const {
   Offer best;
   double tokens = 1, power = 1;
-  for (int k = 1; k <= std::min(most_, available); ++k) {
+  for (int k = 1; k <= std::min(max_drafts_, available); ++k) {
     power *= p_;
     tokens += power;
     const double rate = tokens / (1 + k * cost);
@@ -17,7 +17,7 @@ Payoff::Offer Payoff::best(double cost, int available) const {
 }
 
 Payoff::Offer Payoff::offer(double cost, int available) {
-  const int most = std::min(most_, available);
+  const int most = std::min(max_drafts_, available);
   const Offer pays = best(cost, available);
   if (pays.n > 0 || most == 0) return pays;
   if (++n_skipped_ < retry_after_) return {};
@@ -35,7 +35,7 @@ bool Payoff::wants(double cost, int available) {
 void Payoff::note(int n_checked, int n_true) {
   constexpr double kNew = 0.1;
   if (n_true == n_checked) retry_after_ = kRetryAfter;
-  for (int i = 0; i < std::min(n_true + 1, n_checked); ++i)  // none behind a wrong one was tried
+  for (int i = 0; i < std::min(n_true + 1, n_checked); ++i)  // none after a rejected one was tried
     p_ += kNew * ((i < n_true ? 1.0 : 0.0) - p_);
 }
 

@@ -9,10 +9,10 @@
 namespace quern {
 namespace {
 
-std::vector<int32_t> guess(const NgramLookup& lookup, const std::vector<int32_t>& tokens, int most,
+std::vector<int32_t> draft(const NgramLookup& lookup, const std::vector<int32_t>& tokens, int most,
                            const char* salt = "") {
   std::vector<int32_t> drafts;
-  lookup.guess(salt, tokens, most, drafts);
+  lookup.draft(salt, tokens, most, drafts);
   return drafts;
 }
 
@@ -20,16 +20,16 @@ TEST(NgramLookup, GoesOnAsTheTextDidBefore) {
   NgramLookup lookup;
   const std::vector<int32_t> text = {1, 2, 3, 4, 5, 6, 7, 8};
   lookup.learn("", text, 0);
-  EXPECT_EQ(guess(lookup, {9, 2, 3, 4}, 3), (std::vector<int32_t>{5, 6, 7}));
-  EXPECT_EQ(guess(lookup, {9, 2, 3, 4}, 99), (std::vector<int32_t>{5, 6, 7, 8}));
-  EXPECT_TRUE(guess(lookup, {9, 9, 3, 4}, 3).empty());
-  EXPECT_TRUE(guess(lookup, {3, 4}, 3).empty());
+  EXPECT_EQ(draft(lookup, {9, 2, 3, 4}, 3), (std::vector<int32_t>{5, 6, 7}));
+  EXPECT_EQ(draft(lookup, {9, 2, 3, 4}, 99), (std::vector<int32_t>{5, 6, 7, 8}));
+  EXPECT_TRUE(draft(lookup, {9, 9, 3, 4}, 3).empty());
+  EXPECT_TRUE(draft(lookup, {3, 4}, 3).empty());
 }
 
 TEST(NgramLookup, TheLatestCounts) {
   NgramLookup lookup;
   lookup.learn("", std::vector<int32_t>{1, 2, 3, 4, 1, 2, 3, 5}, 0);
-  EXPECT_EQ(guess(lookup, {1, 2, 3}, 1), (std::vector<int32_t>{5}));
+  EXPECT_EQ(draft(lookup, {1, 2, 3}, 1), (std::vector<int32_t>{5}));
 }
 
 TEST(NgramLookup, LearnsPieceByPieceWhatItLearnsAtOnce) {
@@ -44,15 +44,15 @@ TEST(NgramLookup, LearnsPieceByPieceWhatItLearnsAtOnce) {
   }
   for (size_t n = 3; n < text.size(); ++n) {
     const std::vector<int32_t> start(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(n));
-    EXPECT_EQ(guess(whole, start, 4), guess(pieces, start, 4));
+    EXPECT_EQ(draft(whole, start, 4), draft(pieces, start, 4));
   }
 }
 
 TEST(NgramLookup, SaltsDoNotSeeEachOther) {
   NgramLookup lookup;
   lookup.learn("a", std::vector<int32_t>{1, 2, 3, 4}, 0);
-  EXPECT_TRUE(guess(lookup, {1, 2, 3}, 1, "b").empty());
-  EXPECT_EQ(guess(lookup, {1, 2, 3}, 1, "a").size(), 1u);
+  EXPECT_TRUE(draft(lookup, {1, 2, 3}, 1, "b").empty());
+  EXPECT_EQ(draft(lookup, {1, 2, 3}, 1, "a").size(), 1u);
 }
 
 TEST(Payoff, ChecksManyWhereTheyComeTrueAndNoneWhereTheyDoNot) {
@@ -88,7 +88,7 @@ TEST(Payoff, TriesAgainNowAndThenAndMoreRarelyWhereThatFails) {
   EXPECT_EQ(payoff.offer(0.1, 0).n, 0);
 }
 
-TEST(Payoff, WantsGuessesBeforeItsNextTrial) {
+TEST(Payoff, WantsDraftsBeforeItsNextTrial) {
   Payoff payoff(16);
   EXPECT_TRUE(payoff.wants(0.1, 16));  // they pay
   for (int i = 0; i < 50; ++i) payoff.note(8, 0);
@@ -103,9 +103,9 @@ TEST(Payoff, OffersOfTwoSourcesAreCompared) {
   Payoff cheap(16), dear(16), wrong(16);
   for (int i = 0; i < 50; ++i) cheap.note(8, 8), dear.note(8, 8), wrong.note(8, 0);
   EXPECT_GT(cheap.offer(0.1, 8).rate, dear.offer(0.3, 8).rate);
-  EXPECT_GT(dear.offer(0.3, 8).rate, cheap.offer(0.1, 1).rate);  // one guess against eight
+  EXPECT_GT(dear.offer(0.3, 8).rate, cheap.offer(0.1, 1).rate);  // one draft token against eight
   Payoff::Offer offer;
-  EXPECT_EQ(offer.rate, 1);  // no guesses: a token in the time of a step
+  EXPECT_EQ(offer.rate, 1);  // no drafts: a token in the time of a step
   do offer = wrong.offer(0.1, 8);
   while (offer.n == 0);
   EXPECT_TRUE(offer.trial());

@@ -61,8 +61,8 @@ run_emulated() {
   done
 }
 
-# run_shards LOG ISA COMMAND...: the tests in four times as many parts as there are cores, as many parts at once as cores:
-# who is done with short ones takes the next. What is said goes to LOG-PART.txt, or LOG-PART.failed.
+# run_shards LOG ISA COMMAND...: the tests in four times as many parts as there are cores, one part per core at a time.
+# Their output goes to LOG-PART.txt, or LOG-PART.failed.
 run_shards() {
   local log=$1 isa=$2 n
   shift 2

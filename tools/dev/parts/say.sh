@@ -1,4 +1,4 @@
-# What ./dev tells the person in front of it: notes on stderr (stdout belongs to the program it runs), one line of
+# Messages of ./dev: notes on stderr (stdout belongs to the program it runs), one line of
 # progress for long steps, and refusals that say what to do.
 
 if [ -t 2 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then

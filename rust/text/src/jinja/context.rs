@@ -1,4 +1,4 @@
-//! What one rendering carries along: its limits, its clock, and what is to be emptied at its end.
+//! The state of one rendering: its limits, its clock, and the objects to be emptied at its end.
 
 use super::error::{Error, Result};
 use super::value::{Args, Namespace, Value};

@@ -1,4 +1,4 @@
-//! What goes wrong in a template.
+//! Errors of a template.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

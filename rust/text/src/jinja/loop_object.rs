@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What the `loop` variables of one run of a loop share, and the loop itself goes on with.
+/// The state that the `loop` variables of one run of a loop share with the loop itself.
 pub struct Core {
     iterable: Value,
     /// The iterable has no length of its own.

@@ -168,7 +168,7 @@ pub fn depth_of<'a>(values: impl Iterator<Item = &'a Value>) -> Result<u16> {
 }
 
 impl Undefined {
-    /// What is raised when the undefined value is used.
+    /// The error raised when the undefined value is used.
     pub fn used(&self) -> Error {
         let name = if self.unsafe_access { "SecurityError" } else { "UndefinedError" };
         Error::runtime(name, &self.message)

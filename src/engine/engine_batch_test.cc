@@ -1,4 +1,4 @@
-// Random crowds in caches of every tightness, with everything that a request may ask for.
+// Random batches in caches of every size, with every option of a request.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,9 +21,9 @@ struct Sums {
   size_t most_chunks = 0;
 };
 
-class Crowd {
+class RandomBatch {
  public:
-  Crowd(int round, bool deterministic)
+  RandomBatch(int round, bool deterministic)
       : random_(round),
         shape_{.n_vocab = 61,
                .max_rows = 1 + below(24),
@@ -67,7 +67,7 @@ class Crowd {
  private:
   int below(int n) { return static_cast<int>(random_() % n); }
 
-  // As wise as the model where roles do not count, or a fool; of a tightness of its own.
+  // As good as the model where roles do not count, or useless; with a cache of its own size.
   void use_draft() {
     FakeExecutor::Shape shape = shape_;
     shape.roles_count = false;
@@ -156,22 +156,22 @@ class Crowd {
   std::map<RequestId, Running> running_;
 };
 
-// Each answer's tokens and text are those it has alone, and at the end every page is free. In a
-// deterministic engine that holds though rows differ by role.
-TEST(EngineCrowd, ChangesNobodysTokens) {
+// Each answer has the tokens and text that it has alone, and at the end every page is free. In a
+// deterministic engine that holds although rows differ by role.
+TEST(EngineBatch, ChangesNoTokens) {
   for (const bool deterministic : {false, true}) {
     Sums sums;
     for (int round = 0; round < 150; ++round) {
-      Crowd(round, deterministic).run(sums);
+      RandomBatch(round, deterministic).run(sums);
       if (HasFatalFailure()) FAIL() << "round " << round << ", deterministic " << deterministic;
     }
-    // The rounds did what they are for.
+    // The rounds covered their cases.
     EXPECT_GT(sums.n_cancelled, 20);
     EXPECT_GT(sums.n_reused, 500);
     EXPECT_GT(sums.n_preempted, 50);
     EXPECT_GT(sums.n_true_drafts, 50);
     EXPECT_GT(sums.n_model_drafts, 200);
-    EXPECT_GT(sums.n_true_model_drafts, deterministic ? 0 : 50);  // roles are not guessed
+    EXPECT_GT(sums.n_true_model_drafts, deterministic ? 0 : 50);  // roles are not drafted
     EXPECT_GT(sums.n_draft_failures, 20);
     EXPECT_GT(sums.n_paused, 100);
     EXPECT_GT(sums.most_chunks, 4u);
