@@ -52,9 +52,10 @@ ModelInfo describe(const WeightSource& source, const Config& config) {
 
 // Tokens the cache holds.
 Result<int64_t> cache_tokens(const LoadOptions& options, const Config& config) {
-  if (options.context < 0) {
-    return Error{Code::invalid_argument, "context is " + std::to_string(options.context), "",
-                 "choose a positive number of tokens, or 0 for the model's own"};
+  if (options.context < 0 || options.context > kMaxCacheTokens) {
+    return Error{
+        Code::invalid_argument, "context is " + std::to_string(options.context), "",
+        "choose 1 to " + std::to_string(kMaxCacheTokens) + " tokens, or 0 for the model's own"};
   }
   if (options.context > 0) return options.context;
   return config.context > 0 ? std::min<int64_t>(config.context, kDefaultContext) : kDefaultContext;

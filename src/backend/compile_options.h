@@ -14,6 +14,8 @@
 
 namespace quern {
 
+inline constexpr int64_t kMaxCacheTokens = int64_t{1} << 30;
+
 struct CompileOptions {
   std::string target;  // by name (compile/targets.h); empty: the first
   int threads = 0;     // 0: one per core this process may use
@@ -24,7 +26,7 @@ struct CompileOptions {
   KvKind kv = KvKind::automatic;
   int max_rows = 512;  // rows of one forward pass
   // The key/value cache holds `cache_sequences` sequences of `cache_tokens` tokens each, at least;
-  // memory is taken when first written.
+  // memory is taken when first written. At most kMaxCacheTokens together.
   int64_t cache_tokens = 8192;
   int cache_sequences = 1;
   std::string pin = "none";  // where threads stay: none, cores or a list of CPUs (pin_cpus)

@@ -19,8 +19,6 @@ constexpr CompileStep kSteps[] = {
     {{"fuse", "q/k/v and gate/up into one product; residual into the product before it"}, fuse},
 };
 
-constexpr int64_t kMostCacheTokens = int64_t{1} << 30;
-
 Result<> check_dump(const Target& target, const std::string& dump) {
   std::vector<std::string_view> known;
   for (const CompileStep& step : kSteps) known.push_back(step.info.name);
@@ -38,11 +36,11 @@ Result<> check_options(const Target& target, const CompileOptions& o) {
     return Error{Code::invalid_argument, std::to_string(o.max_rows) + " rows in one pass", "",
                  "choose 1 to 1048576"};
   if (o.cache_sequences < 1 || o.cache_tokens < 1 ||
-      o.cache_tokens > kMostCacheTokens / o.cache_sequences)
+      o.cache_tokens > kMaxCacheTokens / o.cache_sequences)
     return Error{Code::invalid_argument,
                  "a cache of " + std::to_string(o.cache_tokens) + " tokens for " +
                      std::to_string(o.cache_sequences) + " sequences",
-                 "", "choose 1 to " + std::to_string(kMostCacheTokens) + " tokens together"};
+                 "", "choose 1 to " + std::to_string(kMaxCacheTokens) + " tokens together"};
   if (o.threads < 0 || o.threads > ThreadPool::kMaxThreads)
     return Error{
         Code::invalid_argument, std::to_string(o.threads) + " threads", "",
