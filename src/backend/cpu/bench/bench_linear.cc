@@ -3,9 +3,9 @@
 //   linear/ISA/FORMAT/KIND/OUTxIN/rows:N/threads:N     pack/FORMAT
 //
 // KIND: one (int8 activations), two (int8 plus int8 residual), bf16 (tiles), float (f32, for
-// formats packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so that weights come
-// from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak probed around it;
-// GB/s: of packed weights.
+// formats packed as numbers). Up to 64 rows go through 256 MB of copies of the matrix, so that
+// weights come from memory as in a model. GOP/s: two per product; of_int8: over the int8 peak
+// probed around it; GB/s: of packed weights.
 #include "backend/cpu/bench/bench.h"
 
 #include <algorithm>
