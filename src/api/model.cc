@@ -27,6 +27,7 @@
 #include "engine/engine_thread.h"
 #include "formats/weight_source.h"
 #include "models/config.h"
+#include "options/check.h"
 #include "tuning/recorded.h"
 
 namespace quern {
@@ -51,12 +52,7 @@ ModelInfo describe(const WeightSource& source, const Config& config) {
 }
 
 // Tokens the cache holds.
-Result<int64_t> cache_tokens(const LoadOptions& options, const Config& config) {
-  if (options.context < 0 || options.context > kMaxCacheTokens) {
-    return Error{
-        Code::invalid_argument, "context is " + std::to_string(options.context), "",
-        "choose 1 to " + std::to_string(kMaxCacheTokens) + " tokens, or 0 for the model's own"};
-  }
+int64_t cache_tokens(const LoadOptions& options, const Config& config) {
   if (options.context > 0) return options.context;
   return config.context > 0 ? std::min<int64_t>(config.context, kDefaultContext) : kDefaultContext;
 }
@@ -86,8 +82,7 @@ std::unique_ptr<KeepLater> keep_tokenizer(std::optional<TokenizerToKeep> made,
   });
 }
 
-Result<CompileOptions> compile_options(const LoadOptions& options, const Config& config) {
-  TRY(const int64_t context, cache_tokens(options, config));
+CompileOptions compile_options(const LoadOptions& options, const Config& config) {
   std::string warning;
   const Target& target = default_target();
   auto tuning = options.tuning
@@ -99,7 +94,7 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .numerics = options.numerics,
                         .kv = options.kv,
                         .max_rows = options.max_batch,
-                        .cache_tokens = context,
+                        .cache_tokens = cache_tokens(options, config),
                         .pin = options.pin,
                         .isa = options.isa,
                         .tuning = std::move(tuning),
@@ -108,12 +103,6 @@ Result<CompileOptions> compile_options(const LoadOptions& options, const Config&
                         .note = options.note,
                         .dump = options.dump,
                         .dump_out = options.dump_out};
-}
-
-Result<> check_drafts(const LoadOptions& options) {
-  if (options.most_drafts >= 0 && options.most_drafts <= Sequence::kMostDrafts) return Ok{};
-  return Error{Code::invalid_argument, "most_drafts is " + std::to_string(options.most_drafts), "",
-               "choose 0 to " + std::to_string(Sequence::kMostDrafts)};
 }
 
 // Null: none is asked for.
@@ -202,6 +191,7 @@ struct Model::State {
   };
   // Compiling a grammar is done here, on the caller's thread.
   Result<Asked> ask(std::span<const int32_t> prompt, const GenerateOptions& options) {
+    TRY_OK(options::check(options));
     TRY(Grammars::Made grammar, grammars.make(options.grammar));
     TRY(auto budget, reasoning_budget(tokenizer, options.reasoning, prompt));
     return Asked{{{prompt.begin(), prompt.end()},
@@ -261,11 +251,11 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
 }
 
 Result<Model> Model::State::load(const std::string& path, const LoadOptions& options) {
-  TRY_OK(check_drafts(options));
+  TRY_OK(options::check(options::schema().load, options));
   TRY(std::shared_ptr<const WeightSource> source, open_model(path, options.note));
   TRY(const std::shared_ptr<const WeightSource> draft, open_draft(options));
   TRY(const Config config, read_config(*source));
-  TRY(CompileOptions for_compiler, compile_options(options, config));
+  CompileOptions for_compiler = compile_options(options, config);
   if (options.packed_cache == PackedUse::on && for_compiler.packed_folder.empty() && options.note)
     options.note("packed weights are not kept: there is no folder for them");
   std::vector<std::string> notes;

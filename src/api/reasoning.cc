@@ -9,11 +9,6 @@ Result<std::optional<ReasoningBudget>> reasoning_budget(const Result<Tokenizer>&
                                                         const ReasoningOptions& options,
                                                         std::span<const int32_t> prompt) {
   if (options.budget == -1) return std::optional<ReasoningBudget>();
-  if (options.budget < -1) {
-    return Error{Code::invalid_argument,
-                 "reasoning budget is " + std::to_string(options.budget) + ", must be at least -1",
-                 "", "-1 sets no limit"};
-  }
   if (!tokenizer) return tokenizer.error();
   ReasoningMarks marks;
   const struct {

@@ -1,5 +1,4 @@
-// Flags made from the rows of a schema: what is typed is checked at once and put over other values
-// later.
+// Flags made from the rows of a schema.
 #pragma once
 #include <functional>
 #include <string_view>
@@ -11,19 +10,33 @@
 
 namespace quern::cli {
 
-// Whole: GenerateOptions or LoadOptions. Must outlive Arguments::parse.
-template <class Whole>
+// The flag of an option, read into `target`, which must outlive Arguments::parse. defaults: what
+// --help shows. taken: called when it was typed; may be empty.
+template <class T>
+void add_option(Arguments& args, const options::Option<T>& option, T& target, const T& defaults,
+                std::function<void()> taken = {}) {
+  const auto take = [&option, &target,
+                     taken = std::move(taken)](const std::vector<std::string>& values) -> Result<> {
+    TRY_OK(options::read_typed(option, values, target));
+    if (taken) taken();
+    return Ok{};
+  };
+  args.value(option.names.flags, options::help_text(option, defaults), options::value_kind(option),
+             options::is_repeated(option), take);
+}
+
+// Flags of requests: what is typed is checked at once and put over other options later, when the
+// model's are known. Must outlive Arguments::parse.
 class OptionFlags {
  public:
-  // defaults: what --help shows.
-  explicit OptionFlags(const options::Schema& schema, Whole defaults)
-      : schema_(schema), defaults_(std::move(defaults)) {}
+  explicit OptionFlags(const options::Schema& schema)
+      : schema_(schema), defaults_(options::program_defaults()) {}
   OptionFlags(const OptionFlags&) = delete;
   OptionFlags& operator=(const OptionFlags&) = delete;
 
   // The flags of all options of a group, in their order.
   void add(Arguments& args, options::Group group) {
-    options::any_option(schema_, static_cast<Whole*>(nullptr), [&](const auto& option) {
+    options::any_option(schema_, defaults_, [&](const auto& option, const auto&) {
       if (option.group == group) add_row(args, option);
       return false;
     });
@@ -31,7 +44,7 @@ class OptionFlags {
   // The flag of one option.
   void add(Arguments& args, std::string_view name) {
     const bool found =
-        options::any_option(schema_, static_cast<Whole*>(nullptr), [&](const auto& option) {
+        options::any_option(schema_, defaults_, [&](const auto& option, const auto&) {
           if (option.name != name || !option.names.flags) return false;
           add_row(args, option);
           return true;
@@ -46,7 +59,7 @@ class OptionFlags {
   }
 
   // `base` with what was typed put over it.
-  Whole over(Whole base) const {
+  GenerateOptions over(GenerateOptions base) const {
     for (const Given& one : given_) one.put(base);
     return base;
   }
@@ -54,26 +67,23 @@ class OptionFlags {
  private:
   struct Given {
     std::string_view name;
-    std::function<void(Whole&)> put;
+    std::function<void(GenerateOptions&)> put;
   };
 
   template <class T>
   void add_row(Arguments& args, const options::Option<T>& option) {
-    const auto take = [this, &option](const std::vector<std::string>& values) -> Result<> {
-      TRY_OK(options::read_typed(option, values, options::part_of<T>(typed_)));
-      given_.push_back({option.name, [this, &option](Whole& out) {
-                          options::copy(option, options::part_of<T>(typed_),
-                                        options::part_of<T>(out));
-                        }});
-      return Ok{};
+    const auto put = [this, &option](GenerateOptions& out) {
+      options::copy(option, options::part_of<T>(typed_), options::part_of<T>(out));
     };
-    args.value(option.names.flags, options::help_text(option, options::part_of<T>(defaults_)),
-               options::value_kind(option), options::is_repeated(option), take);
+    add_option(args, option, options::part_of<T>(typed_), options::part_of<T>(defaults_),
+               [this, &option, put] {
+                 given_.push_back({option.name, put});
+               });
   }
 
   const options::Schema& schema_;
-  Whole defaults_;
-  Whole typed_;
+  GenerateOptions defaults_;
+  GenerateOptions typed_;
   std::vector<Given> given_;
 };
 

@@ -13,8 +13,7 @@ namespace quern::cli {
 // Holds what was typed; must outlive Arguments::parse.
 class SamplingFlags {
  public:
-  explicit SamplingFlags(const options::Schema& schema = options::schema())
-      : flags_(schema, options::program_defaults()) {}
+  explicit SamplingFlags(const options::Schema& schema = options::schema()) : flags_(schema) {}
 
   void add_to(Arguments& args);
   // A flag that add_to leaves to single verbs.
@@ -31,7 +30,7 @@ class SamplingFlags {
   void note_cut(const Generation& generation) const;
 
  private:
-  OptionFlags<GenerateOptions> flags_;
+  OptionFlags flags_;
 };
 
 }  // namespace quern::cli

@@ -51,7 +51,7 @@ struct Flags {
   ModelFlags model;
   SamplingFlags sampling;
   std::string in, out;
-  int concurrency = 16, context = 0;
+  int concurrency = 16;
   bool json = false;
 };
 
@@ -103,9 +103,7 @@ void add_flags(Arguments& args, Flags& flags) {
   args.text("OUT", flags.out, "The answers; made, or gone on with", "OUT.jsonl");
   add_model(args, flags.model.model);
   args.integer("--concurrency", flags.concurrency, 1, 512, "Answers at a time [16]");
-  args.integer("--context", flags.context, 16, INT32_MAX,
-               "Tokens that all running requests together may have in memory [the model's own, at "
-               "most 8192]");
+  add_context_flag(args, flags.model);
   args.flag("--json", flags.json, "Print the summary as one object");
   flags.sampling.add_to(args);
   add_machine_flags(args, flags.model);
@@ -150,10 +148,8 @@ Result<int> run_batch(int argc, const char* const* argv) {
   if (out.n_found() > 0)
     warn(fmt::format("{} has {} answers already; they are not asked for again", flags.out,
                      out.n_found()));
-  LoadOptions load;
-  load.context = flags.context;
-  load.max_waiting = 1024;  // concurrency, and the answers of one request: never full
-  TRY(const Model model, load_model(flags.model, load));
+  flags.model.load.max_waiting = 1024;  // concurrency, and the answers of one request: never full
+  TRY(const Model model, load_model(flags.model));
   openai::BatchOptions options{.concurrency = flags.concurrency};
   options.defaults = flags.sampling.options(model);
   if (is_terminal(STDERR_FILENO)) options.n_lines = openai::count_lines(in.fd());

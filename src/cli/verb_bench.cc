@@ -98,15 +98,14 @@ Result<CompileOptions> compile_options(const Flags& flags, int threads) {
   const ModelFlags& model = flags.source.model;
   CompileOptions options;
   options.threads = threads;
-  TRY(options.numerics, numerics_of(model));
-  TRY(options.kv, kv_of(model));
-  options.isa = model.isa;
-  options.pin = model.pin;
-  TRY(options.tuning, tuning_of(model, threads));
-  TRY(const PackedUse packed, packed_of(model));
-  if (packed != PackedUse::off) options.packed_folder = packed_cache_folder();
+  options.numerics = numerics_of(model);
+  options.kv = model.load.kv;
+  options.isa = model.load.isa;
+  options.pin = model.load.pin;
+  options.tuning = tuning_of(model, threads);
+  if (model.load.packed_cache != PackedUse::off) options.packed_folder = packed_cache_folder();
   options.note = warn;
-  options.dump = model.dump;
+  options.dump = model.load.dump;
   options.dump_out = print_dump;
   return options;
 }
@@ -246,11 +245,11 @@ Result<int> bench_requests(const Flags& flags, const std::vector<SpeedTest>& tes
   Json rows = Json::array();
   for (const int threads : flags.threads) {
     ModelFlags model_flags = flags.source.model;
-    model_flags.threads = threads;
-    LoadOptions load;
-    load.max_batch = flags.batch;
-    load.context = cached.empty() ? measure::arrivals_context(tests) : cached_context(cached);
-    TRY(const Model model, load_model(model_flags, load));
+    model_flags.load.threads = threads;
+    model_flags.load.max_batch = flags.batch;
+    model_flags.load.context =
+        cached.empty() ? measure::arrivals_context(tests) : cached_context(cached);
+    TRY(const Model model, load_model(model_flags));
     BenchSetup setup = setup_of(model_flags);
     setup.model = model.info().path;
     setup.n_params = model.info().n_parameters;
@@ -280,7 +279,6 @@ Result<int> run_bench(int argc, const char* const* argv) {
   if (!go) return kDone;
   const std::vector<SpeedTest> tests = tests_of(flags);
   TRY_OK(check_flags(flags, tests));
-  TRY_OK(numerics_of(flags.source.model));
   Json earlier;
   if (flags.compare) {
     TRY(const std::string text, read_file(*flags.compare));

@@ -52,7 +52,6 @@ struct Flags {
   std::string first, second;  // the positionals
   std::string question;
   std::string system;
-  int context = 0;
   bool no_stats = false;
 };
 
@@ -132,8 +131,7 @@ Result<int> run_chat(int argc, const char* const* argv) {
   args.text("-m,--model", flags.model.model, "The model, whatever the words look like", "PATH");
   args.text("-p,--prompt", flags.question, "The question, whatever the words look like");
   args.text("--system", flags.system, "A system message before the conversation");
-  args.integer("--context", flags.context, 16, INT32_MAX,
-               "Tokens the conversation may have [the model's own, at most 8192]");
+  add_context_flag(args, flags.model);
   args.flag("--no-stats", flags.no_stats,
             "No line about tokens and speed after each answer; there is one on a terminal only");
   flags.sampling.add_to(args);
@@ -144,9 +142,7 @@ Result<int> run_chat(int argc, const char* const* argv) {
   if (!go) return kDone;
   TRY_OK(sort_words(flags));
 
-  LoadOptions load;
-  load.context = flags.context;
-  TRY(const Model model, load_model(flags.model, load));
+  TRY(const Model model, load_model(flags.model));
   const GenerateOptions options = flags.sampling.options(model);
   Conversation conversation(model, options, flags.system);
   catch_interrupts();

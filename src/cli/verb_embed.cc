@@ -116,9 +116,9 @@ Result<Pooling> pooling_named(const std::string& wanted) {
 Result<Model> load(const Flags& flags, const Texts& texts) {
   const auto longest =
       std::ranges::max_element(texts.ids, {}, [](auto& ids) { return ids.size(); });
-  LoadOptions options;
-  options.context = std::max(kMinContext, static_cast<int64_t>(longest->size()));
-  TRY(Model model, load_model(flags.model, options));
+  ModelFlags wanted = flags.model;
+  wanted.load.context = std::max(kMinContext, static_cast<int64_t>(longest->size()));
+  TRY(Model model, load_model(wanted));
   const int most = model.info().context;
   if (most > 0 && longest->size() > static_cast<size_t>(most))
     return Error{

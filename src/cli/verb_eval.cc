@@ -18,6 +18,7 @@
 #include "cli/text_input.h"
 #include "cli/verbs.h"
 #include "measure/eval.h"
+#include "options/names.h"
 
 namespace quern::cli {
 
@@ -61,10 +62,10 @@ Result<std::vector<int32_t>> read_tokens(const Flags& flags) {
 }
 
 Result<Model> load(const Flags& flags, int64_t n_tokens) {
-  LoadOptions options;
-  options.context = n_tokens;
-  options.max_batch = static_cast<int>(measure::rows_per_pass(flags.eval, n_tokens));
-  TRY(Model model, load_model(flags.model, options));
+  ModelFlags wanted = flags.model;
+  wanted.load.context = n_tokens;
+  wanted.load.max_batch = static_cast<int>(measure::rows_per_pass(flags.eval, n_tokens));
+  TRY(Model model, load_model(wanted));
   if (model.info().context > 0 && n_tokens > model.info().context)
     return Error{Code::context_too_long,
                  fmt::format("the text has {} tokens, the model was trained for {}", n_tokens,
@@ -84,8 +85,10 @@ measure::KeepScoring progress_of(Progress& bar, std::string what) {
 // The logits in the numerics to compare with. That model is freed before the other one is loaded.
 Result<measure::LogitStore> reference_logits(const std::vector<int32_t>& tokens, Flags flags) {
   flags.model.exact = false;
-  flags.model.numerics = flags.against;
-  flags.model.kv = "auto";
+  TRY(const int numerics,
+      options::read_name("--against", flags.against, options::numerics_names()));
+  flags.model.load.numerics = static_cast<Numerics>(numerics);
+  flags.model.load.kv = KvKind::automatic;
   TRY(const Model model, load(flags, std::ssize(tokens)));
   Progress bar;
   return measure::keep_logits(model, tokens, flags.eval,
@@ -153,8 +156,6 @@ Result<int> run_eval(int argc, const char* const* argv) {
   catch_interrupts();
   TRY(const std::vector<int32_t> tokens, read_tokens(flags));
   TRY_OK(check_flags(flags, tokens));
-  TRY_OK(numerics_of(flags.model));
-  TRY_OK(kv_of(flags.model));
   std::optional<measure::LogitStore> reference;
   if (!flags.against.empty()) {
     TRY(measure::LogitStore store, reference_logits(tokens, flags));

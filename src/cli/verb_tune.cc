@@ -93,11 +93,11 @@ Result<int> search(const Flags& flags) {
   const ModelFlags& model = flags.source.model;
   SearchOptions options{.quick = flags.quick};
   options.compile.threads = threads_in_use(model);
-  TRY(options.compile.numerics, numerics_of(model));
-  TRY(options.compile.kv, kv_of(model));
-  options.compile.isa = model.isa;
-  options.compile.pin = model.pin;
-  options.compile.dump = model.dump;
+  options.compile.numerics = numerics_of(model);
+  options.compile.kv = model.load.kv;
+  options.compile.isa = model.load.isa;
+  options.compile.pin = model.load.pin;
+  options.compile.dump = model.load.dump;
   options.compile.dump_out = print_dump;
   catch_interrupts();
   TRY(auto source, open_source(flags.source));

@@ -131,9 +131,9 @@ Result<> check(std::string_view called, const Limits& limits, const std::vector<
   TRY_OK(check_entries(called, limits, value.size()));
   for (const LogitBias& bias : value) {
     if (bias.bias == -std::numeric_limits<float>::infinity()) continue;
+    if (within(limits, bias.bias)) continue;
     const std::string one = std::string(called) + " of token " + std::to_string(bias.id);
-    if (const auto outcome = check(one, limits, bias.bias); !outcome)
-      return refused(outcome.error().what + ", or -inf");
+    return refused(check(one, limits, bias.bias).error().what + ", or -inf");
   }
   return Ok{};
 }

@@ -66,7 +66,8 @@ const Option<G> kGenerate[] = {
     {.name = "deadline_ms",
      .member = &G::deadline_ms,
      .limits = numbers(0, kMostMilliseconds),
-     .help = "Seconds after which the answer is what is there then",
+     .help = "Time from submission after which the answer is what is there then; the flag counts "
+             "seconds, the others milliseconds",
      .names = {.flags = "--deadline", .flag_least = 1, .flag_unit = 1000, .openai = "deadline_ms"},
      .default_text = "none"},
     {.name = "cache_salt",

@@ -1,6 +1,6 @@
 // What an option is: one row for each member of the public option structs, with its limits, its
-// help and its name on every surface. What reads, checks and shows options is made from these rows,
-// so that a new option is one row (schema.h) and its member.
+// help and its name on every surface. Parsing, range checks, --help, JSON and docs/options.md are
+// made from these rows, so that a new option is one row (schema.h) and its member.
 #pragma once
 #include <cstddef>
 #include <cstdint>

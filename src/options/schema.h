@@ -33,34 +33,27 @@ inline ReasoningOptions& part(GenerateOptions& request, ReasoningOptions*) {
   return request.reasoning;
 }
 inline GrammarSpec& part(GenerateOptions& request, GrammarSpec*) { return request.grammar; }
-inline LoadOptions& part(LoadOptions& load, LoadOptions*) { return load; }
 
-template <class T, class Whole>
-T& part_of(Whole& whole) {
-  return part(whole, static_cast<T*>(nullptr));
+template <class T>
+T& part_of(GenerateOptions& request) {
+  return part(request, static_cast<T*>(nullptr));
 }
-template <class T, class Whole>
-const T& part_of(const Whole& whole) {
-  return part(const_cast<Whole&>(whole), static_cast<T*>(nullptr));
+template <class T>
+const T& part_of(const GenerateOptions& request) {
+  return part_of<T>(const_cast<GenerateOptions&>(request));
 }
 
-// Calls visit(option) for each option of a request (or of loading) until it returns true; whether
-// it did.
-template <class Visit>
-bool any_option(const Schema& schema, const GenerateOptions*, Visit&& visit) {
-  const auto any = [&](const auto& rows) {
+// Calls visit(option, its part of the request) for each option of a request until it returns true;
+// whether it did. Request: GenerateOptions, const or not.
+template <class Request, class Visit>
+bool any_option(const Schema& schema, Request& request, Visit&& visit) {
+  const auto any = [&](const auto& rows, auto& part) {
     for (const auto& option : rows)
-      if (visit(option)) return true;
+      if (visit(option, part)) return true;
     return false;
   };
-  return any(schema.generate) || any(schema.sampling) || any(schema.reasoning) ||
-         any(schema.grammar);
-}
-template <class Visit>
-bool any_option(const Schema& schema, const LoadOptions*, Visit&& visit) {
-  for (const auto& option : schema.load)
-    if (visit(option)) return true;
-  return false;
+  return any(schema.generate, request) || any(schema.sampling, request.sampling) ||
+         any(schema.reasoning, request.reasoning) || any(schema.grammar, request.grammar);
 }
 
 }  // namespace quern::options

@@ -86,7 +86,7 @@ std::string flag_name(const Names& names) {
 
 Result<> read_typed(const Typed& typed, bool& out) {
   constexpr const char* kNames[] = {"off", "on"};
-  TRY(const int value, read_name(typed, kNames));
+  TRY(const int value, read_name(typed.flag, typed.values.back(), kNames));
   out = value == 1;
   return Ok{};
 }
@@ -160,10 +160,11 @@ Result<> read_typed(const Typed& typed, std::vector<LogitBias>& out) {
   return Ok{};
 }
 
-Result<int> read_name(const Typed& typed, std::span<const char* const> names) {
+Result<int> read_name(std::string_view flag, std::string_view value,
+                      std::span<const char* const> names) {
   for (size_t i = 0; i < names.size(); ++i)
-    if (same_name(typed.values.back(), names[i])) return static_cast<int>(i);
-  return unknown_name(typed.flag, typed.values.back(), names);
+    if (same_name(value, names[i])) return static_cast<int>(i);
+  return unknown_name(flag, value, names);
 }
 
 std::string shown_value(const Limits&, bool value) { return value ? "on" : "off"; }

@@ -28,7 +28,8 @@ Result<> read_typed(const Typed& typed, std::string& out);
 Result<> read_typed(const Typed& typed, std::vector<std::string>& out);
 Result<> read_typed(const Typed& typed, std::vector<int32_t>& out);    // "1,2,3"
 Result<> read_typed(const Typed& typed, std::vector<LogitBias>& out);  // "15043=-1.5", "7=-inf"
-Result<int> read_name(const Typed& typed, std::span<const char* const> names);
+Result<int> read_name(std::string_view flag, std::string_view value,
+                      std::span<const char* const> names);
 
 // The name of an option's flag in errors: of "-n,--n-predict" the last one.
 std::string flag_name(const Names& names);
@@ -41,7 +42,7 @@ Result<> read_typed(const Option<T>& option, const std::vector<std::string>& val
   const Typed typed{flag, limits, option.names, values};
   const auto one = [&](const auto& member) -> Result<> {
     if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Choice<T>>) {
-      TRY(const int value, read_name(typed, member.names));
+      TRY(const int value, read_name(typed.flag, typed.values.back(), member.names));
       member.set(out, value);
       return Ok{};
     } else {
