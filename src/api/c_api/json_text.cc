@@ -100,14 +100,6 @@ Result<Json> parse_json(std::string_view text, std::string_view name) {
   return reader.take();
 }
 
-std::string short_name(std::string_view name) {
-  constexpr size_t kMax = 64;
-  if (name.size() <= kMax) return std::string(name);
-  size_t n = kMax;
-  while (n > 0 && (static_cast<unsigned char>(name[n]) & 0xc0u) == 0x80u) --n;  // not inside of one
-  return std::string(name.substr(0, n)) + "...";
-}
-
 std::string to_text(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

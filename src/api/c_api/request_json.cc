@@ -8,81 +8,6 @@
 namespace quern::c_api {
 namespace {
 
-constexpr Field<LoadOptions> kLoad[] = {
-    field<&LoadOptions::threads>("threads"),
-    field<&LoadOptions::numerics>("numerics"),
-    field<&LoadOptions::kv>("kv"),
-    field<&LoadOptions::context>("context"),
-    field<&LoadOptions::max_batch>("max_batch"),
-    field<&LoadOptions::isa>("isa"),
-    field<&LoadOptions::pin>("pin"),
-    field<&LoadOptions::deterministic>("deterministic"),
-    field<&LoadOptions::prefix_folder>("prefix_folder"),
-    field<&LoadOptions::prefix_bytes>("prefix_bytes"),
-    field<&LoadOptions::draft_model>("draft_model"),
-    field<&LoadOptions::most_drafts>("most_drafts"),
-    field<&LoadOptions::max_waiting>("max_waiting"),
-    field<&LoadOptions::tuning>("tuning"),
-    field<&LoadOptions::packed_cache>("packed_cache"),
-};
-
-constexpr Field<GenerateOptions> kGenerate[] = {
-    field<&GenerateOptions::max_tokens>("max_tokens"),
-    field<&GenerateOptions::stop>("stop"),
-    field<&GenerateOptions::stop_ids>("stop_ids"),
-    field<&GenerateOptions::ignore_eos>("ignore_eos"),
-    field<&GenerateOptions::grammar>("grammar"),
-    field<&GenerateOptions::reasoning>("reasoning"),
-    field<&GenerateOptions::n>("n"),
-    field<&GenerateOptions::speculate>("speculate"),
-    field<&GenerateOptions::priority>("priority"),
-    field<&GenerateOptions::client>("client"),
-    field<&GenerateOptions::deadline_ms>("deadline_ms"),
-    field<&GenerateOptions::cache_salt>("cache_salt"),
-};
-
-constexpr Field<SamplingOptions> kSampling[] = {
-    field<&SamplingOptions::temperature>("temperature"),
-    field<&SamplingOptions::top_k>("top_k"),
-    field<&SamplingOptions::top_p>("top_p"),
-    field<&SamplingOptions::min_p>("min_p"),
-    field<&SamplingOptions::repeat_penalty>("repeat_penalty"),
-    field<&SamplingOptions::presence_penalty>("presence_penalty"),
-    field<&SamplingOptions::frequency_penalty>("frequency_penalty"),
-    field<&SamplingOptions::penalty_window>("penalty_window"),
-    field<&SamplingOptions::seed>("seed"),
-    field<&SamplingOptions::dynatemp_range>("dynatemp_range"),
-    field<&SamplingOptions::dynatemp_exponent>("dynatemp_exponent"),
-    field<&SamplingOptions::typical_p>("typical_p"),
-    field<&SamplingOptions::top_n_sigma>("top_n_sigma"),
-    field<&SamplingOptions::xtc_probability>("xtc_probability"),
-    field<&SamplingOptions::xtc_threshold>("xtc_threshold"),
-    field<&SamplingOptions::min_keep>("min_keep"),
-    field<&SamplingOptions::dry_multiplier>("dry_multiplier"),
-    field<&SamplingOptions::dry_base>("dry_base"),
-    field<&SamplingOptions::dry_allowed_length>("dry_allowed_length"),
-    field<&SamplingOptions::dry_window>("dry_window"),
-    field<&SamplingOptions::dry_breakers>("dry_breakers"),
-    field<&SamplingOptions::mirostat>("mirostat"),
-    field<&SamplingOptions::mirostat_tau>("mirostat_tau"),
-    field<&SamplingOptions::mirostat_eta>("mirostat_eta"),
-    field<&SamplingOptions::adaptive_target>("adaptive_target"),
-    field<&SamplingOptions::adaptive_decay>("adaptive_decay"),
-    field<&SamplingOptions::logit_bias>("logit_bias"),
-    field<&SamplingOptions::banned>("banned"),
-    field<&SamplingOptions::allowed>("allowed"),
-    field<&SamplingOptions::min_tokens>("min_tokens"),
-    field<&SamplingOptions::samplers>("samplers"),
-    field<&SamplingOptions::n_probs>("n_probs"),
-    field<&SamplingOptions::post_sampling_probs>("post_sampling_probs"),
-};
-
-constexpr Field<EmbedOptions> kEmbed[] = {
-    field<&EmbedOptions::pooling>("pooling"),
-    field<&EmbedOptions::normalize>("normalize"),
-    field<&EmbedOptions::dimensions>("dimensions"),
-};
-
 Result<> read_prompt(const Json& value, const At& at, GenerateRequest& out) {
   if (value.is_string()) return read_value(value, at, out.prompt.emplace<std::string>());
   if (value.is_array()) return read_value(value, at, out.prompt.emplace<Ids>());
@@ -146,20 +71,29 @@ Result<> read_texts(const Json& value, const At& at, EmbedRequest& out) {
 }
 
 // A field that is null is as one that is not there.
-Result<> read_request_field(const Json& value, const At& at, GenerateRequest& out) {
+Result<> read_request_field(const options::Schema& schema, const Json& value, const At& at,
+                            GenerateRequest& out) {
   const bool given = !value.is_null();
   if (const auto* row = find_request_field(at.name))
     return given ? row->read(value, at, out) : Ok{};
-  if (const auto* row = find_field(kGenerate, at.name))
-    return given ? row->read(value, at, out.options) : Ok{};
-  if (const auto* row = find_field(kSampling, at.name))
-    return given ? row->read(value, at, out.options.sampling) : Ok{};
+  GenerateOptions& options = out.options;
+  const auto nested = [&](const auto& rows, auto& part) {
+    return given ? options::read_object(rows, value, at, part) : Ok{};
+  };
+  if (at.name == "reasoning") return nested(schema.reasoning, options.reasoning);
+  if (at.name == "grammar") return nested(schema.grammar, options.grammar);
+  const auto plain = [&](const auto& option, auto& part) {
+    return given ? options::read_json(option, value, at, part) : Ok{};
+  };
+  if (const auto* option = options::find(schema.generate, at.name)) return plain(*option, options);
+  if (const auto* option = options::find(schema.sampling, at.name))
+    return plain(*option, options.sampling);
   return unknown_field(at, "quern_default_options_json lists them");
 }
 
 }  // namespace
 
-Result<GenerateRequest> read_request(std::string_view json) {
+Result<GenerateRequest> read_request(std::string_view json, const options::Schema& schema) {
   const At at{.name = "request"};
   TRY(const Json value, parse_json(json, at.name));
   if (!value.is_object()) return wrong_type(value, at, "an object");
@@ -173,7 +107,7 @@ Result<GenerateRequest> read_request(std::string_view json) {
   }
   GenerateRequest request;
   for (const auto& [name, inner] : value.items())
-    TRY_OK(read_request_field(inner, {.outer = &at, .name = name}, request));
+    TRY_OK(read_request_field(schema, inner, {.outer = &at, .name = name}, request));
   if (given("prompt") && !(request.tools.empty() && request.template_kwargs.empty())) {
     return Error{Code::invalid_argument,
                  "\"tools\" and \"chat_template_kwargs\" are of a conversation", at.text(),
@@ -212,15 +146,15 @@ Result<EmbedRequest> read_embed_request(std::string_view json) {
   EmbedRequest request;
   TRY_OK(read_texts(*texts, {.outer = &at, .name = "texts"}, request));
   value.erase(texts);
-  TRY_OK(read_fields(kEmbed, value, at, request.options));
+  TRY_OK(options::read_object(options::schema().embed, value, at, request.options));
   return request;
 }
 
-Result<LoadOptions> read_load_options(std::string_view json) {
+Result<LoadOptions> read_load_options(std::string_view json, const options::Schema& schema) {
   const At at{.name = "options"};
   TRY(const Json value, parse_json(json, at.name));
   LoadOptions options;
-  TRY_OK(read_fields(kLoad, value, at, options));
+  TRY_OK(options::read_object(schema.load, value, at, options));
   return options;
 }
 
@@ -232,18 +166,13 @@ Result<Messages> read_messages(std::string_view json) {
   return messages;
 }
 
-Json default_options() {
-  Json load = Json::object();
-  write_fields(kLoad, LoadOptions(), load);
-  Json request = Json::object();
+Json default_options(const options::Schema& schema) {
+  Json all = options::default_options(schema);
+  Json& request = all["request"];
   request["special"] = GenerateRequest().special;
   request["tools"] = nullptr;
   request["chat_template_kwargs"] = nullptr;
-  write_fields(kGenerate, GenerateOptions(), request);
-  write_fields(kSampling, SamplingOptions(), request);
-  Json embed = Json::object();
-  write_fields(kEmbed, EmbedOptions(), embed);
-  return {{"load", std::move(load)}, {"request", std::move(request)}, {"embed", std::move(embed)}};
+  return all;
 }
 
 }  // namespace quern::c_api

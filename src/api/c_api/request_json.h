@@ -8,6 +8,7 @@
 
 #include "api/c_api/json_text.h"
 #include "base/result.h"
+#include "options/schema.h"
 #include "quern/model.h"
 
 namespace quern::c_api {
@@ -27,12 +28,13 @@ struct EmbedRequest {
   EmbedOptions options;
 };
 
-// All errors are invalid_argument and name the field. Values within a field's type but out of its
-// range are left to the engine, which refuses them by name too.
-Result<GenerateRequest> read_request(std::string_view json);
+// All errors are invalid_argument and name the field.
+Result<GenerateRequest> read_request(std::string_view json,
+                                     const options::Schema& schema = options::schema());
 Result<EmbedRequest> read_embed_request(std::string_view json);
 // The callbacks stay empty.
-Result<LoadOptions> read_load_options(std::string_view json);
+Result<LoadOptions> read_load_options(std::string_view json,
+                                      const options::Schema& schema = options::schema());
 // [{"role", "content"}, ...]
 Result<Messages> read_messages(std::string_view json);
 // {"messages", "special", "tools", "chat_template_kwargs"}
@@ -43,6 +45,6 @@ struct Conversation {
 Result<Conversation> read_conversation(std::string_view json);
 
 // {"load": {...}, "request": {...}, "embed": {...}}: each field that has a default, with it.
-Json default_options();
+Json default_options(const options::Schema& schema = options::schema());
 
 }  // namespace quern::c_api

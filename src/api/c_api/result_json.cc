@@ -1,10 +1,11 @@
 #include "api/c_api/result_json.h"
 
+#include "api/c_api/json_text.h"
+#include "options/json.h"
+
 #include <span>
 #include <string_view>
 #include <utility>
-
-#include "api/c_api/json_fields.h"
 
 namespace quern::c_api {
 namespace {
@@ -14,8 +15,9 @@ Json logprobs_of(std::span<const TokenLogprobs> logprobs) {
   for (const TokenLogprobs& one : logprobs) {
     Json top = Json::array();
     for (const TokenProb& other : one.top)
-      top.push_back({{"id", other.id}, {"logprob", write_value(other.logprob)}});
-    all.push_back({{"id", one.id}, {"logprob", write_value(one.logprob)}, {"top", std::move(top)}});
+      top.push_back({{"id", other.id}, {"logprob", options::to_json(other.logprob)}});
+    all.push_back(
+        {{"id", one.id}, {"logprob", options::to_json(one.logprob)}, {"top", std::move(top)}});
   }
   return all;
 }
