@@ -4,10 +4,10 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "formats/metadata.h"
+#include "options/schema.h"
 #include "quern/sampling.h"
 #include "text/vocabulary.h"
 
@@ -18,7 +18,8 @@ class GenerationDefaults {
   // model_path: a file; the JSON is looked for in its folder. No error in the files stops a load:
   // values that cannot be read or are out of range are skipped, with a line in `notes`.
   static GenerationDefaults read(const Metadata& file, const std::string& model_path,
-                                 std::vector<std::string>& notes);
+                                 std::vector<std::string>& notes,
+                                 const options::Schema& schema = options::schema());
 
   // `base` overridden by the files.
   SamplingOptions over(SamplingOptions base) const;
@@ -28,11 +29,10 @@ class GenerationDefaults {
   std::vector<int32_t> end_ids(const Vocabulary& vocabulary) const;
 
  private:
-  using Set = void (*)(SamplingOptions&, double);
   struct Reader;
 
-  std::vector<std::pair<Set, double>> values_;  // in range; later ones take precedence
-  std::vector<std::string> samplers_;
+  SamplingOptions values_;
+  std::vector<const options::Option<SamplingOptions>*> given_;  // whose values these are
   std::vector<int32_t> ends_;
 };
 

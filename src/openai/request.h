@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "openai/json.h"
+#include "options/schema.h"
 #include "quern/model.h"
 
 namespace quern::openai {
@@ -33,7 +34,8 @@ inline constexpr int kMostPrompts = 128, kMostAnswers = 128;  // of one request
 
 // What the body leaves out (or gives as null) is as in `defaults`. Errors: invalid_argument, whose
 // `where` names the field.
-Result<Request> read_request(Endpoint endpoint, const Json& body, const GenerateOptions& defaults);
+Result<Request> read_request(Endpoint endpoint, const Json& body, const GenerateOptions& defaults,
+                             const options::Schema& schema = options::schema());
 
 // The prompts as token ids: of a chat one, by the model's template. Control tokens count as such in
 // the text of a completion, where the caller writes the template; not in messages. Errors: as
@@ -42,7 +44,8 @@ Result<std::vector<std::vector<int32_t>>> prompt_ids(const Model& model, const R
 
 // A request's fields for these options (sampling, limits, stop strings, a JSON schema), such as
 // read_request reads back.
-Json options_json(const GenerateOptions& options);
+Json options_json(const GenerateOptions& options,
+                  const options::Schema& schema = options::schema());
 Json messages_json(const std::vector<Message>& messages);
 
 }  // namespace quern::openai
