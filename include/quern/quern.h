@@ -137,7 +137,8 @@ typedef void (*quern_note_fn)(void* user, const char* text);
  *   "max_waiting"   answers that wait for their turn; more are refused
  *   "tuning"        with what `quern tune` found for this machine
  *   "packed_cache"  "auto", "on" or "off"
- * model.h says more of each. on_progress and on_note may be NULL.
+ * docs/options.md has their ranges and defaults, model.h says more of each. on_progress and on_note
+ * may be NULL.
  * Errors: not_found, corrupt, unsupported, out_of_memory, invalid_argument. */
 QUERN_API quern_code quern_model_load(const char* path, const char* options,
                                       quern_progress_fn on_progress, quern_note_fn on_note,
@@ -211,7 +212,8 @@ QUERN_API quern_code quern_chat_prompt_json(const quern_model* model, const char
  *   "cache_salt"      requests share cached prompts only with those of the same salt
  * and any of quern/sampling.h by the names there: "temperature", "top_k", "top_p", "min_p", "seed",
  * "logit_bias": [{"id": 7, "bias": -2.5}], "banned": [7], "n_probs", ...
- * quern_default_options_json lists all of them. A field that is null is as one that is not there.
+ * docs/options.md lists all of them with their ranges, quern_default_options_json with their
+ * defaults. A field that is null is as one that is not there.
  *
  * A piece of an answer is {"text", "ids"}, and with "n_probs" of 0 or more "logprobs": an array of
  * {"id", "logprob", "top": [{"id", "logprob"}, ...]}, one for each id. "text" is whole UTF-8
