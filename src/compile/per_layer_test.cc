@@ -96,7 +96,7 @@ TEST(PerLayer, WhatDoesNotFitIsRefusedByName) {
       {{"attention.layer_norm_rms_epsilon", "1e-5"}, Code::corrupt, "not a single number"},
       {{"rope.scaling.factor", Floats{1, 2}}, Code::unsupported, "1 in layer 0, 2 in layer 1"},
       {{"rope.scaling.factor", "2"}, Code::corrupt, "not a single number"},
-      {{"rope.scaling.type", int64_t{1}}, Code::corrupt, "no string"},
+      {{"rope.scaling.type", int64_t{1}}, Code::corrupt, "not a string"},
       {{"block_count", Ints{2}}, Code::corrupt, "not a single integer"},
       {{"embedding_length", Ints{64, 64}}, Code::corrupt, "not a single integer"},
       {{"context_length", Ints{512, 512}}, Code::corrupt, "not a single integer"},

@@ -22,7 +22,9 @@ std::string wanted(const JsonValue& json, const char* kind) {
 }
 
 Error too_far(const JsonValue& json) {
-  return with_place(out_of_range(json.at.called(), json.value.dump(), json.limits), json.at);
+  const std::string value =
+      json.value.is_number_float() ? number_text(json.value.get<double>()) : json.value.dump();
+  return with_place(out_of_range(json.at.called(), value, json.limits), json.at);
 }
 
 template <class Whole>
