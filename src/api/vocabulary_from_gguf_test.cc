@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <functional>
 #include <stdexcept>
 
@@ -13,14 +14,15 @@ namespace {
 
 using Fill = std::function<void(GgufWriter&)>;
 
-// A file in memory with these keys; it lives as long as the vocabulary is read.
+// The vocabulary of a file in memory with these keys. It views the file's strings, so all files stay
+// until the program ends.
 Result<Vocabulary> read(const Fill& fill, const char* architecture = "llama",
                         std::vector<std::string>* notes = nullptr) {
   GgufWriter writer;
   writer.add("general.architecture", architecture);
   fill(writer);
-  const std::vector<std::byte> bytes = writer.bytes();
-  const auto source = read_gguf(bytes, "test.gguf");
+  static std::deque<std::vector<std::byte>> files;
+  const auto source = read_gguf(files.emplace_back(writer.bytes()), "test.gguf");
   if (!source) throw std::runtime_error(to_string(source.error()));
   return read_vocabulary(**source, notes);
 }
