@@ -119,11 +119,29 @@ class Checker {
         "a record outside of a buffer");
   }
 
+  // Whether two views have memory in common: of one buffer by their columns, of two by their rows.
+  bool overlap(const View& a, int64_t a_width, const View& b, int64_t b_width) const {
+    if (a.buffer == b.buffer) return a.column < b.column + b_width && b.column < a.column + a_width;
+    const Buffer &first = p_.buffers[a.buffer], &second = p_.buffers[b.buffer];
+    const auto rows = [&](const Buffer& of) { return of.local ? 1 : p_.max_rows; };
+    return first.local == second.local &&
+           first.offset < second.offset + second.row_bytes * rows(second) &&
+           second.offset < first.offset + first.row_bytes * rows(first);
+  }
+
+  // What a step writes is what it reads, or apart from it: kernels copy memory that does not
+  // overlap.
   template <class Part>
   Result<> check_uses(const Part& part) const {
-    for (const auto& use : uses(part))
+    const auto all = uses(part);
+    for (const auto& use : all)
       TRY_OK(use.record ? check_record(*use.view, use.width, use.terms, use.own_row)
                         : check_view(*use.view, use.width, number(), use.own_row));
+    for (const auto& written : all)
+      for (const auto& read : all)
+        if (&written != &read && written.writes && read.reads && !(*written.view == *read.view))
+          TRY_OK(need(!overlap(*written.view, written.width, *read.view, read.width),
+                      "a step that reads parts of what it writes"));
     return Ok{};
   }
 

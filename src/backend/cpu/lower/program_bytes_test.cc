@@ -214,6 +214,18 @@ TEST(ProgramCheck, NamesWhatDoesNotFit) {
       {"heads", [&](Program& p) { op_of(p, RowKind::rope).rope_table = 7; }},
       {"keys and values", [&](Program& p) { op_of(p, RowKind::append).width = 16; }},
       {"table", [&](Program& p) { op_of(p, RowKind::embed).table = -1; }},
+      {"reads parts of what it writes",
+       [&](Program& p) {
+         RowOp& norm = op_of(p, RowKind::rms_norm);
+         norm.out = norm.in;
+         ++norm.out.column;
+       }},
+      {"reads parts of what it writes",
+       [&](Program& p) {
+         const RowOp& norm = op_of(p, RowKind::rms_norm);
+         p.buffers[norm.out.buffer].local = p.buffers[norm.in.buffer].local;
+         p.buffers[norm.out.buffer].offset = p.buffers[norm.in.buffer].offset;
+       }},
       {"shape", [](Program& p) { p.n_vocab = 97; }},
       {"record outside", [&](Program& p) { product(p).in.column = 64; }},
   };
