@@ -14,8 +14,8 @@ namespace {
 
 using Fill = std::function<void(GgufWriter&)>;
 
-// The vocabulary of a file in memory with these keys. It views the file's strings, so all files stay
-// until the program ends.
+// The vocabulary of a file in memory with these keys. It views the file's strings, so all files
+// stay until the program ends.
 Result<Vocabulary> read(const Fill& fill, const char* architecture = "llama",
                         std::vector<std::string>* notes = nullptr) {
   GgufWriter writer;
