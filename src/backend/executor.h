@@ -1,11 +1,13 @@
 // What the engine sees of a compiled model. It knows tokens, pages, logits and hidden states; it
 // knows no graph, no file, no device.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backend/cache_group.h"
 #include "base/result.h"
 #include "quern/numerics.h"
 
@@ -24,15 +26,21 @@ struct Chunk {
   int first_row;  // its rows in the batch are [first_row, first_row + n_rows)
   int n_rows;
   int position;  // position of its first token in the sequence = tokens already in the cache
-  std::span<const int32_t>
-      pages;   // the sequence's pages in order; enough for position + n_rows tokens
+  // The sequence's pages by group, enough for position + n_rows tokens. Of a group with a window,
+  // pages wholly at or below position - window may be kAbsentPage.
+  PageLists pages;
   int n_used;  // its last n_used rows have Role::used, the others Role::prompt
+  // Slot with the recurrent state after `position` tokens, which the pass advances by n_rows; at
+  // position 0 the pass starts from the initial state, whatever the slot holds. Ignored where the
+  // executor has no states.
+  int32_t state = -1;
 };
 
 struct Batch {
   std::span<const int32_t> tokens;  // (n_rows), each in [0, n_vocab)
   std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence.
-                                    // Chunks may share pages that none of them writes
+                                    // Chunks may share pages that none of them writes, and no
+                                    // state
   std::span<const int32_t> used;    // rows whose results are wanted, ascending, all of Role::used
 };
 
@@ -56,13 +64,15 @@ class Executor {
  public:
   virtual ~Executor() = default;
   virtual int n_vocab() const = 0;
-  virtual int max_rows() const = 0;        // rows of one batch at most
-  virtual int page_tokens() const = 0;     // 64 on the CPU: the attention kernels' tile
-  virtual int n_pages() const = 0;         // page ids are [0, n_pages)
-  virtual int64_t page_bytes() const = 0;  // of one page, all layers together
-  // Appends keys and values to the pages and writes logits (n_used, n_vocab). A batch that breaks
-  // the contract above is a bug (CHECK). Errors: out_of_memory, unavailable (device lost); the
-  // pages are then undefined from `position` on.
+  virtual int max_rows() const = 0;  // rows of one batch at most
+  // Tokens of a page, in every group; 64 on the CPU: the attention kernels' tile.
+  virtual int page_tokens() const = 0;
+  // Constant; at most kMaxCacheGroups. None: the model has recurrent layers only.
+  virtual std::span<const CacheGroup> groups() const = 0;
+  virtual StateSlots states() const { return {}; }  // constant
+  // Appends keys and values to the pages, advances the states and writes logits (n_used, n_vocab).
+  // A batch that breaks the contract above is a bug (CHECK). Errors: out_of_memory, unavailable
+  // (device lost); pages are then undefined from `position` on, states as a whole.
   virtual Result<> forward(const Batch& batch, std::span<float> logits) = 0;
 
   // Elements of a hidden state; 0: this executor gives none.
@@ -71,23 +81,35 @@ class Executor {
   // makes no logits. Errors: as forward; unsupported where width() is 0.
   virtual Result<> embed(const Batch& batch, std::span<float> hidden);
 
-  // Between passes, by the thread that calls forward. Page ids out of range and spans that are not
-  // page_bytes() long are bugs (CHECK). A lost device shows in the next forward.
+  // Between passes, by the thread that calls forward. Ids out of range and spans that are not
+  // page_bytes or slot_bytes long are bugs (CHECK). A lost device shows in the next forward.
   //
-  // The bytes of a page hold all its tokens of all layers, layer after layer, and nothing that
-  // depends on which page it is: written to another page, or to an executor with the same weights
-  // and page_layout(), the rows that follow get the same bits. Only what forward wrote counts;
-  // slots of tokens that were never there hold what an earlier owner of the page left.
-  virtual void copy_page(int32_t from, int32_t to) = 0;
-  virtual void read_page(int32_t page, std::span<std::byte> bytes) const = 0;
-  virtual void write_page(int32_t page, std::span<const std::byte> bytes) = 0;
-  // One line that says what the bytes of a page mean and how they were computed, weights apart:
+  // The bytes of a page hold all its tokens of all layers of its group, layer after layer, and
+  // nothing that depends on which page it is: written to another page of the group, or to an
+  // executor with the same weights and page_layout(), the rows that follow get the same bits. Only
+  // what forward wrote counts; slots of tokens that were never there hold what an earlier owner of
+  // the page left. The same holds for the bytes of a state.
+  virtual void copy_page(int group, int32_t from, int32_t to) = 0;
+  virtual void read_page(int group, int32_t page, std::span<std::byte> bytes) const = 0;
+  virtual void write_page(int group, int32_t page, std::span<const std::byte> bytes) = 0;
+  virtual void copy_state(int32_t from, int32_t to);
+  virtual void read_state(int32_t slot, std::span<std::byte> bytes) const;
+  virtual void write_state(int32_t slot, std::span<const std::byte> bytes);
+  // One line that says what the bytes of pages and states mean and how they were computed, weights apart:
   // kernels, numerics, kind of cache, shapes.
   virtual std::string page_layout() const = 0;
 };
 
 inline Result<> Executor::embed(const Batch&, std::span<float>) {
   return Error{Code::unsupported, "hidden states are not given on this device", "", ""};
+}
+
+inline void Executor::copy_state(int32_t, int32_t) { CHECK(false, "an executor with states"); }
+inline void Executor::read_state(int32_t, std::span<std::byte>) const {
+  CHECK(false, "an executor with states");
+}
+inline void Executor::write_state(int32_t, std::span<const std::byte>) {
+  CHECK(false, "an executor with states");
 }
 
 }  // namespace quern

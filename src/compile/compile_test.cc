@@ -148,10 +148,10 @@ TEST(Compile, MakesRoomForTheTokensOfEverySequence) {
         {.threads = 1, .max_rows = 4, .cache_tokens = tokens, .cache_sequences = sequences});
     EXPECT_TRUE(executor);
     const int64_t page = (*executor)->page_tokens();
-    EXPECT_GE((*executor)->n_pages() * page, tokens * sequences);
-    EXPECT_LT((*executor)->n_pages() * page, (tokens + page) * sequences);
-    EXPECT_EQ((*executor)->n_pages() % sequences, 0);  // none is shared
-    return (*executor)->n_pages();
+    EXPECT_GE((*executor)->groups()[0].n_pages * page, tokens * sequences);
+    EXPECT_LT((*executor)->groups()[0].n_pages * page, (tokens + page) * sequences);
+    EXPECT_EQ((*executor)->groups()[0].n_pages % sequences, 0);  // none is shared
+    return (*executor)->groups()[0].n_pages;
   };
   EXPECT_EQ(room(1, 1), 1);
   EXPECT_EQ(room(1, 5), 5);

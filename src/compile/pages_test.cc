@@ -70,9 +70,9 @@ class Pages : public ::testing::TestWithParam<Case> {
 TEST_P(Pages, CopiedPagesGiveTheSameBits) {
   const auto executor = make(options(), GetParam().window);
   run(*executor, 0, kBefore, {0, 1});
-  executor->copy_page(0, 6);
-  executor->copy_page(1, 3);
-  executor->copy_page(1, 1);
+  executor->copy_page(0, 0, 6);
+  executor->copy_page(0, 1, 3);
+  executor->copy_page(0, 1, 1);
   const auto expected = run(*executor, kBefore, kAfter, {0, 1, 2});
   run(*executor, 0, 64, {1});  // the copy does not follow what becomes of its original
   EXPECT_EQ(run(*executor, kBefore, kAfter, {6, 3, 4}), expected);
@@ -82,21 +82,22 @@ TEST_P(Pages, CopiedPagesGiveTheSameBits) {
 TEST_P(Pages, StoredPagesGiveTheSameBitsInAnotherExecutor) {
   const auto executor = make(options(), GetParam().window);
   run(*executor, 0, kBefore, {0, 1});
-  std::vector<std::vector<std::byte>> stored(2, std::vector<std::byte>(executor->page_bytes()));
-  for (int i = 0; i < 2; ++i) executor->read_page(i, stored[i]);
+  std::vector<std::vector<std::byte>> stored(
+      2, std::vector<std::byte>(executor->groups()[0].page_bytes));
+  for (int i = 0; i < 2; ++i) executor->read_page(0, i, stored[i]);
   const auto expected = run(*executor, kBefore, kAfter, {0, 1, 2});
 
   CompileOptions other = options();
   other.threads = 1;
   other.cache_tokens = 320;
   const auto again = make(other, GetParam().window);
-  ASSERT_EQ(again->page_bytes(), executor->page_bytes());
+  ASSERT_EQ(again->groups()[0].page_bytes, executor->groups()[0].page_bytes);
   EXPECT_EQ(again->page_layout(), executor->page_layout());
-  again->write_page(4, stored[0]);
-  again->write_page(2, stored[1]);
+  again->write_page(0, 4, stored[0]);
+  again->write_page(0, 2, stored[1]);
   EXPECT_EQ(run(*again, kBefore, kAfter, {4, 2, 0}), expected);
-  std::vector<std::byte> back(again->page_bytes());
-  again->read_page(4, back);
+  std::vector<std::byte> back(again->groups()[0].page_bytes);
+  again->read_page(0, 4, back);
   EXPECT_EQ(back, stored[0]);
 }
 
@@ -119,11 +120,11 @@ TEST(PageLayout, TellsApartWhatCannotReadTheOthersPages) {
 
 TEST(PagesDeathTest, StopAtABug) {
   const auto executor = make({.threads = 1, .max_rows = 4, .cache_tokens = 128}, 0);
-  std::vector<std::byte> bytes(executor->page_bytes());
-  EXPECT_DEATH(executor->copy_page(0, 2), "below n_pages");
-  EXPECT_DEATH(executor->copy_page(-1, 0), "below n_pages");
-  EXPECT_DEATH(executor->read_page(2, bytes), "below n_pages");
-  EXPECT_DEATH(executor->write_page(0, std::span(bytes).first(3)), "bytes of one page");
+  std::vector<std::byte> bytes(executor->groups()[0].page_bytes);
+  EXPECT_DEATH(executor->copy_page(0, 0, 2), "below n_pages");
+  EXPECT_DEATH(executor->copy_page(0, -1, 0), "below n_pages");
+  EXPECT_DEATH(executor->read_page(0, 2, bytes), "below n_pages");
+  EXPECT_DEATH(executor->write_page(0, 0, std::span(bytes).first(3)), "bytes of one page");
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST(Embedding, TextsShareAPassAsLongAsTheyFit) {
   EXPECT_EQ(executor.n_steps, 3);
   embed(engine, executor, texts_of({20, 12, 1}), Pooling::last);  // 16 | 4 and 12 | 1
   EXPECT_EQ(executor.n_steps, 6);
-  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
 }
 
 TEST(Embedding, TheFirstTokensStateNeedsNoOtherToken) {
@@ -145,14 +145,14 @@ TEST(Embedding, AnEndBeforeTheEndGivesAllPagesBack) {
   ASSERT_FALSE(cancelled);
   EXPECT_EQ(cancelled.error().code, Code::cancelled);
   EXPECT_EQ(executor.n_steps, 2);
-  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
 
   Embedding failing(executor, texts, {}, out);
   executor.fail_next = Error{Code::unavailable, "the device is lost", "", ""};
   const auto failed = engine.advance(failing);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Code::unavailable);
-  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
 }
 
 TEST(Embedding, TextsThatCannotBeReadAreNamed) {

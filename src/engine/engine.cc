@@ -15,13 +15,13 @@ Engine::Engine(Executor& executor, EngineOptions options)
       options_(std::move(options)),
       pace_(options_.stretch, options_.prompt_rows_beside_streams),
       vocabulary_(executor.n_vocab(), options_.token_bytes),
-      pool_(executor.n_pages()),
+      pool_(executor.groups()[0].n_pages),
       prefixes_(pool_, executor, options_.most_idle_pages),
       waiting_(std::make_shared<WaitingCount>(options_.max_waiting)) {
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
   if (options_.draft) draft_.emplace(*options_.draft, executor.n_vocab(), options_.draft_context);
   prefixes_.use(options_.store.get());
-  const int64_t capacity = int64_t{executor.n_pages()} * executor.page_tokens();
+  const int64_t capacity = int64_t{executor.groups()[0].n_pages} * executor.page_tokens();
   context_ = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
   if (options_.context > 0) context_ = std::min(context_, options_.context);
   limits_ = {.rows_per_step = executor.max_rows(),
@@ -95,7 +95,7 @@ EngineCounts Engine::counts() const {
     return one.second->live() && one.second->admission() >= 0;
   });
   counts.n_waiting = n_waiting();
-  counts.n_pages = executor_.n_pages();
+  counts.n_pages = executor_.groups()[0].n_pages;
   counts.n_cached_pages = prefixes_.n_evictable();
   counts.n_used_pages = counts.n_pages - n_free_pages();
   return counts;
@@ -150,7 +150,7 @@ bool Engine::fork(Sequence& from, Sequence& to) {
   for (int i = 0; i < source.n_shared(); ++i) to.pages().add_shared(source.pages()[i]);
   if (copies) {
     const int32_t page = pool_.take();
-    executor_.copy_page(source.pages()[source.n_shared()], page);
+    executor_.copy_page(0, source.pages()[source.n_shared()], page);
     to.pages().add_own(page);
   }
   to.forked(from);

@@ -52,9 +52,9 @@ class RandomBatch {
       read(sums);
       if (testing::Test::HasFatalFailure()) return;
     }
-    EXPECT_EQ(engine_->n_free_pages(), executor_->n_pages());
+    EXPECT_EQ(engine_->n_free_pages(), executor_->groups()[0].n_pages);
     if (draft_) {
-      EXPECT_EQ(engine_->draft()->n_free_pages(), draft_->n_pages());
+      EXPECT_EQ(engine_->draft()->n_free_pages(), draft_->groups()[0].n_pages);
       sums.n_draft_failures += engine_->draft()->n_failed();
     }
     sums.n_model_drafts += engine_->counts().n_model_drafts;

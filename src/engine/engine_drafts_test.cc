@@ -94,7 +94,7 @@ TEST(EngineDrafts, AnErrorOfTheDraftModelCostsDraftsOnly) {
   EXPECT_EQ(done[0].ids, alone(long_answer({1, 2, 3})).ids);
   EXPECT_EQ(done[1].ids, alone(long_answer({4, 5})).ids);
   EXPECT_EQ(engine.counts().n_drafts, before);
-  EXPECT_EQ(engine.draft()->n_free_pages(), draft.n_pages());
+  EXPECT_EQ(engine.draft()->n_free_pages(), draft.groups()[0].n_pages);
   EXPECT_GT(run(engine, long_answer({6, 7})).timings.draft_n, 0);  // the next answer tries again
 }
 
@@ -103,9 +103,9 @@ TEST(EngineDrafts, CancelGivesTheDraftsPagesBack) {
   Engine engine(executor, drafted(draft));
   const RequestId id = *engine.submit(long_answer({1, 2, 3}));
   for (int i = 0; i < 4; ++i) engine.step();
-  EXPECT_LT(engine.draft()->n_free_pages(), draft.n_pages());
+  EXPECT_LT(engine.draft()->n_free_pages(), draft.groups()[0].n_pages);
   engine.cancel(id);
-  EXPECT_EQ(engine.draft()->n_free_pages(), draft.n_pages());
+  EXPECT_EQ(engine.draft()->n_free_pages(), draft.groups()[0].n_pages);
 }
 
 // In options() prompts may have 5 rows of a step beside a stream; the draft model may have no more.

@@ -132,7 +132,7 @@ TEST(EngineFaults, NumbersThatAreNoneEndTheAnswersOfThePassAndNoLaterOnes) {
       const auto errors = errors_of(engine, r);
       ASSERT_EQ(errors.size(), 3u);
       for (const Error& error : errors) EXPECT_EQ(error.code, Code::corrupt);
-      EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+      EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
       executor.always.reset();
       EXPECT_EQ(run(engine, request({7, 8}, 10)).ids, alone(request({7, 8}, 10)).ids);
     }
@@ -163,7 +163,7 @@ TEST(EngineFaults, RulesThatLeaveNoTokenEndTheAnswer) {
     const auto errors = errors_of(engine, r);
     ASSERT_EQ(errors.size(), 2u);
     for (const Error& error : errors) EXPECT_EQ(error.code, Code::invalid_argument);
-    EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+    EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
   }
   EXPECT_EQ(run(engine, request({7, 8}, 10)).ids, alone(request({7, 8}, 10)).ids);
 }

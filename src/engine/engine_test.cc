@@ -214,7 +214,7 @@ TEST(Engine, AnExecutorsErrorEndsItsBatchAndNoOther) {
   const Output output = engine.take(id);
   ASSERT_TRUE(output.error);
   EXPECT_EQ(output.error->code, Code::unavailable);
-  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
   EXPECT_EQ(run(engine, request({1, 2}, 20)).ids, alone(request({1, 2}, 20)).ids);
 }
 
@@ -254,7 +254,7 @@ TEST(Engine, ScoringGivesTheLogitsOfEveryTokenWhateverTheChunk) {
     if (expected.empty()) expected = all;
     EXPECT_EQ(all.size(), tokens.size());
     EXPECT_EQ(all, expected);
-    EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+    EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
   }
   // The logits after the last token are those that generation starts from.
   const auto best = std::max_element(expected.back().begin(), expected.back().end());
@@ -322,7 +322,7 @@ TEST(Engine, SeveralAnswersShareThePromptAndItsLogits) {
       different.insert(done.ids);
     }
     EXPECT_EQ(different.size(), 5u);
-    EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+    EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
   }
 }
 
@@ -501,7 +501,7 @@ TEST(Engine, AConstraintThatFailsEndsItsAnswerAndNoOther) {
   const Output failed = engine.take(b);
   ASSERT_TRUE(failed.error);
   EXPECT_EQ(failed.error->code, Code::invalid_argument);
-  EXPECT_EQ(engine.n_free_pages(), executor.n_pages());
+  EXPECT_EQ(engine.n_free_pages(), executor.groups()[0].n_pages);
 }
 
 TEST(Engine, ASpentReasoningBudgetForcesTheEndMark) {

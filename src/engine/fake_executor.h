@@ -33,8 +33,7 @@ class FakeExecutor final : public Executor {
   int width() const override { return shape_.width; }
   int max_rows() const override { return shape_.max_rows; }
   int page_tokens() const override { return shape_.page_tokens; }
-  int n_pages() const override { return shape_.n_pages; }
-  int64_t page_bytes() const override { return shape_.page_tokens * int64_t{sizeof(int32_t)}; }
+  std::span<const CacheGroup> groups() const override { return {&group_, 1}; }
 
   Result<> forward(const Batch& batch, std::span<float> logits) override {
     return run(batch, logits, shape_.n_vocab, 0);
@@ -43,20 +42,20 @@ class FakeExecutor final : public Executor {
     return run(batch, hidden, shape_.width, 1);
   }
 
-  void copy_page(int32_t from, int32_t to) override {
+  void copy_page(int, int32_t from, int32_t to) override {
     check_page(from);
     check_page(to);
     ++n_copied;
     std::copy_n(page_at(from), shape_.page_tokens, page_at(to));
   }
-  void read_page(int32_t page, std::span<std::byte> bytes) const override {
+  void read_page(int, int32_t page, std::span<std::byte> bytes) const override {
     check_page(page);
-    CHECK(std::ssize(bytes) == page_bytes(), "room for one page");
+    CHECK(std::ssize(bytes) == group_.page_bytes, "room for one page");
     std::memcpy(bytes.data(), cache_.data() + size_t{1} * page * shape_.page_tokens, bytes.size());
   }
-  void write_page(int32_t page, std::span<const std::byte> bytes) override {
+  void write_page(int, int32_t page, std::span<const std::byte> bytes) override {
     check_page(page);
-    CHECK(std::ssize(bytes) == page_bytes(), "the bytes of one page");
+    CHECK(std::ssize(bytes) == group_.page_bytes, "the bytes of one page");
     std::memcpy(cache_.data() + size_t{1} * page * shape_.page_tokens, bytes.data(), bytes.size());
   }
   std::string page_layout() const override {
@@ -105,16 +104,16 @@ class FakeExecutor final : public Executor {
     for (const Chunk& chunk : batch.chunks) {
       CHECK(chunk.first_row == row && chunk.n_rows > 0 && chunk.position >= 0, "chunks in order");
       row += chunk.n_rows;
-      CHECK(chunk.pages.size() * shape_.page_tokens >=
+      CHECK(chunk.pages[0].size() * shape_.page_tokens >=
                 static_cast<size_t>(chunk.position) + chunk.n_rows,
             "pages for all tokens");
       const int first_written = chunk.position / shape_.page_tokens;
-      for (int i = 0; i < std::ssize(chunk.pages); ++i) {
-        check_page(chunk.pages[i]);
+      for (int i = 0; i < std::ssize(chunk.pages[0]); ++i) {
+        check_page(chunk.pages[0][i]);
         if (i < first_written) {
-          read.insert(chunk.pages[i]);
+          read.insert(chunk.pages[0][i]);
         } else {
-          CHECK(written.insert(chunk.pages[i]).second, "no page is written by two");
+          CHECK(written.insert(chunk.pages[0][i]).second, "no page is written by two");
         }
       }
     }
@@ -130,7 +129,7 @@ class FakeExecutor final : public Executor {
   }
 
   int32_t& slot(const Chunk& chunk, int position) {
-    const int32_t page = chunk.pages[position / shape_.page_tokens];
+    const int32_t page = chunk.pages[0][position / shape_.page_tokens];
     return cache_[size_t{1} * page * shape_.page_tokens + position % shape_.page_tokens];
   }
 
@@ -149,6 +148,10 @@ class FakeExecutor final : public Executor {
   }
 
   Shape shape_;
+  CacheGroup group_ = {.name = "full",
+                       .n_pages = shape_.n_pages,
+                       .page_bytes = shape_.page_tokens * int64_t{sizeof(int32_t)},
+                       .arrays = {{"tokens", 1}}};
   std::vector<int32_t> cache_;  // (n_pages, page_tokens): the token whose keys would lie there
 };
 

@@ -50,7 +50,8 @@ Result<> measure_passes(std::shared_ptr<const WeightSource> source, PassBench be
   Speedometer speedometer(*executor, bench.n_batch, [&] {
     return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
   });
-  const double cache_bytes = static_cast<double>(executor->page_bytes()) / executor->page_tokens();
+  const double cache_bytes =
+      static_cast<double>(executor->groups()[0].page_bytes) / executor->page_tokens();
   const double runs = static_cast<double>(tests.size()) * (bench.repetitions + 1);
   double done = 0;
   for (const SpeedTest& test : tests) {

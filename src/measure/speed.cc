@@ -68,7 +68,7 @@ Speedometer::Speedometer(Executor& executor, int rows, std::function<Moment()> p
     : executor_(executor),
       rows_(std::min(rows, executor.max_rows())),
       probe_(std::move(probe)),
-      pages_(static_cast<size_t>(executor.n_pages())) {
+      pages_(static_cast<size_t>(executor.groups()[0].n_pages)) {
   std::iota(pages_.begin(), pages_.end(), 0);
 }
 

@@ -19,11 +19,10 @@ class Recorder : public Executor {
   int n_vocab() const override { return 10; }
   int max_rows() const override { return 8; }
   int page_tokens() const override { return 4; }
-  int n_pages() const override { return 12; }
-  int64_t page_bytes() const override { return 1; }
-  void copy_page(int32_t, int32_t) override {}
-  void read_page(int32_t, std::span<std::byte>) const override {}
-  void write_page(int32_t, std::span<const std::byte>) override {}
+  std::span<const CacheGroup> groups() const override { return {&group_, 1}; }
+  void copy_page(int, int32_t, int32_t) override {}
+  void read_page(int, int32_t, std::span<std::byte>) const override {}
+  void write_page(int, int32_t, std::span<const std::byte>) override {}
   std::string page_layout() const override { return "recorder"; }
   Result<> forward(const Batch& batch, std::span<float> logits) override {
     EXPECT_EQ(logits.size(), 10 * batch.used.size());
@@ -36,15 +35,15 @@ class Recorder : public Executor {
       const Chunk& chunk = batch.chunks[i];
       EXPECT_EQ(chunk.first_row, static_cast<int>(i) * pass.rows);
       EXPECT_EQ(chunk.position, pass.position);
-      EXPECT_EQ(std::ssize(chunk.pages), (chunk.position + chunk.n_rows + 3) / 4);
-      for (size_t j = 1; j < chunk.pages.size(); ++j)
-        EXPECT_EQ(chunk.pages[j], chunk.pages[j - 1] + 1);
-      EXPECT_LT(chunk.pages.back(), n_pages());
+      const auto pages = chunk.pages[0];
+      EXPECT_EQ(std::ssize(pages), (chunk.position + chunk.n_rows + 3) / 4);
+      for (size_t j = 1; j < pages.size(); ++j) EXPECT_EQ(pages[j], pages[j - 1] + 1);
+      EXPECT_LT(pages.back(), group_.n_pages);
       EXPECT_EQ(chunk.n_used, batch.used.empty() ? 0 : 1);
       if (!batch.used.empty()) {
         EXPECT_EQ(batch.used[i], chunk.first_row + pass.rows - 1);
       }
-      pass.first_pages.push_back(chunk.pages[0]);
+      pass.first_pages.push_back(pages[0]);
     }
     EXPECT_EQ(std::ssize(batch.tokens), pass.rows * pass.seqs);
     for (const int32_t token : batch.tokens) EXPECT_TRUE(token >= 0 && token < 10);
@@ -52,6 +51,9 @@ class Recorder : public Executor {
     return Ok{};
   }
   std::vector<Pass> passes;
+
+ private:
+  CacheGroup group_ = {.name = "full", .n_pages = 12, .page_bytes = 1};
 };
 
 const auto kAlways = [](int) { return true; };

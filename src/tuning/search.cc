@@ -93,7 +93,7 @@ Result<> Search::pass(int n_rows) {
   const int rows = prompt ? prompt_tokens_ : n_rows;
   std::vector<int32_t> tokens(static_cast<size_t>(rows)), pages, used;
   for (int i = 0; i < rows; ++i) tokens[i] = i % executor_->n_vocab();
-  for (int i = 0; i < executor_->n_pages(); ++i) pages.push_back(i);
+  for (int i = 0; i < executor_->groups()[0].n_pages; ++i) pages.push_back(i);
   std::vector<Chunk> chunks;
   const std::span<const int32_t> all(pages);
   if (prompt) {

@@ -37,6 +37,25 @@ static_assert(has_row_for_each(kNumerics) && has_row_for_each(kKinds));
 
 int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
+int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
+  const AttentionKernels* attention = cache_kernels(kernels, program.numerics, program.kv);
+  return (attention ? attention->page_bytes
+                    : kernels.exact.attention.page_bytes)(program.layers[layer]);
+}
+
+// All layers together, whatever their windows.
+CacheGroup all_layers(const Program& program, const Kernels& kernels, int n_pages) {
+  CacheGroup group = {.name = "full", .n_pages = n_pages};
+  int64_t width = 0;
+  for (size_t i = 0; i < program.layers.size(); ++i) {
+    group.page_bytes += layer_page_bytes(program, kernels, static_cast<int>(i));
+    const AttentionShape& layer = program.layers[i];
+    width = std::max<int64_t>(width, int64_t{1} * layer.n_kv_heads * layer.head_dim);
+  }
+  group.arrays = {{"k", width}, {"v", width}};
+  return group;
+}
+
 class CpuExecutor final : public Executor {
  public:
   CpuExecutor(Program program, ProgramWeights weights, Pointers pointers, const Kernels& kernels,
@@ -46,6 +65,7 @@ class CpuExecutor final : public Executor {
         weights_(std::move(weights)),
         pointers_(std::move(pointers)),
         kernels_(kernels),
+        group_(all_layers(program_, kernels_, options_.n_pages)),
         pool_(std::move(pool)),
         attend_done_(program_.max_rows),
         queues_(pool_->n_threads()),
@@ -63,17 +83,17 @@ class CpuExecutor final : public Executor {
   int width() const override { return program_.width; }
   int max_rows() const override { return program_.max_rows; }
   int page_tokens() const override { return kPageTokens; }
-  int n_pages() const override { return options_.n_pages; }
-  int64_t page_bytes() const override;
+  std::span<const CacheGroup> groups() const override { return {&group_, 1}; }
   Result<> forward(const Batch& batch, std::span<float> logits) override;
   Result<> embed(const Batch& batch, std::span<float> hidden) override;
 
-  void copy_page(int32_t from, int32_t to) override;
-  void read_page(int32_t page, std::span<std::byte> bytes) const override;
-  void write_page(int32_t page, std::span<const std::byte> bytes) override;
+  void copy_page(int group, int32_t from, int32_t to) override;
+  void read_page(int group, int32_t page, std::span<std::byte> bytes) const override;
+  void write_page(int group, int32_t page, std::span<const std::byte> bytes) override;
   std::string page_layout() const override;
 
  private:
+  void check_group(int group) const { CHECK(group == 0, "groups are below the number of groups"); }
   void check_page(int32_t page) const {
     CHECK(page >= 0 && page < options_.n_pages, "page ids are below n_pages");
   }
@@ -89,6 +109,7 @@ class CpuExecutor final : public Executor {
   ProgramWeights weights_;
   Pointers pointers_;
   const Kernels& kernels_;
+  CacheGroup group_;
   std::shared_ptr<ThreadPool> pool_;
   WeightMemory arena_, scratch_, pages_;
   int64_t scratch_stride_ = 0;
@@ -110,19 +131,6 @@ class CpuExecutor final : public Executor {
   std::vector<std::string> step_names_;
 };
 
-int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
-  const AttentionKernels* attention = cache_kernels(kernels, program.numerics, program.kv);
-  return (attention ? attention->page_bytes
-                    : kernels.exact.attention.page_bytes)(program.layers[layer]);
-}
-
-int64_t CpuExecutor::page_bytes() const {
-  int64_t bytes = 0;
-  for (size_t i = 0; i < program_.layers.size(); ++i)
-    bytes += layer_page_bytes(program_, kernels_, static_cast<int>(i));
-  return bytes;
-}
-
 void CpuExecutor::point_to_tunings() {
   for (const Step& step : program_.steps) {
     const auto* product = std::get_if<ProductStep>(&step);
@@ -143,7 +151,7 @@ Result<> CpuExecutor::allocate() {
   scratch_stride_ = padded(scratch_bytes(program_, kernels_)) + kAlign * 2;
   TRY(scratch_, WeightMemory::allocate(scratch_stride_ * pool_->n_threads()));
   // Layers lie far apart: with large pages each would take 2 MiB for its first token.
-  TRY(pages_, WeightMemory::allocate(page_bytes() * options_.n_pages, false));
+  TRY(pages_, WeightMemory::allocate(group_.page_bytes * options_.n_pages, false));
   std::byte* base = pages_.data();
   for (size_t i = 0; i < program_.layers.size(); ++i) {
     const int64_t stride = layer_page_bytes(program_, kernels_, static_cast<int>(i));
@@ -189,9 +197,9 @@ void CpuExecutor::check(const Batch& batch) const {
     CHECK(chunk.n_used >= 0 && chunk.n_used <= chunk.n_rows, "used rows are rows of their chunk");
     row += chunk.n_rows;
     const int64_t end = static_cast<int64_t>(chunk.position) + chunk.n_rows;
-    CHECK(static_cast<int64_t>(chunk.pages.size()) * kPageTokens >= end,
+    CHECK(static_cast<int64_t>(chunk.pages[0].size()) * kPageTokens >= end,
           "a chunk's pages hold its tokens");
-    for (int32_t page : chunk.pages) check_page(page);
+    for (int32_t page : chunk.pages[0]) check_page(page);
   }
   CHECK(row == n_rows, "chunks cover all rows");
   for (size_t i = 0; i < batch.used.size(); ++i)
@@ -205,8 +213,8 @@ void CpuExecutor::place_rows(const Batch& batch) {
     for (int i = 0; i < chunk.n_rows; ++i) {
       const int position = chunk.position + i;
       const Role role = i < chunk.n_rows - chunk.n_used ? Role::prompt : Role::used;
-      places_[chunk.first_row + i] = {chunk.pages[position / kPageTokens], position % kPageTokens,
-                                      position, role};
+      places_[chunk.first_row + i] = {chunk.pages[0][position / kPageTokens],
+                                      position % kPageTokens, position, role};
     }
   for (int32_t row : batch.used)
     CHECK(places_[row].role == Role::used, "logits and hidden states are computed of used rows");
@@ -283,7 +291,8 @@ void CpuExecutor::run_steps(const Batch& batch, int n) {
     options_.profile({step_names_, timeline_.times(), static_cast<int>(batch.tokens.size())});
 }
 
-void CpuExecutor::copy_page(int32_t from, int32_t to) {
+void CpuExecutor::copy_page(int group, int32_t from, int32_t to) {
+  check_group(group);
   check_page(from);
   check_page(to);
   if (from == to) return;
@@ -291,9 +300,10 @@ void CpuExecutor::copy_page(int32_t from, int32_t to) {
     std::memcpy(cache.base + to * cache.stride, cache.base + from * cache.stride, cache.stride);
 }
 
-void CpuExecutor::read_page(int32_t page, std::span<std::byte> bytes) const {
+void CpuExecutor::read_page(int group, int32_t page, std::span<std::byte> bytes) const {
+  check_group(group);
   check_page(page);
-  CHECK(std::ssize(bytes) == page_bytes(), "room for one page");
+  CHECK(std::ssize(bytes) == group_.page_bytes, "room for one page");
   std::byte* to = bytes.data();
   for (const LayerCache& cache : caches_) {
     std::memcpy(to, cache.base + page * cache.stride, cache.stride);
@@ -301,9 +311,10 @@ void CpuExecutor::read_page(int32_t page, std::span<std::byte> bytes) const {
   }
 }
 
-void CpuExecutor::write_page(int32_t page, std::span<const std::byte> bytes) {
+void CpuExecutor::write_page(int group, int32_t page, std::span<const std::byte> bytes) {
+  check_group(group);
   check_page(page);
-  CHECK(std::ssize(bytes) == page_bytes(), "the bytes of one page");
+  CHECK(std::ssize(bytes) == group_.page_bytes, "the bytes of one page");
   const std::byte* from = bytes.data();
   for (const LayerCache& cache : caches_) {
     std::memcpy(cache.base + page * cache.stride, from, cache.stride);

@@ -59,7 +59,8 @@ bool read_count(ByteCursor& cursor, uint64_t bytes, uint64_t& n) {
 }  // namespace
 
 PageIdentity page_identity(std::string model, const Executor& executor) {
-  return {std::move(model), executor.page_layout(), executor.page_tokens(), executor.page_bytes()};
+  return {std::move(model), executor.page_layout(), executor.page_tokens(),
+          executor.groups()[0].page_bytes};
 }
 
 Error PageFile::damage(const std::string& what) const {

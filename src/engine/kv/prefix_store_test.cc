@@ -45,7 +45,7 @@ struct Program {
       const int32_t page = t.pages()[i / kPageTokens];
       Keys slots = read(page);
       slots[i % kPageTokens] = keys[i];
-      executor.write_page(page, std::as_bytes(std::span(slots)));
+      executor.write_page(0, page, std::as_bytes(std::span(slots)));
     }
     tree.keep(salt, keys, t);
     tree.save_all();
@@ -59,7 +59,7 @@ struct Program {
   }
   Keys read(int32_t page) {
     Keys slots(kPageTokens);
-    executor.read_page(page, std::as_writable_bytes(std::span(slots)));
+    executor.read_page(0, page, std::as_writable_bytes(std::span(slots)));
     return slots;
   }
   bool holds(const Keys& keys, int n, const PageTable& t) {

@@ -130,10 +130,10 @@ void PrefixTree::load(const std::string& salt, Keys keys, KeyMatch match, PageTa
     const Keys part = keys.subspan(held.size(), whole);
     name = store_->after(name, part);
     if (!store_->has(name) || !make_room(1)) break;
-    bytes.resize(executor_.page_bytes());
+    bytes.resize(executor_.groups()[0].page_bytes);
     if (!store_->read(name, salt, held, part, match == KeyMatch::exact, bytes)) break;
     const int32_t page = pool_.take();
-    executor_.write_page(page, bytes);
+    executor_.write_page(0, page, bytes);
     table.add_own(page);
   }
   if (held.size() > n_before) insert(salt, held, table);
@@ -156,8 +156,8 @@ int PrefixTree::save(int most) {
       keys.insert(keys.end(), part.begin(), part.end());
     }
     if (store_->has(name)) continue;
-    std::vector<std::byte> bytes(executor_.page_bytes());
-    executor_.read_page(page, bytes);
+    std::vector<std::byte> bytes(executor_.groups()[0].page_bytes);
+    executor_.read_page(0, page, bytes);
     n_saved += store_->write(name, salt, std::move(keys), std::move(bytes));
   }
   return n_saved;
@@ -176,7 +176,7 @@ bool PrefixTree::copy(int32_t page, PageTable& table) {
   const bool room = make_room(1);
   if (room) {
     const int32_t own = pool_.take();
-    executor_.copy_page(page, own);
+    executor_.copy_page(0, page, own);
     table.add_own(own);
   }
   pool_.release(page);

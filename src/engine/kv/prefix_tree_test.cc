@@ -40,13 +40,13 @@ class Tree {
       const int32_t page = table.pages()[i / page_tokens];
       Keys slots = read(page);
       slots[i % page_tokens] = content(salt, keys[i]);
-      executor.write_page(page, std::as_bytes(std::span(slots)));
+      executor.write_page(0, page, std::as_bytes(std::span(slots)));
     }
   }
 
   Keys read(int32_t page) {
     Keys slots(page_tokens);
-    executor.read_page(page, std::as_writable_bytes(std::span(slots)));
+    executor.read_page(0, page, std::as_writable_bytes(std::span(slots)));
     return slots;
   }
 

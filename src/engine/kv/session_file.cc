@@ -11,7 +11,7 @@ Result<> save_session(const std::string& path, const PageIdentity& identity, con
   const PageFileHeader header = {identity, session.salt, session.keys, 0};
   CHECK(std::ssize(pages) >= header.n_pages(), "pages for all keys");
   return write_page_file(path, header, [&](int64_t i, std::span<std::byte> bytes) {
-    executor.read_page(pages[i], bytes);
+    executor.read_page(0, pages[i], bytes);
   });
 }
 
@@ -25,7 +25,7 @@ Result<Session> restore_session(const std::string& path, const PageIdentity& ide
     return Error{Code::unsupported, "a page of the cache, not a session", path, ""};
   }
   const int n_keys = static_cast<int>(header.keys.size());
-  if (header.n_pages() > executor.n_pages() || !tree.make_room(table.missing(n_keys))) {
+  if (header.n_pages() > executor.groups()[0].n_pages || !tree.make_room(table.missing(n_keys))) {
     return Error{Code::out_of_memory,
                  "a session of " + std::to_string(n_keys) + " tokens needs " +
                      std::to_string(header.n_pages()) + " pages of the cache, too few are free",
@@ -38,7 +38,7 @@ Result<Session> restore_session(const std::string& path, const PageIdentity& ide
       table.shrink(0);
       return outcome.error();
     }
-    executor.write_page(table.pages()[i], page);
+    executor.write_page(0, table.pages()[i], page);
   }
   return Session{header.salt, header.keys};
 }

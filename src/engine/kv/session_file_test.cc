@@ -27,7 +27,7 @@ class SessionFile : public testing::Test {
  protected:
   SessionFile() {
     table_.grow(7);
-    for (int i = 0; i < 2; ++i) executor_.write_page(table_.pages()[i], page(i));
+    for (int i = 0; i < 2; ++i) executor_.write_page(0, table_.pages()[i], page(i));
     CHECK(save_session(path_, identity_, session_, table_.pages(), executor_), "it can be saved");
   }
   static std::vector<std::byte> page(int i) {
@@ -65,7 +65,7 @@ TEST_F(SessionFile, ComesBackAsItWas) {
   ASSERT_EQ(restored_.pages().size(), 2u);
   for (int i = 0; i < 2; ++i) {
     std::vector<std::byte> bytes(16);
-    executor_.read_page(restored_.pages()[i], bytes);
+    executor_.read_page(0, restored_.pages()[i], bytes);
     EXPECT_EQ(bytes, page(i));
   }
   tree_.keep(session->salt, session->keys, restored_);

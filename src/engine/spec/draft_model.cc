@@ -11,7 +11,7 @@ namespace {
 constexpr int kFewRows = 64;
 
 int context_of(const Executor& executor, int context) {
-  const int64_t capacity = int64_t{executor.n_pages()} * executor.page_tokens();
+  const int64_t capacity = int64_t{executor.groups()[0].n_pages} * executor.page_tokens();
   const auto most = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
   return context > 0 ? std::min(context, most) : most;
 }
@@ -23,8 +23,8 @@ DraftModel::DraftModel(Executor& executor, int n_tokens, int context)
       n_tokens_(std::min(n_tokens, executor.n_vocab())),
       context_(context_of(executor, context)),
       most_unread_(std::min(kFewRows, executor.max_rows())),
-      pool_(executor.n_pages()),
-      prefixes_(pool_, executor, executor.n_pages()) {}
+      pool_(executor.groups()[0].n_pages),
+      prefixes_(pool_, executor, executor.groups()[0].n_pages) {}
 
 // A text of which it has nothing begins with what is cached of it. Its last token's row is always
 // computed: the guesses come from it.
