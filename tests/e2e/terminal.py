@@ -21,6 +21,9 @@ class Terminal:
         self.at = 0  # up to where `read` has looked
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # A caller such as nohup may ignore them, and a child would inherit that.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
+                signal.signal(number, signal.SIG_DFL)
             os.execve(command[0], command, environment)
         self.resize(columns)
 
