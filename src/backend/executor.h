@@ -95,8 +95,8 @@ class Executor {
   virtual void copy_state(int32_t from, int32_t to);
   virtual void read_state(int32_t slot, std::span<std::byte> bytes) const;
   virtual void write_state(int32_t slot, std::span<const std::byte> bytes);
-  // One line that says what the bytes of pages and states mean and how they were computed, weights apart:
-  // kernels, numerics, kind of cache, shapes.
+  // One line that says what the bytes of pages and states mean and how they were computed, weights
+  // apart: kernels, numerics, kind of cache, shapes.
   virtual std::string page_layout() const = 0;
 };
 

@@ -48,28 +48,29 @@ int Embedding::n_rows(size_t text) const {
   return how_.pooling == Pooling::cls ? 1 : static_cast<int>(texts_[text].size());
 }
 
-Result<> Embedding::advance(const LendPages& lend) {
+Result<> Embedding::advance(CachePools& pools, const ReservePages& reserve) {
   Result<> outcome = Ok{};
   do {
-    take_more(lend);
-    outcome = run_pass();
+    take_more(pools, reserve);
+    outcome = run_pass(reserve);
   } while (outcome && !readings_.empty());
   readings_.clear();
   return outcome;
 }
 
 // Texts that the next pass reads to their ends; one that is too long for any pass comes alone.
-void Embedding::take_more(const LendPages& lend) {
+void Embedding::take_more(CachePools& pools, const ReservePages& reserve) {
   int rows_left = executor_.max_rows();
   for (const Reading& reading : readings_) rows_left -= n_rows(reading.text) - reading.n_done;
   for (; !done(); ++next_) {
     const bool alone = readings_.empty();
     if (!alone && n_rows(next_) > rows_left) return;
-    auto pages = lend(n_rows(next_), alone);
-    CHECK(pages || !alone, "a text that fits the context gets its pages");
-    if (!pages) return;
+    PageTable pages(pools);
+    const bool room = reserve(pages, std::min(n_rows(next_), executor_.max_rows()), alone);
+    CHECK(room || !alone, "a text that fits the context gets its pages");
+    if (!room) return;
     rows_left -= n_rows(next_);
-    readings_.push_back({next_, std::move(*pages), PooledRows(executor_.width())});
+    readings_.push_back({next_, std::move(pages), PooledRows(executor_.width())});
   }
 }
 
@@ -81,8 +82,9 @@ Chunk Embedding::next_chunk(Reading& reading, int rows_left) {
   const Chunk chunk = {.first_row = static_cast<int>(tokens_.size()),
                        .n_rows = n,
                        .position = reading.n_done,
-                       .pages = reading.pages.pages(),
-                       .n_used = n_used};
+                       .pages = reading.pages.lists(),
+                       .n_used = n_used,
+                       .state = reading.pages.state()};
   const auto rows = std::span(texts_[reading.text]).subspan(reading.n_done, n);
   tokens_.insert(tokens_.end(), rows.begin(), rows.end());
   for (int i = n_used; i > 0; --i) used_.push_back(static_cast<int32_t>(tokens_.size()) - i);
@@ -90,7 +92,7 @@ Chunk Embedding::next_chunk(Reading& reading, int rows_left) {
   return chunk;
 }
 
-Result<> Embedding::run_pass() {
+Result<> Embedding::run_pass(const ReservePages& reserve) {
   if (how_.keep_going && !how_.keep_going()) {
     return Error{Code::cancelled, "making embeddings was stopped", "", ""};
   }
@@ -99,6 +101,10 @@ Result<> Embedding::run_pass() {
   std::vector<Chunk> chunks;
   int rows_left = executor_.max_rows();
   for (Reading& reading : readings_) {
+    // Only a text that is alone takes more than a pass.
+    const int end = std::min(n_rows(reading.text), reading.n_done + rows_left);
+    reading.pages.give_back(reading.n_done);
+    CHECK(reserve(reading.pages, end, true), "a text that fits the context gets its pages");
     chunks.push_back(next_chunk(reading, rows_left));
     rows_left -= chunks.back().n_rows;
   }

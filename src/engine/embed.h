@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,9 +13,9 @@
 
 namespace quern {
 
-// A table with room for so many tokens of a text. Nothing: too few pages are free. must: then
-// others lose theirs, and it is lent.
-using LendPages = std::function<std::optional<PageTable>(int n_tokens, bool must)>;
+// Room for so many tokens of a text in its table. False: too little is free. must: then others lose
+// theirs, and it is given.
+using ReservePages = std::function<bool(PageTable& table, int n_tokens, bool must)>;
 
 // Errors: invalid_argument (a text without tokens, an id out of range), context_too_long (a text
 // longer than `context` tokens: names both). The text is named by its number, from 0.
@@ -40,7 +39,7 @@ class Embedding {
   // The next pass, and as many more as the texts in it need to be read to their ends: pages are
   // held during a call only. Errors: the executor's; corrupt (hidden states are not finite),
   // cancelled.
-  Result<> advance(const LendPages& lend);
+  Result<> advance(CachePools& pools, const ReservePages& reserve);
 
  private:
   struct Reading {
@@ -51,8 +50,8 @@ class Embedding {
   };
 
   int n_rows(size_t text) const;
-  void take_more(const LendPages& lend);
-  Result<> run_pass();
+  void take_more(CachePools& pools, const ReservePages& reserve);
+  Result<> run_pass(const ReservePages& reserve);
   Chunk next_chunk(Reading& reading, int rows_left);
   Result<> pool(std::span<const Chunk> chunks);
 

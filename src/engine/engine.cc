@@ -15,19 +15,28 @@ Engine::Engine(Executor& executor, EngineOptions options)
       options_(std::move(options)),
       pace_(options_.stretch, options_.prompt_rows_beside_streams),
       vocabulary_(executor.n_vocab(), options_.token_bytes),
-      pool_(executor.groups()[0].n_pages),
-      prefixes_(pool_, executor, options_.most_idle_pages),
+      pools_(executor),
+      prefixes_(pools_, executor, options_.most_idle_pages, options_.checkpoint_bytes),
       waiting_(std::make_shared<WaitingCount>(options_.max_waiting)) {
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
   if (options_.draft) draft_.emplace(*options_.draft, executor.n_vocab(), options_.draft_context);
   prefixes_.use(options_.store.get());
-  const int64_t capacity = int64_t{executor.groups()[0].n_pages} * executor.page_tokens();
-  context_ = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
+  context_ = max_context(executor);
   if (options_.context > 0) context_ = std::min(context_, options_.context);
   limits_ = {.rows_per_step = executor.max_rows(),
              .prompt_rows_beside_streams = options_.prompt_rows_beside_streams,
              .sequences = std::min(options_.max_sequences, executor.max_rows()),
-             .page_tokens = executor.page_tokens()};
+             .page_tokens = executor.page_tokens(),
+             .n_groups = pools_.n_groups(),
+             .states = pools_.has_states()};
+  for (int group = 0; group < pools_.n_groups(); ++group) {
+    const int window = limits_.windows[group] = executor.groups()[group].window;
+    CHECK(window == 0 ||
+              pools_[group].n_pages() >=
+                  std::min(pools_.pages_for(context_),
+                           window_pages(window, limits_.rows_per_step, limits_.page_tokens)),
+          "a group with a window holds a sequence of any length");
+  }
 }
 
 Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
@@ -82,7 +91,7 @@ void Engine::add(Submission submission) {
     auto sequence = std::make_unique<Sequence>(
         submission.first + i, i + 1 < n ? request : std::move(request),
         Sampler(std::move(sampling), tokens, options_.end_ids, executor_.n_vocab()),
-        PageTable(pool_, limits_.page_tokens),
+        PageTable(pools_),
         Sequence::Arrival{submission.time, std::move(submission.places[static_cast<size_t>(i)])});
     if (i > 0) sequence->leader = submission.first;
     sequences_.emplace(sequence->id(), std::move(sequence));
@@ -95,9 +104,11 @@ EngineCounts Engine::counts() const {
     return one.second->live() && one.second->admission() >= 0;
   });
   counts.n_waiting = n_waiting();
-  counts.n_pages = executor_.groups()[0].n_pages;
-  counts.n_cached_pages = prefixes_.n_evictable();
-  counts.n_used_pages = counts.n_pages - n_free_pages();
+  for (int group = 0; group < pools_.n_groups(); ++group) {
+    counts.n_pages += pools_[group].n_pages();
+    counts.n_cached_pages += prefixes_.n_evictable(group);
+    counts.n_used_pages += pools_[group].n_pages() - n_free_pages(group);
+  }
   return counts;
 }
 
@@ -117,7 +128,8 @@ void Engine::reserve(PageTable& pages, int n_tokens) {
 
 // What a preempted sequence had may still be there when it comes back.
 void Engine::lose_cache(Sequence& s) {
-  prefixes_.keep(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages());
+  prefixes_.keep(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages(), s.checkpoint,
+                 s.n_checkpoint);
   s.lose_cache();
   if (draft_) draft_->forget(draft_text(s));
 }
@@ -142,16 +154,25 @@ void Engine::orphan_followers(const Sequence& leader) {
     at->second->leader = -1;
 }
 
-// Whole pages are shared and the last one copied, where there is room: else it begins on its own.
+// Shared pages are shared, its own (the last one; more after PrefixTree::clear) and the state are
+// copied, where there is room: else it begins on its own.
 bool Engine::fork(Sequence& from, Sequence& to) {
-  PageTable& source = from.pages();
-  const bool copies = source.n_shared() < std::ssize(source.pages());
-  if (copies && !prefixes_.make_room(1)) return false;
-  for (int i = 0; i < source.n_shared(); ++i) to.pages().add_shared(source.pages()[i]);
-  if (copies) {
-    const int32_t page = pool_.take();
-    executor_.copy_page(0, source.pages()[source.n_shared()], page);
-    to.pages().add_own(page);
+  const PageTable& source = from.pages();
+  if (!prefixes_.make_room(source.n_entries() - source.n_shared())) return false;
+  if (pools_.has_states() && pools_.n_free_states() == 0) return false;
+  for (int i = 0; i < source.n_shared(); ++i) to.pages().add_shared(source.row(i));
+  for (int i = source.n_shared(); i < source.n_entries(); ++i) {
+    PageRow own = source.row(i);
+    for (int group = 0; group < pools_.n_groups(); ++group) {
+      if (own[group] == kAbsentPage) continue;
+      const int32_t page = pools_[group].take();
+      executor_.copy_page(group, std::exchange(own[group], page), page);
+    }
+    to.pages().add_own(own);
+  }
+  if (pools_.has_states()) {
+    to.pages().take_state();
+    executor_.copy_state(source.state(), to.pages().state());
   }
   to.forked(from);
   return true;

@@ -42,7 +42,12 @@ struct EngineOptions {
   // there were streams already (pace.h).
   double stretch = 2;
   int prompt_rows_beside_streams = 512;  // in one step, however fast they are
-  int most_idle_pages = INT32_MAX;       // kept for prompts that begin alike; 0: none
+  int most_idle_pages = INT32_MAX;       // of a group, kept for prompts that begin alike; 0: none
+  // Recurrent models: states that are kept for prompts that begin alike, and for preempted answers,
+  // in host memory; those used last stay. They are taken at the last page boundary of a prompt and
+  // of an answer, and every checkpoint_tokens tokens (rounded down to whole pages) between.
+  int64_t checkpoint_bytes = int64_t{1} << 30;
+  int checkpoint_tokens = 1024;
   // Cached rows are reused only in the role in which they were computed. Else what the model wrote
   // itself is reused as it was computed then, which differs in the last digits from reading it.
   bool deterministic = false;
@@ -120,12 +125,23 @@ class Engine {
   // When step() has to be called at the latest though there is nothing to compute.
   std::optional<std::chrono::steady_clock::time_point> next_deadline() const;
   EngineCounts counts() const;
-  int n_free_pages() const { return pool_.n_free() + prefixes_.n_evictable(); }
+  // Free, or kept by nobody but the prefix tree.
+  int n_free_pages(int group = 0) const {
+    return pools_[group].n_free() + prefixes_.n_evictable(group);
+  }
+  int n_free_states() const { return pools_.n_free_states(); }
   int n_waiting() const { return waiting_->n(); }  // answers that have not begun; any thread
   PrefixTree& prefixes() { return prefixes_; }
   const DraftModel* draft() const { return draft_ ? &*draft_ : nullptr; }
 
  private:
+  // Of a sequence in a step.
+  struct Row {
+    Sequence* sequence;
+    int n_rows, n_logits;  // of the batch; logits of its last n_logits rows
+    int32_t spare = -1;    // slot with the state before the pass, where drafts may be wrong
+  };
+
   Result<> check(const Request& request) const;
   Result<> check_tokens(std::span<const int32_t> tokens) const;
 
@@ -140,6 +156,8 @@ class Engine {
   void fill_batch(const Plan& plan);
   void begin_masks();
   Result<> forward(const Plan& plan);
+  int32_t spare_state(Sequence& s);
+  void settle_state(const Row& row, int n_before);
   void take_tokens(Sequence& sequence, size_t first_logits, int n_logits);
   void release_followers(Sequence& leader, std::span<const float> logits);
 
@@ -157,7 +175,11 @@ class Engine {
   void orphan_followers(const Sequence& leader);
   size_t mask_words() const { return (size_t(executor_.n_vocab()) + 31) / 32; }
   void reserve(PageTable& pages, int n_tokens);
+  bool has_room(const PageTable& pages, int n_tokens) const;
   void make_room(const PageTable& pages, int n_tokens);
+  void load_state(PageTable& pages);
+  int rows_to_checkpoint(const Sequence& s) const;
+  void take_checkpoint(Sequence& s);
   void lose_cache(Sequence& s);
   void fail(Sequence& s, const Error& error);
   void retire(Sequence& s);
@@ -171,7 +193,7 @@ class Engine {
   Pace pace_;
   FairShares<std::string> shares_;  // of answers that are not forgotten
   SampleVocabulary vocabulary_;
-  PagePool pool_;  // before everything that holds pages
+  CachePools pools_;  // before everything that holds pages
   PrefixTree prefixes_;
   NgramLookup ngrams_;
   std::optional<DraftModel> draft_;
@@ -183,10 +205,6 @@ class Engine {
   EngineCounts counts_;
 
   // One step's memory, kept from step to step.
-  struct Row {
-    Sequence* sequence;
-    int n_rows, n_logits;  // of the batch; logits of its last n_logits rows
-  };
   std::vector<SequenceView> views_;
   std::vector<Row> rows_;
   std::vector<int32_t> tokens_, used_;

@@ -22,7 +22,7 @@ Request long_answer(std::vector<int32_t> prompt, float temperature = 0) {
   return r;
 }
 
-constexpr FakeExecutor::Shape kRoomy = {.max_rows = 512, .n_pages = 256};
+const FakeExecutor::Shape kRoomy = {.max_rows = 512, .n_pages = 256};
 
 TEST(EngineDrafts, AModelThatIsTheSameIsAlwaysRight) {
   FakeExecutor executor(kRoomy), draft(kRoomy);

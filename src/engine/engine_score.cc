@@ -1,7 +1,6 @@
 // What runs beside the requests: teacher-forced passes, and embeddings.
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 #include "engine/engine.h"
 
@@ -13,21 +12,27 @@ constexpr int64_t kScoreLogitBytes = int64_t{1} << 30;
 
 }  // namespace
 
+bool Engine::has_room(const PageTable& pages, int n_tokens) const {
+  for (int group = 0; group < pools_.n_groups(); ++group)
+    if (n_free_pages(group) < pages.missing(n_tokens)) return false;
+  return !pools_.has_states() || pages.state() >= 0 || pools_.n_free_states() > 0;
+}
+
 // The latest requests lose their pages first.
 void Engine::make_room(const PageTable& pages, int n_tokens) {
-  for (auto last = sequences_.rbegin();
-       n_free_pages() < pages.missing(n_tokens) && last != sequences_.rend(); ++last) {
+  for (auto last = sequences_.rbegin(); !has_room(pages, n_tokens) && last != sequences_.rend();
+       ++last) {
     if (last->second->live()) lose_cache(*last->second);
   }
 }
 
 Result<> Engine::advance(Embedding& embedding) {
-  return embedding.advance([this](int n_tokens, bool must) -> std::optional<PageTable> {
-    PageTable pages(pool_, limits_.page_tokens);
+  return embedding.advance(pools_, [this](PageTable& pages, int n_tokens, bool must) {
     if (must) make_room(pages, n_tokens);
-    if (n_free_pages() < pages.missing(n_tokens)) return std::nullopt;
+    if (!has_room(pages, n_tokens)) return false;
     reserve(pages, n_tokens);
-    return pages;
+    load_state(pages);
+    return true;
   });
 }
 
@@ -52,9 +57,7 @@ Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
 
   const int n_tokens = static_cast<int>(tokens.size());
   rows = std::min(rows, n_tokens);
-  PageTable pages(pool_, limits_.page_tokens);
-  make_room(pages, n_tokens);
-  reserve(pages, n_tokens);
+  PageTable pages(pools_);
   std::vector<float> logits(n_vocab * rows);
   std::vector<int32_t> used;
   for (int done = 0; done < n_tokens;) {
@@ -62,11 +65,16 @@ Result<> Engine::score(std::span<const int32_t> tokens, int chunk,
     const int first_used = static_cast<int>(std::clamp<int64_t>(n_prompt - 1 - done, 0, n));
     used.resize(n - first_used);
     std::iota(used.begin(), used.end(), first_used);
+    pages.give_back(done);
+    make_room(pages, done + n);
+    reserve(pages, done + n);
+    load_state(pages);
     const Chunk whole = {.first_row = 0,
                          .n_rows = n,
                          .position = done,
-                         .pages = pages.pages(),
-                         .n_used = n - first_used};
+                         .pages = pages.lists(),
+                         .n_used = n - first_used,
+                         .state = pages.state()};
     TRY_OK(executor_.forward({tokens.subspan(done, n), std::span(&whole, 1), used},
                              std::span(logits).first(n_vocab * used.size())));
     for (size_t i = 0; i < used.size(); ++i) {

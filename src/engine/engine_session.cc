@@ -9,22 +9,24 @@ Result<int> Engine::save(const std::string& path, std::span<const int32_t> token
   TRY_OK(check_tokens(tokens));
   std::vector<int32_t> keys;
   for (const int32_t token : tokens) keys.push_back(key_of(token, Role::prompt));
-  PageTable pages(pool_, limits_.page_tokens);
-  Session session{.salt = salt, .keys = {}};
+  PageTable pages(pools_);
+  Session session{.salt = salt, .keys = {}, .state = nullptr};
   const int n = prefixes_.take(salt, keys, static_cast<int>(keys.size()), pages, KeyMatch::token,
                                &session.keys);
-  const auto outcome = save_session(path, page_identity(options_.model, executor_), session,
-                                    pages.pages(), executor_);
+  session.state = pages.start;
+  const auto outcome =
+      save_session(path, page_identity(options_.model, executor_), session, pages, executor_);
   prefixes_.keep(salt, session.keys, pages);
   if (!outcome) return outcome.error();
   return n;
 }
 
 Result<std::vector<int32_t>> Engine::restore(const std::string& path) {
-  PageTable pages(pool_, limits_.page_tokens);
+  PageTable pages(pools_);
   TRY(const Session session,
       restore_session(path, page_identity(options_.model, executor_), executor_, prefixes_, pages));
-  prefixes_.keep(session.salt, session.keys, pages);
+  const int n_state = session.state ? static_cast<int>(session.keys.size()) : 0;
+  prefixes_.keep(session.salt, session.keys, pages, session.state, n_state);
   std::vector<int32_t> tokens;
   for (const int32_t key : session.keys) tokens.push_back(token_of(key));
   return tokens;
@@ -32,7 +34,7 @@ Result<std::vector<int32_t>> Engine::restore(const std::string& path) {
 
 void Engine::store_pages(bool all) {
   if (!options_.store) return;
-  all ? prefixes_.save_all() : static_cast<void>(prefixes_.save(pool_.n_pages()));
+  all ? prefixes_.save_all() : static_cast<void>(prefixes_.save(INT32_MAX));
 }
 
 }  // namespace quern

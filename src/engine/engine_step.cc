@@ -24,13 +24,17 @@ int Engine::step() {
   for (const Row& row : rows_) {
     Sequence& s = *row.sequence;
     if (!outcome) {
+      if (row.spare >= 0) pools_.release_state(row.spare);
       fail(s, outcome.error());
       continue;
     }
     const auto n_drafts = static_cast<int>(s.drafts.size());
+    const int n_before = s.n_cached();
     s.computed(row.n_rows - n_drafts);
     if (row.n_logits == 0) {
       prefixes_.share(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages());
+      take_checkpoint(s);
+      s.pages().give_back(s.n_cached());
       continue;
     }
     if (s.constraint) {
@@ -39,7 +43,16 @@ int Engine::step() {
     }
     if (s.live()) take_tokens(s, at, row.n_logits);
     at += row.n_logits;
-    if (!s.live()) retire(s);
+    settle_state(row, n_before);
+    if (s.live()) {
+      // What the answer gives back would be missing where the prompt ends.
+      if (pools_.any_window() && n_before < s.n_prompt())
+        prefixes_.share(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages());
+      take_checkpoint(s);
+      s.pages().give_back(s.n_cached());
+    } else {
+      retire(s);
+    }
   }
   prefixes_.save(1);  // a copy of its bytes: little beside a pass
   return static_cast<int>(tokens_.size());
@@ -129,9 +142,12 @@ Plan Engine::plan() {
                       .n_extra = static_cast<int>(s->drafts.size()),
                       .generating = s->generating(),
                       .paused = s->paused,
-                      .pages = s->pages().pages()});
+                      .pages = s->pages().lists(),
+                      .has_state = s->pages().state() >= 0});
   }
-  return next(views_, n_free_pages(), limits_);
+  FreeCache free({}, pools_.n_free_states());
+  for (int group = 0; group < pools_.n_groups(); ++group) free.pages[group] = n_free_pages(group);
+  return next(views_, free, limits_);
 }
 
 // Logits are wanted where a sequence will have nothing pending.
@@ -140,20 +156,24 @@ void Engine::fill_batch(const Plan& chosen) {
   used_.clear();
   chunks_.clear();
   rows_.clear();
+  for (const Plan::Share& share : chosen.rows) load_state(sequence(share.id).pages());
   for (const Plan::Share& share : chosen.rows) {
     Sequence& s = sequence(share.id);
     s.start(n_admitted_++);
-    const Sequence::Rows pending = s.rows(share.n_rows);
+    const int most = std::min(share.n_rows, rows_to_checkpoint(s));
+    const Sequence::Rows pending = s.rows(most);
     const bool to_the_end = pending.n == s.n_pending();
-    s.drafts.resize(to_the_end ? std::min<size_t>(s.drafts.size(), share.n_rows - pending.n) : 0);
+    s.drafts.resize(to_the_end ? std::min<size_t>(s.drafts.size(), most - pending.n) : 0);
+    const int32_t spare = spare_state(s);
     const auto n_drafts = static_cast<int>(s.drafts.size());
-    const Row row = {&s, pending.n + n_drafts, to_the_end ? 1 + n_drafts : 0};
+    const Row row = {&s, pending.n + n_drafts, to_the_end ? 1 + n_drafts : 0, spare};
     reserve(s.pages(), s.n_cached() + row.n_rows);
     chunks_.push_back({.first_row = static_cast<int>(tokens_.size()),
                        .n_rows = row.n_rows,
                        .position = s.n_cached(),
-                       .pages = s.pages().pages(),
-                       .n_used = pending.n_used + n_drafts});
+                       .pages = s.pages().lists(),
+                       .n_used = pending.n_used + n_drafts,
+                       .state = s.pages().state()});
     const auto tokens = s.tokens().subspan(s.n_cached(), pending.n);
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     tokens_.insert(tokens_.end(), s.drafts.begin(), s.drafts.end());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "base/check.h"
 
@@ -21,8 +21,8 @@ auto turn(const SequenceView& v) {
 
 class Planner {
  public:
-  Planner(std::span<const SequenceView> sequences, int n_free_pages, const Limits& limits)
-      : limits_(limits), n_free_(n_free_pages), rows_left_(limits.rows_per_step) {
+  Planner(std::span<const SequenceView> sequences, const FreeCache& free, const Limits& limits)
+      : limits_(limits), free_(free), rows_left_(limits.rows_per_step) {
     for (const SequenceView& view : sequences) ranked_.push_back({.view = &view});
     std::sort(ranked_.begin(), ranked_.end(),
               [](const Ranked& a, const Ranked& b) { return rank(*a.view) < rank(*b.view); });
@@ -67,7 +67,7 @@ class Planner {
     for (const size_t i : order) {
       const Ranked& r = ranked_[i];
       if (budget_ == 0) break;
-      const bool waits = r.n_pages == 0;
+      const bool waits = !r.holds;
       if (r.preempted || (waits && blocked)) continue;
       const int n_rows = std::min(r.view->n_pending, budget_ - kept_for_the_first(i));
       if (n_rows == 0) continue;
@@ -93,78 +93,129 @@ class Planner {
  private:
   struct Ranked {
     const SequenceView* view;
-    int n_pages = 0;     // in its table, those of this step's rows included
-    int n_freed_by = 0;  // pages nobody ahead of it holds: free once it and all behind it let go
+    bool holds = false;  // pages or a state
+    int n_entries = 0;   // of its lists of pages, those of this step's rows included
+    // What nobody ahead of it holds: free once it and all behind it let go.
+    FreeCache freed_by{0};
     int n_rows = 0;
+    bool has_state = false;
     bool preempted = false;
   };
 
   int pages(int n_tokens) const {
-    return (n_tokens + limits_.page_tokens - 1) / limits_.page_tokens;
+    return static_cast<int>((int64_t{n_tokens} + limits_.page_tokens - 1) / limits_.page_tokens);
   }
 
   // A shared page is counted at the first by rank that holds it: preemption goes from the last.
   void count_pages() {
-    std::unordered_map<int32_t, bool> seen;
+    std::unordered_set<int32_t> seen[kMaxCacheGroups];
     for (Ranked& r : ranked_) {
-      r.n_pages = static_cast<int>(r.view->pages.size());
-      for (const int32_t page : r.view->pages) r.n_freed_by += seen.try_emplace(page).second;
+      const SequenceView& v = *r.view;
+      r.has_state = v.has_state;
+      r.freed_by.states = v.has_state;
+      r.holds = v.has_state;
+      for (int group = 0; group < v.pages.n_groups(); ++group) {
+        r.n_entries = static_cast<int>(v.pages[group].size());
+        r.holds |= r.n_entries > 0;
+        for (const int32_t page : v.pages[group])
+          r.freed_by.pages[group] += page != kAbsentPage && seen[group].insert(page).second;
+      }
     }
   }
 
-  int available_to(size_t i) const {  // free now, or after preempting everything behind it
-    int n = n_free_;
-    for (size_t j = i + 1; j < ranked_.size(); ++j) n += ranked_[j].n_freed_by;
-    return n;
+  // Free now, or after preempting everything behind it.
+  FreeCache available_to(size_t i) const {
+    FreeCache all = free_;
+    for (size_t j = i + 1; j < ranked_.size(); ++j) add(all, ranked_[j].freed_by);
+    return all;
+  }
+  void add(FreeCache& to, const FreeCache& more) const {
+    for (int group = 0; group < limits_.n_groups; ++group) to.pages[group] += more.pages[group];
+    to.states += more.states;
+  }
+  bool fits(const FreeCache& needed, const FreeCache& available) const {
+    for (int group = 0; group < limits_.n_groups; ++group)
+      if (needed.pages[group] > available.pages[group]) return false;
+    return needed.states <= available.states;
+  }
+
+  // n_pages more of a list of which a sequence now has `present`: not more than its window takes.
+  int within_window(int group, int n_pages, int present) const {
+    const int window = limits_.windows[group];
+    if (window == 0) return n_pages;
+    const int most = window_pages(window, limits_.rows_per_step, limits_.page_tokens);
+    return std::min(n_pages, std::max(most - present, 0));
   }
 
   // Those ahead still need what their prompts lack and a page to grow.
   bool may_start(size_t i) const {
-    int needed = pages(ranked_[i].view->n_pending);
+    FreeCache needed{0};
+    needed.states = limits_.states;
+    for (int group = 0; group < limits_.n_groups; ++group)
+      needed.pages[group] = within_window(group, pages(ranked_[i].view->n_pending), 0);
     for (size_t j = 0; j < i; ++j) {
       const Ranked& ahead = ranked_[j];
-      if (ahead.n_pages == 0) continue;
-      needed += std::max(pages(ahead.view->n_cached + ahead.view->n_pending) - ahead.n_pages, 0);
-      needed += 1;
+      if (!ahead.holds) continue;
+      const int n_tokens = ahead.view->n_cached + ahead.view->n_pending;
+      const int more = std::max(pages(n_tokens) - ahead.n_entries, 0) + 1;
+      for (int group = 0; group < limits_.n_groups; ++group)
+        needed.pages[group] += within_window(group, more, n_present(ahead, group));
+      needed.states += limits_.states && !ahead.has_state;
     }
-    return needed <= available_to(i);
+    return fits(needed, available_to(i));
   }
 
-  int missing(const Ranked& r, int n_rows) const {
-    return std::max(pages(r.view->n_cached + r.n_rows + n_rows) - r.n_pages, 0);
+  static int n_present(const Ranked& r, int group) {
+    if (group >= r.view->pages.n_groups()) return 0;
+    const auto pages = r.view->pages[group];
+    return static_cast<int>(std::ssize(pages) - std::ranges::count(pages, kAbsentPage));
+  }
+
+  FreeCache missing(const Ranked& r, int n_rows) const {
+    FreeCache needed{0};
+    const int n_pages = std::max(pages(r.view->n_cached + r.n_rows + n_rows) - r.n_entries, 0);
+    std::fill_n(needed.pages.begin(), limits_.n_groups, n_pages);
+    needed.states = limits_.states && !r.has_state;
+    return needed;
   }
 
   bool grant(size_t i, int n_rows) {
     Ranked& r = ranked_[i];
-    const int needed = missing(r, n_rows);
-    if (needed > available_to(i)) return false;
-    for (size_t j = ranked_.size(); n_free_ < needed;) preempt(ranked_[--j]);
+    const FreeCache needed = missing(r, n_rows);
+    if (!fits(needed, available_to(i))) return false;
+    for (size_t j = ranked_.size(); !fits(needed, free_);) preempt(ranked_[--j]);
     take(r, needed, n_rows);
     return true;
   }
 
   // Without preempting anybody.
   bool grant_free(size_t i, int n_rows) {
-    const int needed = missing(ranked_[i], n_rows);
-    if (needed > n_free_) return false;
+    const FreeCache needed = missing(ranked_[i], n_rows);
+    if (!fits(needed, free_)) return false;
     take(ranked_[i], needed, n_rows);
     return true;
   }
 
-  void take(Ranked& r, int n_pages, int n_rows) {
-    n_free_ -= n_pages;
-    r.n_pages += n_pages;
-    r.n_freed_by += n_pages;
+  void take(Ranked& r, const FreeCache& needed, int n_rows) {
+    for (int group = 0; group < limits_.n_groups; ++group)
+      free_.pages[group] -= needed.pages[group];
+    free_.states -= needed.states;
+    add(r.freed_by, needed);
+    r.n_entries = std::max(r.n_entries, pages(r.view->n_cached + r.n_rows + n_rows));
+    r.holds = true;
+    r.has_state |= limits_.states;
     r.n_rows += n_rows;
     rows_left_ -= n_rows;
   }
 
   void preempt(Ranked& victim) {
-    if (victim.n_pages == 0) return;
-    n_free_ += victim.n_freed_by;
+    if (!victim.holds) return;
+    add(free_, victim.freed_by);
     rows_left_ += victim.n_rows;
     if (victim.n_rows > 0 && victim.view->generating) --n_streams_;
-    victim.n_pages = victim.n_freed_by = victim.n_rows = 0;
+    victim.n_entries = victim.n_rows = 0;
+    victim.freed_by = FreeCache{0};
+    victim.holds = victim.has_state = false;
     victim.preempted = true;
     plan_.preempted.push_back(victim.view->id);
   }
@@ -178,7 +229,7 @@ class Planner {
   const Limits& limits_;
   std::vector<Ranked> ranked_;  // first by rank first
   size_t n_taking_part_ = 0;
-  int n_free_;
+  FreeCache free_;
   int rows_left_;
   int budget_ = 0;  // rows for prompts and drafts
   int n_streams_ = 0;
@@ -188,12 +239,13 @@ class Planner {
 
 }  // namespace
 
-Plan next(std::span<const SequenceView> sequences, int n_free_pages, const Limits& limits) {
+Plan next(std::span<const SequenceView> sequences, const FreeCache& free, const Limits& limits) {
   CHECK(limits.rows_per_step > 0 && limits.prompt_rows_beside_streams >= 0 &&
-            limits.sequences > 0 && limits.page_tokens > 0,
+            limits.sequences > 0 && limits.page_tokens > 0 && limits.n_groups >= 0 &&
+            limits.n_groups <= kMaxCacheGroups,
         "limits are positive, but for prompt rows beside streams");
   CHECK(limits.sequences <= limits.rows_per_step, "streams must leave a row to the first by rank");
-  Planner planner(sequences, n_free_pages, limits);
+  Planner planner(sequences, free, limits);
   planner.grant_streams();
   planner.grant_more_rows_of_streams();
   planner.grant_prompts();

@@ -1,8 +1,11 @@
 // Which rows the next step computes. A pure function of host state: no clock, no model, no device.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "backend/cache_group.h"
 
 namespace quern {
 
@@ -19,8 +22,10 @@ struct SequenceView {
   int n_cached = 0;        // tokens in the cache, reused ones included
   int n_extra = 0;         // rows it would like beyond those: drafts to check
   bool generating = false;
-  bool paused = false;             // takes no rows, since its reader is behind; may be preempted
-  std::span<const int32_t> pages;  // it holds; one that is shared stands in several views
+  bool paused = false;  // takes no rows, since its reader is behind; may be preempted
+  // It holds, by group, lists equally long; one that is shared stands in several views.
+  PageLists pages;
+  bool has_state = false;  // it holds a slot of a recurrent state
 };
 
 struct Limits {
@@ -30,6 +35,18 @@ struct Limits {
   int prompt_rows_beside_streams;
   int sequences;  // that take part in one step; at most rows_per_step
   int page_tokens;
+  int n_groups = 1;
+  std::array<int, kMaxCacheGroups> windows{};  // by group, in tokens; 0: rows see all
+  bool states = false;                         // a sequence that computes needs a slot of a state
+};
+
+// What is free, or kept by nobody but the prefix tree.
+struct FreeCache {
+  FreeCache(int pages_of_one_group) { pages[0] = pages_of_one_group; }
+  FreeCache(const std::array<int, kMaxCacheGroups>& by_group, int n_states)
+      : pages(by_group), states(n_states) {}
+  std::array<int, kMaxCacheGroups> pages{};  // by group
+  int states = 0;                            // slots
 };
 
 struct Plan {
@@ -52,12 +69,19 @@ struct Plan {
 // Never starves: the first by rank gets rows in every step, so a sequence waits at most until those
 //   ahead of it have finished; a prompt that waits for pages is overtaken only by those admitted
 //   before it.
-// Never over-commits: the pages its rows need are free after the preemptions it names.
+// Never over-commits: the pages of each group and the slots that its rows need are free after the
+//   preemptions it names.
 // Preempts only for a sequence of higher rank, and the lowest first. A prompt starts only when all
 //   of it fits beside what runs ahead of it and will still grow: what was preempted does not come
 //   back only to be thrown out again.
-// n_free_pages: free, or kept by nobody but the prefix tree. The caller promises that no sequence
-// alone needs more pages than there are.
-Plan next(std::span<const SequenceView> sequences, int n_free_pages, const Limits& limits);
+// The caller promises that no sequence alone needs more than there is: of a group with a window at
+// most window_pages(); and that pages out of a window were given back.
+Plan next(std::span<const SequenceView> sequences, const FreeCache& free, const Limits& limits);
+
+// Pages of a group with a window that one sequence ever holds: of what its next row sees, and of
+// the rows of a pass.
+constexpr int window_pages(int window, int rows_per_step, int page_tokens) {
+  return (window - 1 + rows_per_step + page_tokens - 1) / page_tokens + 1;
+}
 
 }  // namespace quern

@@ -15,7 +15,8 @@ namespace {
 
 struct Job {
   SequenceView view;
-  std::vector<int32_t> pages;
+  std::vector<std::vector<int32_t>> pages;  // by group
+  std::vector<PageLists::Pages> lists;
   int n_prompt, n_new;  // wanted
   int n_generated = 0;
   int client;
@@ -24,15 +25,29 @@ struct Job {
 
 struct Host {
   Limits limits;
-  int n_pages;
-  std::vector<int> holders;  // of each page
+  std::vector<int> n_pages;               // by group
+  int n_states = 0;                       // slots that are free
+  std::vector<std::vector<int>> holders;  // of each page of each group
   std::map<SequenceId, Job> jobs;
   FairShares<int> shares;
   int64_t n_steps = 0, n_admitted = 0, n_preempted = 0, n_rows = 0;
 
-  Host(Limits l, int pages) : limits(l), n_pages(pages), holders(pages) {}
+  Host(Limits l, int pages) : Host(l, std::vector<int>{pages}) {}
+  Host(Limits l, std::vector<int> pages, int states = 0)
+      : limits(l), n_pages(std::move(pages)), n_states(states) {
+    for (const int n : n_pages) holders.emplace_back(n);
+    limits.n_groups = static_cast<int>(n_pages.size());
+    limits.states = states > 0;
+  }
 
-  int n_free() const { return static_cast<int>(std::count(holders.begin(), holders.end(), 0)); }
+  int n_free(int group = 0) const {
+    return static_cast<int>(std::ranges::count(holders[group], 0));
+  }
+  FreeCache all_free() const {
+    FreeCache free({}, n_states);
+    for (int group = 0; group < limits.n_groups; ++group) free.pages[group] = n_free(group);
+    return free;
+  }
   int pages_for(int n) const { return (n + limits.page_tokens - 1) / limits.page_tokens; }
 
   void add(SequenceId id, int n_prompt, int n_new, int priority, int client) {
@@ -40,6 +55,7 @@ struct Host {
             .n_prompt = n_prompt,
             .n_new = n_new,
             .client = client};
+    job.pages.resize(n_pages.size());
     shares.enter(client);
     ASSERT_TRUE(jobs.emplace(id, std::move(job)).second);
   }
@@ -52,16 +68,32 @@ struct Host {
   }
 
   void let_go(Job& job) {
-    for (const int32_t page : job.pages) --holders[page];
-    job.pages.clear();
+    for (size_t group = 0; group < holders.size(); ++group) {
+      for (const int32_t page : job.pages[group])
+        if (page != kAbsentPage) --holders[group][page];
+      job.pages[group].clear();
+    }
+    n_states += std::exchange(job.view.has_state, false);
+  }
+
+  // Pages that no row will read again.
+  void give_back(Job& job) {
+    for (size_t group = 0; group < holders.size(); ++group) {
+      const int window = limits.windows[group];
+      const int first = window == 0 ? 0 : (job.view.n_cached - window + 1) / limits.page_tokens;
+      for (int i = 0; i < first; ++i)
+        if (int32_t& page = job.pages[group][i]; page != kAbsentPage)
+          --holders[group][std::exchange(page, kAbsentPage)];
+    }
   }
 
   // A prompt's leading pages may be those of another request, as with a prefix that is shared.
   void share_prefix(Job& job, std::mt19937& random) {
     if (jobs.empty() || job.view.n_cached > 0) return;
+    if (n_pages.size() != 1 || limits.windows[0] > 0) return;
     const Job& other = std::next(jobs.begin(), random() % jobs.size())->second;
     const int n = std::min<int>(other.view.n_cached, job.view.n_pending - 1) / limits.page_tokens;
-    for (int i = 0; i < n; ++i) ++holders[job.pages.emplace_back(other.pages[i])];
+    for (int i = 0; i < n; ++i) ++holders[0][job.pages[0].emplace_back(other.pages[0][i])];
     job.view.n_cached = n * limits.page_tokens;
     job.view.n_pending -= job.view.n_cached;
   }
@@ -69,7 +101,8 @@ struct Host {
   std::vector<SequenceView> views() {
     std::vector<SequenceView> all;
     for (auto& [id, job] : jobs) {
-      job.view.pages = job.pages;
+      job.lists.assign(job.pages.begin(), job.pages.end());
+      job.view.pages = PageLists(job.lists);
       job.view.served = shares.served(job.client);
       all.push_back(job.view);
     }
@@ -78,7 +111,7 @@ struct Host {
 
   void step() {
     const auto all = views();
-    const Plan plan = next(all, n_free(), limits);
+    const Plan plan = next(all, all_free(), limits);
     ++n_steps;
     for (const SequenceId id : plan.preempted) {
       Job& job = jobs.at(id);
@@ -114,16 +147,23 @@ struct Host {
 
   void take_rows(Job& job, int n) {
     SequenceView& v = job.view;
-    while (static_cast<int>(job.pages.size()) < pages_for(v.n_cached + n)) {
-      const auto free = std::find(holders.begin(), holders.end(), 0);
-      ASSERT_NE(free, holders.end()) << "a page was promised that is not there";
-      *free = 1;
-      job.pages.push_back(static_cast<int32_t>(free - holders.begin()));
+    for (size_t group = 0; group < holders.size(); ++group) {
+      auto& all = holders[group];
+      while (static_cast<int>(job.pages[group].size()) < pages_for(v.n_cached + n)) {
+        const auto free = std::find(all.begin(), all.end(), 0);
+        ASSERT_NE(free, all.end()) << "a page was promised that is not there";
+        *free = 1;
+        job.pages[group].push_back(static_cast<int32_t>(free - all.begin()));
+      }
+    }
+    if (limits.states && !std::exchange(v.has_state, true)) {
+      ASSERT_GT(n_states--, 0) << "a state was promised that is not there";
     }
     if (v.admission < 0) v.admission = n_admitted++, job.began = n_steps;
     shares.add(job.client, n);
     v.n_cached += n;
     v.n_pending -= n;
+    give_back(job);
     if (v.n_pending > 0) return;
     ++job.n_generated;
     v.n_pending = 1;
@@ -139,15 +179,41 @@ struct Host {
   }
 };
 
-// Random limits, sizes, priorities, clients, shared prefixes, cancels, readers that stall.
+// A cache: one group, or several with and without windows, or states, each as small as may be.
+Host random_host(std::mt19937& random) {
+  const auto up_to = [&](int most) { return std::uniform_int_distribution<>(1, most)(random); };
+  const int rows = up_to(20);
+  Limits limits{rows, up_to(10), up_to(std::min(8, rows)), up_to(5)};
+  if (up_to(2) == 1) return Host(limits, up_to(40));
+  std::vector<int> n_pages;
+  for (int group = up_to(4) - 1; group > 0; --group) {
+    int& window = limits.windows[n_pages.size()];
+    window = up_to(2) == 1 ? up_to(12) : 0;
+    const int least =
+        window > 0 ? window_pages(window, limits.rows_per_step, limits.page_tokens) : 1;
+    n_pages.push_back(least - 1 + up_to(40));
+  }
+  const bool states = n_pages.empty() || up_to(2) == 1;
+  return Host(limits, n_pages, states ? up_to(6) : 0);
+}
+
+// Tokens that one sequence may have.
+int capacity_of(const Host& host) {
+  int most = 60;
+  for (int group = 0; group < host.limits.n_groups; ++group)
+    if (host.limits.windows[group] == 0)
+      most = std::min(most, host.n_pages[group] * host.limits.page_tokens);
+  return most;
+}
+
+// Random limits, sizes, groups, priorities, clients, shared prefixes, cancels, readers that stall.
 TEST(SchedulerSimulation, EveryRequestEndsOnceAndNoPageIsPromisedTwice) {
   int64_t n_preempted = 0, n_cancelled = 0;
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     std::mt19937 random(round);
     const auto up_to = [&](int most) { return std::uniform_int_distribution<>(1, most)(random); };
-    const int rows = up_to(20);
-    Host host({rows, up_to(10), up_to(std::min(8, rows)), up_to(5)}, up_to(40));
-    const int capacity = host.n_pages * host.limits.page_tokens;
+    Host host = random_host(random);
+    const int capacity = capacity_of(host), n_states = host.n_states;
     int arriving = up_to(30), n_ended = 0, n_all = arriving;
     int64_t work = 0;
     SequenceId id = 0;
@@ -170,7 +236,9 @@ TEST(SchedulerSimulation, EveryRequestEndsOnceAndNoPageIsPromisedTwice) {
       ASSERT_LT(host.n_steps, 3000 + work * 60) << "round " << round << ": starved";
     }
     EXPECT_EQ(n_ended, n_all);
-    EXPECT_EQ(host.n_free(), host.n_pages);
+    for (int group = 0; group < host.limits.n_groups; ++group)
+      EXPECT_EQ(host.n_free(group), host.n_pages[group]);
+    EXPECT_EQ(host.n_states, n_states);
     n_preempted += host.n_preempted;
   }
   EXPECT_GT(n_preempted, 1000);  // the rounds were short of pages often enough

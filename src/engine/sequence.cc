@@ -43,7 +43,8 @@ void Sequence::reuse(std::span<const int32_t> keys) {
 
 void Sequence::lose_cache() {
   pages_.shrink(0);
-  n_cached_ = 0;
+  checkpoint = nullptr;
+  n_cached_ = n_checkpoint = 0;
   looked_up = false;
   if (started_ == Clock::time_point{}) n_reused_ = 0;
 }

@@ -59,8 +59,12 @@ class Sequence {
   // computes them again, it does so in the same.
   void reuse(std::span<const int32_t> keys);
   void computed(int n_rows) { n_cached_ += n_rows; }
-  void lose_cache();                  // preempted: tokens stay, pages go back
+  void rewind(int n_cached) { n_cached_ = n_cached; }  // the pages hold no more than so many tokens
+  void lose_cache();                                   // preempted: tokens stay, pages go back
   void forked(const Sequence& from);  // the pages hold the whole prompt, as those of `from`
+
+  StateBytes checkpoint;  // the last one that was taken; null: none
+  int n_checkpoint = 0;   // it stands behind so many tokens
 
   // Of the next n_rows pending tokens, as many as one chunk may hold: rows of prompts, then used
   // ones. And how many of those are used.

@@ -23,9 +23,11 @@ const Option<L> kLoad[] = {
      .default_text = "one per core this process may use"},
     {.name = "numerics",
      .member = choice<&L::numerics>(numerics_names()),
-     .help = "exact: the reference, slow: weights decoded to f32, all else in f64; fine: activations as "
-             "int8 plus an int8 residual, as good as f32; fast: activations as int8; auto: int8 for "
-             "prompts, with the residual for keys, values and answers",
+     .help =
+         "exact: the reference, slow: weights decoded to f32, all else in f64; fine: activations "
+         "as "
+         "int8 plus an int8 residual, as good as f32; fast: activations as int8; auto: int8 for "
+         "prompts, with the residual for keys, values and answers",
      .names = {.flags = "--numerics"},
      .group = Group::compute},
     {.name = "kv",

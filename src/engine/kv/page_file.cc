@@ -1,5 +1,6 @@
 #include "engine/kv/page_file.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <string_view>
@@ -17,6 +18,8 @@ constexpr std::string_view kMagic = "QUERNKVP";
 constexpr int64_t kPreamble = 32;  // magic, version, 0, header_bytes, checksum
 constexpr int64_t kAlign = 64;
 constexpr int64_t kMostPageTokens = 1 << 20;
+constexpr int64_t kMostPageBytes = int64_t{1} << 40;
+constexpr uint64_t kMostParts = kMaxCacheGroups + 1;
 
 int64_t aligned(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
@@ -35,12 +38,16 @@ std::vector<std::byte> header_bytes(const PageFileHeader& h, std::span<const uin
   append(rest, h.identity.model);
   append(rest, h.identity.layout);
   append(rest, static_cast<uint64_t>(h.identity.page_tokens));
-  append(rest, static_cast<uint64_t>(h.identity.page_bytes));
   append(rest, h.salt);
   append(rest, uint64_t{h.keys.size()});
   append(rest, h.keys.data(), h.keys.size() * sizeof(int32_t));
-  append(rest, static_cast<uint64_t>(h.first_page));
-  append(rest, uint64_t{checksums.size()});
+  append(rest, uint64_t{h.parts.size()});
+  for (const PageFileHeader::Part& part : h.parts) {
+    append(rest, h.identity.parts[part.index].name);
+    append(rest, static_cast<uint64_t>(h.identity.parts[part.index].page_bytes));
+    append(rest, static_cast<uint64_t>(part.first_page));
+    append(rest, static_cast<uint64_t>(part.n_pages));
+  }
   append(rest, checksums.data(), checksums.size_bytes());
   std::vector<std::byte> all;
   append(all, kMagic.data(), kMagic.size());
@@ -59,8 +66,18 @@ bool read_count(ByteCursor& cursor, uint64_t bytes, uint64_t& n) {
 }  // namespace
 
 PageIdentity page_identity(std::string model, const Executor& executor) {
-  return {std::move(model), executor.page_layout(), executor.page_tokens(),
-          executor.groups()[0].page_bytes};
+  PageIdentity identity{std::move(model), executor.page_layout(), executor.page_tokens(), {}};
+  for (const CacheGroup& group : executor.groups())
+    identity.parts.push_back({group.name, group.page_bytes});
+  if (executor.states().n_slots > 0)
+    identity.parts.push_back({"state", executor.states().slot_bytes});
+  return identity;
+}
+
+int64_t PageFileHeader::n_pages() const {
+  int64_t n = 0;
+  for (const Part& part : parts) n += part.n_pages;
+  return n;
 }
 
 Error PageFile::damage(const std::string& what) const {
@@ -105,86 +122,128 @@ Result<PageFile> PageFile::open(const std::string& path) {
   return file;
 }
 
+// The file's own parts become those of its identity.
 Result<> PageFile::parse(std::span<const std::byte> bytes, int64_t header_bytes,
                          int64_t file_bytes) {
   ByteCursor cursor(bytes);
   std::string_view model, layout, salt;
-  uint64_t page_tokens = 0, page_bytes = 0, n_keys = 0, first_page = 0, n_pages = 0;
+  uint64_t page_tokens = 0, n_keys = 0, n_parts = 0;
   if (!cursor.read(model) || !cursor.read(layout) || !cursor.read(page_tokens) ||
-      !cursor.read(page_bytes) || !cursor.read(salt)) {
+      !cursor.read(salt)) {
     return damage("its header");
   }
-  if (page_tokens == 0 || page_tokens > kMostPageTokens || page_bytes == 0 ||
-      page_bytes > INT64_MAX / 2) {
-    return damage("the size of a page");
-  }
+  if (page_tokens == 0 || page_tokens > kMostPageTokens) return damage("the size of a page");
   if (!read_count(cursor, sizeof(int32_t), n_keys) || n_keys > INT32_MAX) {
     return damage("the number of keys");
   }
-  header_ = {{std::string(model), std::string(layout), static_cast<int64_t>(page_tokens),
-              static_cast<int64_t>(page_bytes)},
+  header_ = {{std::string(model), std::string(layout), static_cast<int64_t>(page_tokens), {}},
              std::string(salt),
              std::vector<int32_t>(n_keys),
-             0};
+             {}};
   for (int32_t& key : header_.keys) (void)cursor.read(key);  // counted above
-  const auto all_pages = static_cast<uint64_t>(header_.n_pages());
-  if (!cursor.read(first_page) || !read_count(cursor, sizeof(uint64_t), n_pages) ||
-      first_page > all_pages || n_pages != all_pages - first_page) {
-    return damage("the number of pages");
-  }
-  header_.first_page = static_cast<int64_t>(first_page);
-  checksums_.resize(n_pages);
-  for (uint64_t& sum : checksums_) (void)cursor.read(sum);
+  if (!cursor.read(n_parts) || n_parts > kMostParts) return damage("the number of parts");
   data_at_ = aligned(header_bytes);
-  const int64_t room = file_bytes - data_at_;
-  if (cursor.remaining() != 0 || room < 0 || n_pages > static_cast<uint64_t>(room) / page_bytes ||
-      n_pages * page_bytes != static_cast<uint64_t>(room)) {
-    return damage("its length");
-  }
+  int64_t left = file_bytes - data_at_;
+  for (uint64_t i = 0; i < n_parts; ++i) TRY_OK(parse_part(cursor, left));
+  checksums_.resize(header_.n_pages());
+  for (uint64_t& sum : checksums_)
+    if (!cursor.read(sum)) return damage("its checksums");
+  if (cursor.remaining() != 0 || left != 0) return damage("its length");
   return Ok{};
 }
 
-Result<> PageFile::check_identity(const PageIdentity& wanted) const {
-  const PageIdentity& has = header_.identity;
-  if (has == wanted) return Ok{};
+// left: bytes of the file that no part has claimed so far.
+Result<> PageFile::parse_part(ByteCursor& cursor, int64_t& left) {
+  std::string_view name;
+  uint64_t page_bytes = 0, first = 0, n = 0;
+  if (!cursor.read(name) || !cursor.read(page_bytes) || !cursor.read(first) || !cursor.read(n)) {
+    return damage("its parts");
+  }
+  if (page_bytes == 0 || page_bytes > kMostPageBytes) return damage("the size of a page");
+  if (left < 0 || first > INT32_MAX || n > static_cast<uint64_t>(left) / page_bytes) {
+    return damage("the number of pages");
+  }
+  left -= static_cast<int64_t>(n * page_bytes);
+  auto& all = header_.identity.parts;
+  all.push_back({std::string(name), static_cast<int64_t>(page_bytes)});
+  header_.parts.push_back(
+      {static_cast<int>(all.size()) - 1, static_cast<int64_t>(first), static_cast<int64_t>(n)});
+  return Ok{};
+}
+
+Result<> PageFile::check_identity(const PageIdentity& wanted) {
+  const PageIdentity has = std::exchange(header_.identity, wanted);
   const auto differ = [&](const std::string& what) {
     return Error{Code::unsupported, "keys and values of " + what, path_, ""};
   };
   if (has.model != wanted.model) return differ("another model");
-  return differ("'" + has.layout + "', the model runs with '" + wanted.layout + "'");
+  const Error other_layout =
+      differ("'" + has.layout + "', the model runs with '" + wanted.layout + "'");
+  if (has.layout != wanted.layout || has.page_tokens != wanted.page_tokens) return other_layout;
+  int least = 0;
+  for (PageFileHeader::Part& part : header_.parts) {
+    const auto at =
+        std::find(wanted.parts.begin() + least, wanted.parts.end(), has.parts[part.index]);
+    if (at == wanted.parts.end()) return other_layout;
+    part.index = static_cast<int>(at - wanted.parts.begin());
+    least = part.index + 1;
+  }
+  return Ok{};
 }
 
-Result<> PageFile::read_page(int64_t i, std::span<std::byte> to) {
-  CHECK(i >= 0 && i < std::ssize(checksums_), "a page of the file");
-  CHECK(std::ssize(to) == header_.identity.page_bytes, "room for one page");
+Result<> PageFile::read_page(size_t part, int64_t i, std::span<std::byte> to) {
+  CHECK(part < header_.parts.size() && i >= 0 && i < header_.parts[part].n_pages,
+        "a page of the file");
+  int64_t at = data_at_, n_before = 0;
+  for (size_t other = 0; other < part; ++other) {
+    const PageFileHeader::Part& before = header_.parts[other];
+    at += before.n_pages * header_.identity.parts[before.index].page_bytes;
+    n_before += before.n_pages;
+  }
+  CHECK(std::ssize(to) == header_.identity.parts[header_.parts[part].index].page_bytes,
+        "room for one page");
   file_.clear();
-  file_.seekg(data_at_ + i * header_.identity.page_bytes);
+  file_.seekg(at + i * std::ssize(to));
   if (!file_.read(reinterpret_cast<char*>(to.data()), std::ssize(to)) ||
-      checksum(to) != checksums_[i]) {
+      checksum(to) != checksums_[n_before + i]) {
     return damage("page " + std::to_string(i));
   }
   return Ok{};
 }
 
-int64_t page_file_bytes(const PageFileHeader& header) {
+namespace {
+
+int64_t data_at(const PageFileHeader& header) {
   const std::vector<uint64_t> checksums(header.n_pages());
-  return aligned(std::ssize(header_bytes(header, checksums))) +
-         header.n_pages() * header.identity.page_bytes;
+  return aligned(std::ssize(header_bytes(header, checksums)));
 }
 
-Result<> write_page_file(const std::string& path, const PageFileHeader& header,
-                         const std::function<void(int64_t, std::span<std::byte>)>& read_page) {
-  std::vector<uint64_t> checksums(header.n_pages());
-  const int64_t data_at = page_file_bytes(header) - header.n_pages() * header.identity.page_bytes;
+}  // namespace
+
+int64_t page_file_bytes(const PageFileHeader& header) {
+  int64_t bytes = data_at(header);
+  for (const PageFileHeader::Part& part : header.parts)
+    bytes += part.n_pages * header.identity.parts[part.index].page_bytes;
+  return bytes;
+}
+
+Result<> write_page_file(
+    const std::string& path, const PageFileHeader& header,
+    const std::function<void(size_t, int64_t, std::span<std::byte>)>& read_page) {
+  std::vector<uint64_t> checksums;
   TRY(FileWriter file, FileWriter::create(path));
-  std::vector<std::byte> page(header.identity.page_bytes);
-  for (int64_t i = 0; i < header.n_pages(); ++i) {
-    read_page(i, page);
-    checksums[i] = checksum(page);
-    TRY_OK(file.write(data_at + i * header.identity.page_bytes, page));
+  int64_t at = data_at(header);
+  std::vector<std::byte> page;
+  for (size_t part = 0; part < header.parts.size(); ++part) {
+    page.resize(header.identity.parts[header.parts[part].index].page_bytes);
+    for (int64_t i = 0; i < header.parts[part].n_pages; ++i, at += std::ssize(page)) {
+      read_page(part, i, page);
+      checksums.push_back(checksum(page));
+      TRY_OK(file.write(at, page));
+    }
   }
   std::vector<std::byte> all = header_bytes(header, checksums);
-  all.resize(data_at);  // a file without pages ends here
+  all.resize(data_at(header));  // a file without pages ends here
   TRY_OK(file.write(0, all));
   return file.finish();
 }

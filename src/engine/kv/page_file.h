@@ -1,12 +1,16 @@
-// A file of pages of keys and values, with the keys they were computed of. Little-endian:
+// A file of what is cached of some keys: pages of cache groups and a recurrent state.
+// Little-endian:
 //
 //   "QUERNKVP" | u32 version | u32 0 | u64 header_bytes | u64 checksum of the header's rest
-//   string model | string layout | u64 page_tokens | u64 page_bytes | string salt
-//   u64 n_keys | i32 each | u64 first_page | u64 n_pages | u64 checksum of each page
-//   zeros to a multiple of 64 | the pages
+//   string model | string layout | u64 page_tokens | string salt | u64 n_keys | i32 each
+//   u64 n_parts | of each: string name, u64 page_bytes, u64 first_page, u64 n_pages
+//   u64 checksum of each page, part after part
+//   zeros to a multiple of 64 | the pages, part after part
 //
-// A string is a u64 length and its bytes. The file ends with its last page. The header is written
-// last, and the file appears whole or not at all.
+// A part is a cache group, by its name, with n_pages consecutive pages of the keys from first_page
+// on; or "state", one blob, the state after all keys. A string is a u64 length and its bytes. The
+// file ends with its last page. The header is written last, and the file appears whole or not at
+// all.
 //
 // The checksums find damage, not malice: who can write these files decides what a model attends to.
 #pragma once
@@ -23,14 +27,23 @@
 
 namespace quern {
 
-inline constexpr uint32_t kPageFileVersion = 1;
+class ByteCursor;
+
+inline constexpr uint32_t kPageFileVersion = 2;
 
 // Pages are good for one model in one layout. `model` tells apart all weights, and what a key means
 // (tokens, or tokens with roles).
 struct PageIdentity {
   std::string model;
   std::string layout;  // Executor::page_layout()
-  int64_t page_tokens = 0, page_bytes = 0;
+  int64_t page_tokens = 0;
+  // What there may be of a sequence: the groups in their order, and the state last if there is one.
+  struct Part {
+    std::string name;
+    int64_t page_bytes = 0;
+    bool operator==(const Part&) const = default;
+  };
+  std::vector<Part> parts;
   bool operator==(const PageIdentity&) const = default;
 };
 PageIdentity page_identity(std::string model, const Executor& executor);
@@ -39,10 +52,13 @@ struct PageFileHeader {
   PageIdentity identity;
   std::string salt;
   std::vector<int32_t> keys;  // from the sequence's start
-  int64_t first_page = 0;     // of the keys' pages; the file has this one and all behind it
-  int64_t n_pages() const {
-    return (std::ssize(keys) + identity.page_tokens - 1) / identity.page_tokens - first_page;
-  }
+  struct Part {
+    int index;  // of identity.parts
+    int64_t first_page = 0, n_pages = 0;
+    bool operator==(const Part&) const = default;
+  };
+  std::vector<Part> parts;  // ascending by index
+  int64_t n_pages() const;  // of all parts
 };
 
 // An open file whose header was checked against damage. It is read, not mapped: another program
@@ -53,14 +69,16 @@ class PageFile {
   // unavailable.
   static Result<PageFile> open(const std::string& path);
   const PageFileHeader& header() const { return header_; }
-  // Errors: unsupported, saying what differs.
-  Result<> check_identity(const PageIdentity& wanted) const;
-  // The i-th page of the file. Errors: corrupt.
-  Result<> read_page(int64_t i, std::span<std::byte> to);
+  // Whether its pages are good for `wanted`, of which it may have some parts only;
+  // header().identity is `wanted` from now on. Errors: unsupported, saying what differs.
+  Result<> check_identity(const PageIdentity& wanted);
+  // The i-th page of a part, by its place in header().parts. Errors: corrupt.
+  Result<> read_page(size_t part, int64_t i, std::span<std::byte> to);
 
  private:
   Error damage(const std::string& what) const;
   Result<> parse(std::span<const std::byte> bytes, int64_t header_bytes, int64_t file_bytes);
+  Result<> parse_part(ByteCursor& cursor, int64_t& left);
 
   std::string path_;
   std::ifstream file_;
@@ -72,10 +90,10 @@ class PageFile {
 // Of such a file.
 int64_t page_file_bytes(const PageFileHeader& header);
 
-// read_page is asked for the bytes of each page, 0 to n_pages. Errors: unavailable (no folder, no
-// permission, no room).
+// read_page is asked for the bytes of each page: of a part, by its place in header.parts, the pages
+// 0 to n_pages. Errors: unavailable (no folder, no permission, no room).
 Result<> write_page_file(
     const std::string& path, const PageFileHeader& header,
-    const std::function<void(int64_t i, std::span<std::byte> bytes)>& read_page);
+    const std::function<void(size_t part, int64_t i, std::span<std::byte> bytes)>& read_page);
 
 }  // namespace quern

@@ -54,57 +54,152 @@ void PagePool::uncache(int32_t page) {
   release(page);
 }
 
+int max_context(const Executor& executor) {
+  int64_t most = INT32_MAX;
+  for (const CacheGroup& group : executor.groups())
+    if (group.window == 0) most = std::min(most, int64_t{group.n_pages} * executor.page_tokens());
+  return static_cast<int>(most);
+}
+
+CachePools::CachePools(const Executor& executor)
+    : CachePools(executor.page_tokens(), executor.groups(), executor.states().n_slots) {}
+
+CachePools::CachePools(int page_tokens, std::span<const CacheGroup> groups, int n_states)
+    : page_tokens_(page_tokens), n_states_(n_states) {
+  CHECK(page_tokens > 0 && groups.size() <= kMaxCacheGroups, "an executor describes its cache");
+  CHECK(!groups.empty() || n_states > 0, "a sequence has pages, a state, or both");
+  for (const CacheGroup& group : groups) {
+    groups_.push_back({PagePool(group.n_pages), group.window});
+    any_window_ |= group.window > 0;
+  }
+  for (int32_t slot = n_states; slot-- > 0;) free_states_.push_back(slot);
+}
+
+int CachePools::pages_for(int n_tokens) const {
+  return static_cast<int>((int64_t{n_tokens} + page_tokens_ - 1) / page_tokens_);
+}
+
+int CachePools::first_seen(int group, int position) const {
+  const int window = groups_[group].window;
+  return window == 0 || position < window ? 0 : (position - window + 1) / page_tokens_;
+}
+
+int32_t CachePools::take_state() {
+  CHECK(!free_states_.empty(), "the scheduler counts the free states before anyone takes one");
+  const int32_t slot = free_states_.back();
+  free_states_.pop_back();
+  return slot;
+}
+
 PageTable::PageTable(PageTable&& other) noexcept
-    : pool_(other.pool_),
-      page_tokens_(other.page_tokens_),
+    : start(std::move(other.start)),
+      pools_(other.pools_),
+      n_entries_(std::exchange(other.n_entries_, 0)),
       n_shared_(std::exchange(other.n_shared_, 0)),
-      pages_(std::exchange(other.pages_, {})) {}
+      n_given_back_(std::exchange(other.n_given_back_, 0)),
+      state_(std::exchange(other.state_, -1)),
+      pages_(std::exchange(other.pages_, std::vector<std::vector<int32_t>>(pools_->n_groups()))) {}
 
 PageTable& PageTable::operator=(PageTable&& other) noexcept {
   if (this == &other) return *this;
   shrink(0);
-  pool_ = other.pool_;
-  page_tokens_ = other.page_tokens_;
+  pools_ = other.pools_;
+  start = std::move(other.start);
+  n_entries_ = std::exchange(other.n_entries_, 0);
   n_shared_ = std::exchange(other.n_shared_, 0);
-  pages_ = std::exchange(other.pages_, {});
+  n_given_back_ = std::exchange(other.n_given_back_, 0);
+  state_ = std::exchange(other.state_, -1);
+  std::swap(pages_, other.pages_);
   return *this;
 }
 
 int PageTable::missing(int n_tokens) const {
-  return std::max(0, pages_for(n_tokens) - static_cast<int>(pages_.size()));
+  return std::max(0, pools_->pages_for(n_tokens) - n_entries_);
 }
 
 void PageTable::grow(int n_tokens) {
-  for (int n = missing(n_tokens); n > 0; --n) pages_.push_back(pool_->take());
+  const int n = missing(n_tokens);
+  for (int group = 0; group < pools_->n_groups(); ++group)
+    for (int i = 0; i < n; ++i) pages_[group].push_back((*pools_)[group].take());
+  n_entries_ += n;
 }
 
 void PageTable::shrink(int n_tokens) {
-  while (static_cast<int>(pages_.size()) > pages_for(n_tokens)) {
-    pool_->release(pages_.back());
-    pages_.pop_back();
+  const int n = std::min(n_entries_, pools_->pages_for(n_tokens));
+  for (int group = 0; group < pools_->n_groups(); ++group) {
+    auto& pages = pages_[group];
+    for (; std::ssize(pages) > n; pages.pop_back())
+      if (pages.back() != kAbsentPage) (*pools_)[group].release(pages.back());
   }
-  n_shared_ = std::min(n_shared_, static_cast<int>(pages_.size()));
+  n_entries_ = n;
+  n_shared_ = std::min(n_shared_, n);
+  n_given_back_ = std::min(n_given_back_, n);
+  if (n_tokens > 0) return;
+  start = nullptr;
+  if (state_ >= 0) pools_->release_state(std::exchange(state_, -1));
 }
 
-void PageTable::add_shared(int32_t page) {
-  CHECK(n_shared_ == std::ssize(pages_), "shared pages stand before a sequence's own");
-  pool_->hold(page);
-  pages_.push_back(page);
-  ++n_shared_;
+void PageTable::give_back(int position) {
+  if (!pools_->any_window()) return;
+  int lowest = n_entries_;
+  for (int group = 0; group < pools_->n_groups(); ++group) {
+    if (pools_->unlimited(group)) continue;
+    const int first = std::min(pools_->first_seen(group, position), n_entries_);
+    for (int i = n_given_back_; i < first; ++i) {
+      int32_t& page = pages_[group][i];
+      if (page != kAbsentPage) (*pools_)[group].release(std::exchange(page, kAbsentPage));
+    }
+    lowest = std::min(lowest, first);
+  }
+  n_given_back_ = std::max(n_given_back_, lowest);
 }
 
-void PageTable::add_own(int32_t page) {
-  CHECK(pool_->n_holders(page) == 1, "a page of its own is in no other hand");
-  pages_.push_back(page);
+PageRow PageTable::row(int i) const {
+  PageRow row = no_pages();
+  for (size_t group = 0; group < pages_.size(); ++group) row[group] = pages_[group][i];
+  return row;
 }
 
-void PageTable::share(int i, int32_t with) {
-  CHECK(i >= 0 && i <= n_shared_ && i < std::ssize(pages_),
-        "shared pages stand before a sequence's own");
+PageLists PageTable::lists() const {
+  std::copy(pages_.begin(), pages_.end(), lists_.begin());
+  return PageLists(std::span<const PageLists::Pages>(lists_).first(pages_.size()));
+}
+
+void PageTable::add_shared(const PageRow& row) {
+  CHECK(n_shared_ == n_entries_, "shared pages stand before a sequence's own");
+  for (size_t group = 0; group < pages_.size(); ++group) {
+    if (row[group] != kAbsentPage) (*pools_)[static_cast<int>(group)].hold(row[group]);
+    pages_[group].push_back(row[group]);
+  }
+  ++n_shared_, ++n_entries_;
+}
+
+void PageTable::add_own(const PageRow& row) {
+  for (size_t group = 0; group < pages_.size(); ++group) {
+    CHECK(
+        row[group] == kAbsentPage || (*pools_)[static_cast<int>(group)].n_holders(row[group]) == 1,
+        "a page of its own is in no other hand");
+    pages_[group].push_back(row[group]);
+  }
+  ++n_entries_;
+}
+
+void PageTable::share(int i, const PageRow& with) {
+  CHECK(i >= 0 && i <= n_shared_ && i < n_entries_, "shared pages stand before a sequence's own");
   n_shared_ = std::max(n_shared_, i + 1);
-  if (pages_[i] == with) return;
-  pool_->hold(with);
-  pool_->release(std::exchange(pages_[i], with));
+  for (size_t group = 0; group < pages_.size(); ++group) {
+    PagePool& pool = (*pools_)[static_cast<int>(group)];
+    int32_t& page = pages_[group][i];
+    // What it gave back it does not need, and what the others lack it keeps.
+    if (page == with[group] || page == kAbsentPage || with[group] == kAbsentPage) continue;
+    pool.hold(with[group]);
+    pool.release(std::exchange(page, with[group]));
+  }
+}
+
+void PageTable::take_state() {
+  CHECK(state_ < 0, "a sequence has one state");
+  state_ = pools_->take_state();
 }
 
 }  // namespace quern

@@ -1,16 +1,19 @@
-// Pages of the key/value cache: who holds which. Numbers only; the memory is the executor's.
+// Pages and states of the cache: who holds which. Numbers only; the memory is the executor's.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "backend/executor.h"
 #include "engine/kv/page_list.h"
 
 namespace quern {
 
-// Page ids [0, n_pages), each free or held by one or more. The page that became free last is taken
-// first: its memory is there and warm. Not thread-safe.
+// Page ids [0, n_pages) of one group, each free or held by one or more. The page that became free
+// last is taken first: its memory is there and warm. Not thread-safe.
 //
 // One of the holders may be the cache (PrefixTree). A page that nobody else holds is idle: its
 // content is of use, but it can be had for the asking. Idle pages stand in the order in which they
@@ -47,34 +50,107 @@ class PagePool {
   PageList idle_;
 };
 
-// The pages of one sequence, in the order of its tokens. The first n_shared() of them are
-// read-only: others may hold them too, or will. The rest is its own, and written by nobody else.
-// Releases them when it goes. The pool outlives it.
+// One page of each group; kAbsentPage where a group has none.
+using PageRow = std::array<int32_t, kMaxCacheGroups>;
+constexpr PageRow no_pages() {
+  PageRow row{};
+  row.fill(kAbsentPage);
+  return row;
+}
+
+// A recurrent state after some tokens, as bytes of Executor::read_state.
+using StateBytes = std::shared_ptr<const std::vector<std::byte>>;
+
+// What an executor has: a pool of pages for each group, and slots of states. Not thread-safe.
+class CachePools {
+ public:
+  explicit CachePools(const Executor& executor);
+  CachePools(int page_tokens, std::span<const CacheGroup> groups, int n_states);
+  CachePools(const CachePools&) = delete;
+  CachePools& operator=(const CachePools&) = delete;
+
+  int page_tokens() const { return page_tokens_; }
+  int pages_for(int n_tokens) const;  // of a group, to hold so many tokens
+  int n_groups() const { return static_cast<int>(groups_.size()); }
+  PagePool& operator[](int group) { return groups_[group].pool; }
+  const PagePool& operator[](int group) const { return groups_[group].pool; }
+
+  // Whether rows see all earlier tokens in this group.
+  bool unlimited(int group) const { return groups_[group].window == 0; }
+  bool any_window() const { return any_window_; }
+  // The first page of the group that a row at `position` reads.
+  int first_seen(int group, int position) const;
+
+  bool has_states() const { return n_states_ > 0; }
+  int n_states() const { return n_states_; }
+  int n_free_states() const { return static_cast<int>(free_states_.size()); }
+  int32_t take_state();  // CHECK: a slot is free
+  void release_state(int32_t slot) { free_states_.push_back(slot); }
+
+ private:
+  struct Group {
+    PagePool pool;
+    int window;
+  };
+  int page_tokens_, n_states_;
+  bool any_window_ = false;
+  std::vector<Group> groups_;
+  std::vector<int32_t> free_states_;
+};
+
+// Tokens that one sequence may have in the cache: as many as its unlimited groups hold, without any
+// INT32_MAX.
+int max_context(const Executor& executor);
+
+// The pages of one sequence: a list per group, in the order of its tokens and equally long. The
+// first n_shared() entries are read-only: others may hold these pages too, or will. The rest is its
+// own, and written by nobody else. In a group with a window, entries that no row will read again
+// are kAbsentPage. A sequence of a recurrent model has a slot as well, once it computes.
+//
+// Releases all when it goes. The pools outlive it.
 class PageTable {
  public:
-  PageTable(PagePool& pool, int page_tokens) : pool_(&pool), page_tokens_(page_tokens) {}
+  explicit PageTable(CachePools& pools) : pools_(&pools), pages_(pools.n_groups()) {}
   ~PageTable() { shrink(0); }
   PageTable(PageTable&& other) noexcept;
   PageTable& operator=(PageTable&& other) noexcept;
 
-  void grow(int n_tokens);          // room for n_tokens; CHECK: the pool has the pages
-  void shrink(int n_tokens);        // pages wholly behind n_tokens go, the last one first
-  int missing(int n_tokens) const;  // pages that grow(n_tokens) would take
-  std::span<const int32_t> pages() const { return pages_; }
-  int n_shared() const { return n_shared_; }
-  bool may_write(int position) const { return position / page_tokens_ >= n_shared_; }
+  void grow(int n_tokens);          // room for n_tokens; CHECK: the pools have the pages
+  void shrink(int n_tokens);        // entries wholly behind n_tokens go, the last one first;
+                                    // to 0: the state as well
+  int missing(int n_tokens) const;  // pages of each group that grow(n_tokens) would take
+  // The next row stands at `position`, or behind it: pages that it cannot see go.
+  void give_back(int position);
 
-  void add_shared(int32_t page);    // behind all others, which are shared too; held from now on
-  void add_own(int32_t page);       // behind all others; it goes over from the caller
-  void share(int i, int32_t with);  // page i becomes `with` and read-only; those before it are
+  int n_entries() const { return n_entries_; }
+  bool empty() const { return n_entries_ == 0; }
+  std::span<const int32_t> pages(int group = 0) const { return pages_[group]; }
+  PageRow row(int i) const;
+  // For a pass; good until the table changes or moves.
+  PageLists lists() const;
+  int n_shared() const { return n_shared_; }
+  bool may_write(int position) const { return position / pools_->page_tokens() >= n_shared_; }
+
+  void add_shared(const PageRow& row);     // behind all others, which are shared too; held from now
+  void add_own(const PageRow& row);        // behind all others; they go over from the caller
+  void share(int i, const PageRow& with);  // entry i becomes `with` and read-only; those before it
+                                           // are
+
+  // -1: none yet.
+  int32_t state() const { return state_; }
+  void take_state();  // CHECK: none yet, and one is free
+  int32_t swap_state(int32_t slot) { return std::exchange(state_, slot); }
+  // What the slot holds when the sequence first gets one: the state after the tokens of its shared
+  // entries. Null: it begins at position 0.
+  StateBytes start;
 
  private:
-  int pages_for(int n_tokens) const { return (n_tokens + page_tokens_ - 1) / page_tokens_; }
-
-  PagePool* pool_;
-  int page_tokens_;
-  int n_shared_ = 0;
-  std::vector<int32_t> pages_;
+  CachePools* pools_;
+  int n_entries_ = 0, n_shared_ = 0;
+  int n_given_back_ = 0;  // entries before it are absent in every group with a window
+  int32_t state_ = -1;
+  std::vector<std::vector<int32_t>> pages_;  // by group
+  mutable std::array<PageLists::Pages, kMaxCacheGroups> lists_;
 };
 
 }  // namespace quern

@@ -10,6 +10,13 @@
 namespace quern {
 namespace {
 
+// Of one group whose rows see all.
+class Pools : public CachePools {
+ public:
+  explicit Pools(int n_pages, int page_tokens = 2)
+      : CachePools(page_tokens, std::vector<CacheGroup>{{.name = "full", .n_pages = n_pages}}, 0) {}
+};
+
 TEST(PagePool, TakesTheLastReleasedFirst) {
   PagePool pool(3);
   EXPECT_EQ(pool.take(), 0);
@@ -67,8 +74,9 @@ TEST(PagePoolDeathTest, StopsAtABug) {
 }
 
 TEST(PageTable, GrowsAndShrinksByWholePages) {
-  PagePool pool(4);
-  PageTable table(pool, 8);
+  Pools pools(4, 8);
+  const PagePool& pool = pools[0];
+  PageTable table(pools);
   EXPECT_EQ(table.missing(17), 3);
   table.grow(17);
   EXPECT_EQ(table.pages().size(), 3u);
@@ -82,8 +90,9 @@ TEST(PageTable, GrowsAndShrinksByWholePages) {
 }
 
 TEST(PageTable, MovesItsPages) {
-  PagePool pool(4);
-  PageTable a(pool, 1), b(pool, 1);
+  Pools pools(4);
+  PagePool& pool = pools[0];
+  PageTable a(pools), b(pools);
   a.grow(2);
   b.grow(1);
   a = std::move(b);
@@ -93,14 +102,15 @@ TEST(PageTable, MovesItsPages) {
 }
 
 TEST(PageTable, ItsFirstPagesMayBeShared) {
-  PagePool pool(4);
-  PageTable a(pool, 2), b(pool, 2);
+  Pools pools(4);
+  PagePool& pool = pools[0];
+  PageTable a(pools), b(pools);
   a.grow(5);
   EXPECT_TRUE(a.may_write(0));
-  a.share(0, a.pages()[0]);
+  a.share(0, a.row(0));
   EXPECT_FALSE(a.may_write(1));
   EXPECT_TRUE(a.may_write(2));
-  b.add_shared(a.pages()[0]);
+  b.add_shared(a.row(0));
   b.grow(3);
   EXPECT_EQ(pool.n_free(), 0);
   EXPECT_EQ(b.n_shared(), 1);
@@ -111,32 +121,36 @@ TEST(PageTable, ItsFirstPagesMayBeShared) {
 }
 
 TEST(PageTable, ChangesOverToAPageOfOthers) {
-  PagePool pool(4);
-  PageTable a(pool, 2), b(pool, 2);
+  Pools pools(4);
+  PagePool& pool = pools[0];
+  PageTable a(pools), b(pools);
   a.grow(2);
   b.grow(4);
-  b.share(0, a.pages()[0]);
+  b.share(0, a.row(0));
   EXPECT_EQ(b.pages()[0], a.pages()[0]);
   EXPECT_EQ(pool.n_free(), 2);
   EXPECT_EQ(pool.n_holders(a.pages()[0]), 2);
 }
 
 TEST(PageTableDeathTest, StopsAtABug) {
-  PagePool pool(4);
-  PageTable a(pool, 2), b(pool, 2);
+  Pools pools(4);
+  PageTable a(pools), b(pools);
   a.grow(4);
   b.grow(1);
-  EXPECT_DEATH(a.share(1, a.pages()[1]), "before a sequence's own");
-  EXPECT_DEATH(a.add_shared(b.pages()[0]), "before a sequence's own");
-  EXPECT_DEATH(a.add_own(3), "in no other hand");
+  EXPECT_DEATH(a.share(1, a.row(1)), "before a sequence's own");
+  EXPECT_DEATH(a.add_shared(b.row(0)), "before a sequence's own");
+  PageRow nobodys = no_pages();
+  nobodys[0] = 3;
+  EXPECT_DEATH(a.add_own(nobodys), "in no other hand");
 }
 
 TEST(PagesProperty, NoPageIsInTwoWritableHandsAndAllComeBack) {
   std::mt19937 random(3);
-  PagePool pool(40);
+  Pools pools(40);
+  PagePool& pool = pools[0];
   {
     std::vector<PageTable> tables;
-    for (int i = 0; i < 9; ++i) tables.emplace_back(pool, 2);
+    for (int i = 0; i < 9; ++i) tables.emplace_back(pools);
     for (int step = 0; step < 20000; ++step) {
       PageTable& table = tables[random() % tables.size()];
       PageTable& other = tables[random() % tables.size()];
@@ -153,12 +167,12 @@ TEST(PagesProperty, NoPageIsInTwoWritableHandsAndAllComeBack) {
           break;
         case 3:
           if (table.n_shared() < std::ssize(table.pages()))
-            table.share(table.n_shared(), table.pages()[table.n_shared()]);
+            table.share(table.n_shared(), table.row(table.n_shared()));
           break;
         case 4:
           if (&other != &table) table.shrink(0);
           if (table.pages().empty())
-            for (const int32_t page : other.pages().first(other.n_shared())) table.add_shared(page);
+            for (int i = 0; i < other.n_shared(); ++i) table.add_shared(other.row(i));
           break;
       }
       std::map<int32_t, int> held;

@@ -63,15 +63,15 @@ std::vector<Found> list(const std::string& folder) {
 
 PrefixStore::PrefixStore(PrefixStoreOptions options) : options_(std::move(options)) {
   const PageIdentity& identity = options_.identity;
-  prefix_ = std::string(kBegin) +
-            hex(checksum_of(identity.model + '\0' + identity.layout + '\0' +
-                            std::to_string(identity.page_bytes))) +
-            "-";
+  std::string text = identity.model + '\0' + identity.layout;
+  for (const PageIdentity::Part& part : identity.parts)
+    text += '\0' + part.name + '\0' + std::to_string(part.page_bytes);
+  prefix_ = std::string(kBegin) + hex(checksum_of(text)) + "-";
   if (!options_.hash) options_.hash = default_hash;
   if (!options_.write) {
     options_.write = [](const std::string& path, const PageFileHeader& header,
                         std::span<const std::byte> bytes) {
-      return write_page_file(path, header, [&](int64_t, std::span<std::byte> to) {
+      return write_page_file(path, header, [&](size_t, int64_t, std::span<std::byte> to) {
         std::copy(bytes.begin(), bytes.end(), to.begin());
       });
     };
@@ -132,6 +132,11 @@ uint64_t PrefixStore::after(uint64_t name, std::span<const int32_t> keys) const 
   return options_.hash(name, tokens);
 }
 
+// The name is the first part's.
+uint64_t PrefixStore::piece(uint64_t name, int part) const {
+  return part == 0 ? name : options_.hash(name, std::span(&part, 1));
+}
+
 bool PrefixStore::has(uint64_t name) const {
   const std::lock_guard lock(mutex_);
   return known_.contains(name);
@@ -159,16 +164,18 @@ Result<> PrefixStore::read_file(const std::string& path,
   TRY(PageFile file, PageFile::open(path));
   TRY_OK(file.check_identity(options_.identity));
   header = file.header();
-  return fits(header) ? file.read_page(0, to) : Result<>(Ok{});
+  return fits(header) ? file.read_page(0, 0, to) : Result<>(Ok{});
 }
 
-bool PrefixStore::read(uint64_t name, const std::string& salt, std::vector<int32_t>& held,
-                       std::span<const int32_t> keys, bool exact, std::span<std::byte> to) {
+bool PrefixStore::read(uint64_t name, int part, const std::string& salt,
+                       std::span<const int32_t> held, std::vector<int32_t>& keys, bool exact,
+                       std::span<std::byte> to) {
   if (!has(name)) return false;
   const auto fits = [&](const PageFileHeader& h) {
     const auto alike = [&](int32_t a, int32_t b) { return a == b || (!exact && (a ^ b) == 1); };
     const std::span<const int32_t> its = h.keys;
-    return h.n_pages() == 1 && h.salt == salt && its.size() == held.size() + keys.size() &&
+    return h.parts.size() == 1 && h.parts[0].index == part && h.parts[0].n_pages == 1 &&
+           h.salt == salt && its.size() == held.size() + keys.size() &&
            std::ranges::equal(its.first(held.size()), held) &&
            std::ranges::equal(its.last(keys.size()), keys, alike);
   };
@@ -179,7 +186,7 @@ bool PrefixStore::read(uint64_t name, const std::string& salt, std::vector<int32
   if (outcome) {
     if (!fits(header)) return false;
     fs::last_write_time(file, fs::file_time_type::clock::now(), ignored);
-    held = std::move(header.keys);
+    std::copy(header.keys.end() - std::ssize(keys), header.keys.end(), keys.begin());
     return true;
   }
   if (outcome.error().code == Code::not_found) {  // still queued, or another process removed it
@@ -193,16 +200,17 @@ bool PrefixStore::read(uint64_t name, const std::string& salt, std::vector<int32
   return false;
 }
 
-bool PrefixStore::write(uint64_t name, std::string salt, std::vector<int32_t> keys,
+bool PrefixStore::write(uint64_t name, int part, std::string salt, std::vector<int32_t> keys,
                         std::vector<std::byte> bytes) {
   const int64_t first_page = std::ssize(keys) / options_.identity.page_tokens - 1;
   {
     const std::lock_guard lock(mutex_);
     if (failed_ || queue_.size() >= options_.most_queued) return false;
     known_.insert(name);
-    queue_.push_back({name,
-                      {options_.identity, std::move(salt), std::move(keys), first_page},
-                      std::move(bytes)});
+    queue_.push_back(
+        {name,
+         {options_.identity, std::move(salt), std::move(keys), {{part, first_page, 1}}},
+         std::move(bytes)});
   }
   wake_.notify_one();
   return true;

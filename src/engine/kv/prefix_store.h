@@ -1,5 +1,6 @@
-// Pages of keys and values on disk, one file each, found again after a restart. What can go wrong
-// with a disk costs a note and no more: a bad file is removed, and where writing fails it stops.
+// Pages of keys and values and recurrent states on disk, one file each, found again after a
+// restart. What can go wrong with a disk costs a note and no more: a bad file is removed, and where
+// writing fails it stops.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -47,15 +48,18 @@ class PrefixStore {
   uint64_t start(const std::string& salt) const;
   uint64_t after(uint64_t name, std::span<const int32_t> keys) const;
 
-  bool has(uint64_t name) const;  // as far as is known; a written page is at once
-  // The page of `keys` behind those `held`, whole pages all; false: it is not there. Without
-  // `exact` one whose keys differ in the last bits will do. Its keys are appended to `held`.
-  bool read(uint64_t name, const std::string& salt, std::vector<int32_t>& held,
-            std::span<const int32_t> keys, bool exact, std::span<std::byte> to);
+  // A part (of identity.parts) of what has this name.
+  uint64_t piece(uint64_t name, int part) const;
+  bool has(uint64_t piece) const;  // as far as is known; a written one is at once
+  // The part's page of `keys` behind those `held`, whole pages all, or the state after them; false:
+  // it is not there. Without `exact` one whose keys differ in the last bits will do: `keys` become
+  // its own.
+  bool read(uint64_t piece, int part, const std::string& salt, std::span<const int32_t> held,
+            std::vector<int32_t>& keys, bool exact, std::span<std::byte> to);
   // Whether write() would take a page now.
   bool ready() const;
   // The same, as bytes, for the queue; false: it is full, or writing has failed before.
-  bool write(uint64_t name, std::string salt, std::vector<int32_t> keys,
+  bool write(uint64_t piece, int part, std::string salt, std::vector<int32_t> keys,
              std::vector<std::byte> bytes);
   void flush();  // until nothing is queued
   bool failed() const;

@@ -26,14 +26,14 @@ constexpr int kPageTokens = 2;
 struct Program {
   explicit Program(PrefixStoreOptions options, int n_pages = 32)
       : executor({.page_tokens = kPageTokens, .n_pages = n_pages}),
-        pool(n_pages),
-        tree(pool, executor, n_pages) {
+        pools(executor),
+        tree(pools, executor, n_pages) {
     if (options.identity.model.empty()) options.identity = page_identity("model", executor);
     options.note = [this](const std::string&) { ++n_notes; };
     store = std::make_unique<PrefixStore>(std::move(options));
     tree.use(store.get());
   }
-  PageTable table() { return {pool, kPageTokens}; }
+  PageTable table() { return PageTable(pools); }
   // What was found of the keys; the rest is computed and kept, and all of it saved.
   int run(const Keys& keys, const std::string& salt = "") {
     PageTable t = table();
@@ -69,7 +69,7 @@ struct Program {
   }
 
   FakeExecutor executor;
-  PagePool pool;
+  CachePools pools;
   std::atomic<int> n_notes = 0;
   std::unique_ptr<PrefixStore> store;
   PrefixTree tree;
@@ -118,7 +118,7 @@ TEST_F(PrefixStoreTest, ExtendsWhatTheTreeHas) {
 TEST_F(PrefixStoreTest, IsForOneModelAndOneSalt) {
   Program(options()).run({1, 2, 3, 4}, "a");
   PrefixStoreOptions other = options();
-  other.identity = {"other", "fake, 2 tokens", 2, 8};
+  other.identity = {"other", "fake, 2 tokens", 2, {{"full", 8}}};
   EXPECT_EQ(Program(other).found({1, 2, 3, 4}, "a"), 0);
   Program again(options());
   EXPECT_EQ(again.found({1, 2, 3, 4}), 0);
@@ -206,7 +206,7 @@ TEST_F(PrefixStoreTest, AFullDiskIsNotedOnce) {
   full.write = [n_written](const std::string& path, const PageFileHeader& header,
                            std::span<const std::byte> bytes) -> Result<> {
     if (++*n_written > 2) return Error{Code::unavailable, "no space left", path, ""};
-    return write_page_file(path, header, [&](int64_t, std::span<std::byte> to) {
+    return write_page_file(path, header, [&](size_t, int64_t, std::span<std::byte> to) {
       std::copy(bytes.begin(), bytes.end(), to.begin());
     });
   };
@@ -270,7 +270,7 @@ TEST_F(PrefixStoreTest, NobodyWaitsForASlowDisk) {
   for (int i = 0; i < 20; ++i) n_saved += program.tree.save(1);
   EXPECT_GE(n_saved, 2);  // in the queue
   EXPECT_LE(n_saved, 3);  // and one being written
-  EXPECT_FALSE(program.store->write(1, "", {1, 2}, std::vector<std::byte>(8)));
+  EXPECT_FALSE(program.store->write(1, 0, "", {1, 2}, std::vector<std::byte>(8)));
   go.set_value();
   program.tree.save_all();
   EXPECT_TRUE(program.store->ready());

@@ -24,10 +24,11 @@ class Tree {
   explicit Tree(int n_pages = 64, int tokens = 2, int most_idle = 1 << 20)
       : page_tokens(tokens),
         executor({.page_tokens = tokens, .n_pages = n_pages}),
-        pool(n_pages),
-        tree(pool, executor, most_idle) {}
+        pools(executor),
+        pool(pools[0]),
+        tree(pools, executor, most_idle) {}
 
-  PageTable table() { return {pool, page_tokens}; }
+  PageTable table() { return PageTable(pools); }
 
   static int32_t content(const std::string& salt, int32_t key) {
     return key * 31 + static_cast<int32_t>(salt.size());
@@ -79,7 +80,8 @@ class Tree {
 
   const int page_tokens;
   FakeExecutor executor;
-  PagePool pool;
+  CachePools pools;
+  PagePool& pool;
   PrefixTree tree;
 };
 

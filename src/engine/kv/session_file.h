@@ -17,18 +17,19 @@ namespace quern {
 struct Session {
   std::string salt;
   std::vector<int32_t> keys;  // with whatever else than the token they were given
+  StateBytes state;           // after all keys; null: the model has none, or there are no keys
 };
 
-// `pages` hold session.keys. Its last page may carry, behind its keys, what an earlier sequence
+// `table` holds session.keys. Its last page may carry, behind its keys, what an earlier sequence
 // left there; it is never attended to, but it is in the file. Errors: unavailable (disk full, no
 // folder).
 Result<> save_session(const std::string& path, const PageIdentity& identity, const Session& session,
-                      std::span<const int32_t> pages, const Executor& executor);
+                      const PageTable& table, const Executor& executor);
 
 // Fills `table` (empty before), which nobody shares; idle pages of the tree make room. To let
-// requests find it: tree.keep(session.salt, session.keys, table). After an error the table is
-// empty. Errors: as PageFile::open; unsupported (another model, another kind of cache);
-// out_of_memory (too few pages).
+// requests find it: tree.keep(session.salt, session.keys, table, session.state, keys.size()). After
+// an error the table is empty. Errors: as PageFile::open; unsupported (another model, another kind
+// of cache); out_of_memory (too few pages).
 Result<Session> restore_session(const std::string& path, const PageIdentity& identity,
                                 Executor& executor, PrefixTree& tree, PageTable& table);
 

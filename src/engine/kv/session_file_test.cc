@@ -28,7 +28,7 @@ class SessionFile : public testing::Test {
   SessionFile() {
     table_.grow(7);
     for (int i = 0; i < 2; ++i) executor_.write_page(0, table_.pages()[i], page(i));
-    CHECK(save_session(path_, identity_, session_, table_.pages(), executor_), "it can be saved");
+    CHECK(save_session(path_, identity_, session_, table_, executor_), "it can be saved");
   }
   static std::vector<std::byte> page(int i) {
     std::vector<std::byte> bytes(16);
@@ -50,11 +50,12 @@ class SessionFile : public testing::Test {
   TemporaryFolder folder_{"quern_session"};
   const std::string path_ = (folder_.path() / "session").string();
   FakeExecutor executor_{{.page_tokens = 4, .n_pages = 8}};
-  PagePool pool_{8};
-  PrefixTree tree_{pool_, executor_, 8};
-  PageTable table_{pool_, 4}, restored_{pool_, 4};
+  CachePools pools_{executor_};
+  PagePool& pool_ = pools_[0];
+  PrefixTree tree_{pools_, executor_, 8};
+  PageTable table_{pools_}, restored_{pools_};
   const PageIdentity identity_ = page_identity("model", executor_);
-  const Session session_{"salt", {1, 2, 3, 4, 5 | 1 << 30, 6, -7}};
+  const Session session_{"salt", {1, 2, 3, 4, 5 | 1 << 30, 6, -7}, nullptr};
 };
 
 TEST_F(SessionFile, ComesBackAsItWas) {
@@ -112,7 +113,7 @@ TEST_F(SessionFile, IsForOneModelAndOneKindOfCache) {
   EXPECT_EQ(failure(other), Code::unsupported);
   EXPECT_NE(restore(other).error().what.find("int8"), std::string::npos);
   other = identity_;
-  other.page_bytes = 32;
+  other.parts[0].page_bytes = 32;
   EXPECT_EQ(failure(other), Code::unsupported);
   EXPECT_TRUE(restore(identity_));
 }
@@ -122,13 +123,12 @@ TEST_F(SessionFile, WhatIsNotThereOrNoFileIsAnError) {
   EXPECT_EQ(failure(), Code::not_found);
   fs::create_directory(path_);
   EXPECT_EQ(failure(), Code::invalid_argument);
-  EXPECT_EQ(
-      save_session(path_ + "/no/such", identity_, session_, table_.pages(), executor_).error().code,
-      Code::unavailable);
+  EXPECT_EQ(save_session(path_ + "/no/such", identity_, session_, table_, executor_).error().code,
+            Code::unavailable);
 }
 
 TEST_F(SessionFile, NeedsFreeOrIdlePages) {
-  PageTable taken(pool_, 4);
+  PageTable taken(pools_);
   taken.grow(24);
   const auto session = restore(identity_);
   ASSERT_FALSE(session);
@@ -141,7 +141,7 @@ TEST_F(SessionFile, NeedsFreeOrIdlePages) {
 }
 
 TEST_F(SessionFile, AnEmptySequenceIsOne) {
-  ASSERT_TRUE(save_session(path_, identity_, {"", {}}, {}, executor_));
+  ASSERT_TRUE(save_session(path_, identity_, {"", {}, nullptr}, PageTable(pools_), executor_));
   const auto session = restore(identity_);
   ASSERT_TRUE(session);
   EXPECT_TRUE(session->keys.empty());

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
+
 namespace quern {
 namespace {
 
@@ -11,8 +13,7 @@ namespace {
 constexpr int kFewRows = 64;
 
 int context_of(const Executor& executor, int context) {
-  const int64_t capacity = int64_t{executor.groups()[0].n_pages} * executor.page_tokens();
-  const auto most = static_cast<int>(std::min<int64_t>(capacity, INT32_MAX));
+  const int most = max_context(executor);
   return context > 0 ? std::min(context, most) : most;
 }
 
@@ -23,15 +24,23 @@ DraftModel::DraftModel(Executor& executor, int n_tokens, int context)
       n_tokens_(std::min(n_tokens, executor.n_vocab())),
       context_(context_of(executor, context)),
       most_unread_(std::min(kFewRows, executor.max_rows())),
-      pool_(executor.groups()[0].n_pages),
-      prefixes_(pool_, executor, executor.groups()[0].n_pages) {}
+      pools_(executor),
+      prefixes_(pools_, executor, INT32_MAX) {
+  CHECK(!pools_.has_states(), "guesses are taken back, and states cannot be");
+}
+
+int DraftModel::n_free_pages() const {
+  int least = INT32_MAX;
+  for (int group = 0; group < pools_.n_groups(); ++group)
+    least = std::min(least, pools_[group].n_free() + prefixes_.n_evictable(group));
+  return least;
+}
 
 // A text of which it has nothing begins with what is cached of it. Its last token's row is always
 // computed: the guesses come from it.
 DraftModel::Reader& DraftModel::reader(const Text& text) {
-  Reader& reader =
-      readers_.try_emplace(text.id, PageTable(pool_, executor_.page_tokens())).first->second;
-  if (usable(reader) && reader.pages.pages().empty()) {
+  Reader& reader = readers_.try_emplace(text.id, PageTable(pools_)).first->second;
+  if (usable(reader) && reader.pages.empty()) {
     reader.n_read = prefixes_.take(std::string(text.salt), text.tokens,
                                    static_cast<int>(text.tokens.size()) - 1, reader.pages);
   }
@@ -84,7 +93,7 @@ void DraftModel::add(Reader& reader, std::span<const int32_t> tokens, bool used)
   pass_.chunks.push_back({.first_row = static_cast<int>(pass_.tokens.size()),
                           .n_rows = n,
                           .position = reader.n_read + static_cast<int>(reader.ahead.size()),
-                          .pages = reader.pages.pages(),
+                          .pages = reader.pages.lists(),
                           .n_used = used ? 1 : 0});
   pass_.tokens.insert(pass_.tokens.end(), tokens.begin(), tokens.end());
   if (used) pass_.used.push_back(static_cast<int32_t>(pass_.tokens.size()) - 1);
@@ -114,6 +123,8 @@ void DraftModel::share(Reader& reader, const Text& text) {
   const int n = std::min(reader.n_read, static_cast<int>(text.tokens.size()) - 1);
   if (n / executor_.page_tokens() > reader.pages.n_shared())
     prefixes_.share(std::string(text.salt), text.tokens.first(n), reader.pages);
+  reader.pages.give_back(
+      n);  // what may be written over sees what the next row sees, and a row more
 }
 
 int32_t DraftModel::likeliest(size_t row) const {

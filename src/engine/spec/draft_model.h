@@ -19,7 +19,7 @@ namespace quern {
 class DraftModel {
  public:
   // n_tokens: guesses are below. context: of a text, as far as it guesses; 0: as many as the cache.
-  // The executor outlives it, and nobody else uses it meanwhile.
+  // The executor outlives it, and nobody else uses it meanwhile; it has no recurrent states.
   DraftModel(Executor& executor, int n_tokens, int context);
 
   struct Text {
@@ -49,7 +49,8 @@ class DraftModel {
 
   int most_unread() const { return most_unread_; }
 
-  int n_free_pages() const { return pool_.n_free() + prefixes_.n_evictable(); }
+  // Of the group that has fewest.
+  int n_free_pages() const;
   int64_t n_rows() const { return n_rows_; }      // computed so far
   int64_t n_failed() const { return n_failed_; }  // passes
 
@@ -82,7 +83,7 @@ class DraftModel {
 
   Executor& executor_;
   const int n_tokens_, context_, most_unread_;
-  PagePool pool_;  // before everything that holds pages
+  CachePools pools_;  // before everything that holds pages
   PrefixTree prefixes_;
   std::map<int64_t, Reader> readers_;
   int64_t n_forgotten_ = 0, n_rows_ = 0, n_failed_ = 0;
