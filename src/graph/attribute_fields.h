@@ -46,7 +46,7 @@ void visit_fields(Rope& a, Visit&& visit) {
 
 template <class Visit>
 void visit_fields(Attention& a, Visit&& visit) {
-  auto& [layer, n_heads, n_kv_heads, head_dim, window, scale, softcap] = a;
+  auto& [layer, n_heads, n_kv_heads, head_dim, window, scale, softcap, value_dim] = a;
   visit("layer", layer);
   visit("n_heads", n_heads);
   visit("n_kv_heads", n_kv_heads);
@@ -54,6 +54,7 @@ void visit_fields(Attention& a, Visit&& visit) {
   visit("window", window, 0);
   visit("scale", scale);
   visit("softcap", softcap, 0.0f);
+  visit("value_dim", value_dim, 0);
 }
 
 template <class Visit>

@@ -77,6 +77,7 @@ struct Attention {
   int layer, n_heads, n_kv_heads, head_dim, window;
   double scale;
   float softcap;
+  int value_dim = 0;  // of a head's values and outputs; 0: head_dim
   bool operator==(const Attention&) const = default;
 };  // window 0: all; softcap 0: none
 struct Slice {

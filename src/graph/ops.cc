@@ -64,15 +64,18 @@ Result<Shape> rope_shape(const Graph& g, const Node& n) {
 
 Result<Shape> attention_shape(const Graph& g, const Node& n) {
   const auto& a = std::get<Attention>(n.attributes);
-  const int64_t q = int64_t{a.n_heads} * a.head_dim, kv = int64_t{a.n_kv_heads} * a.head_dim;
-  if (a.head_dim <= 0) return mismatch(n, "heads of " + std::to_string(a.head_dim));
+  const int value_dim = a.value_dim > 0 ? a.value_dim : a.head_dim;
+  const int64_t q = int64_t{a.n_heads} * a.head_dim, k = int64_t{a.n_kv_heads} * a.head_dim,
+                v = int64_t{a.n_kv_heads} * value_dim;
+  if (a.head_dim <= 0 || a.value_dim < 0)
+    return mismatch(n, "heads of " + std::to_string(std::min(a.head_dim, value_dim)));
   if (a.n_heads <= 0 || a.n_kv_heads <= 0 || a.n_heads % a.n_kv_heads != 0)
     return mismatch(
         n, std::to_string(a.n_heads) + " heads over " + std::to_string(a.n_kv_heads) + " kv heads");
-  if (input(g, n, 0).width != q || input(g, n, 1).width != kv || input(g, n, 2).width != kv)
+  if (input(g, n, 0).width != q || input(g, n, 1).width != k || input(g, n, 2).width != v)
     return mismatch(n, "q " + text(input(g, n, 0)) + ", k " + text(input(g, n, 1)) + ", v " +
                            text(input(g, n, 2)));
-  return Shape{Rows::tokens, input(g, n, 0).width};
+  return Shape{Rows::tokens, int64_t{a.n_heads} * value_dim};
 }
 
 Result<Shape> pick_shape(const Graph& g, const Node& n) {

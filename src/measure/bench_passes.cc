@@ -50,8 +50,7 @@ Result<> measure_passes(std::shared_ptr<const WeightSource> source, PassBench be
   Speedometer speedometer(*executor, bench.n_batch, [&] {
     return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
   });
-  const double cache_bytes =
-      static_cast<double>(executor->groups()[0].page_bytes) / executor->page_tokens();
+  const auto cache = [&](int n_tokens) { return cache_bytes(*executor, n_tokens); };
   const double runs = static_cast<double>(tests.size()) * (bench.repetitions + 1);
   double done = 0;
   for (const SpeedTest& test : tests) {
@@ -59,8 +58,7 @@ Result<> measure_passes(std::shared_ptr<const WeightSource> source, PassBench be
       return keep_going(done++ / runs, fmt::format("measuring on {} threads", threads));
     };
     TRY(const auto samples, speedometer.measure(test, bench.repetitions, go_on));
-    rows.push_back(
-        bench_row(setup, test, traffic_of(test, bench.n_batch, work, cache_bytes), samples));
+    rows.push_back(bench_row(setup, test, traffic_of(test, bench.n_batch, work, cache), samples));
   }
   return Ok{};
 }

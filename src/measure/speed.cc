@@ -26,14 +26,23 @@ Work work_of(const WeightSource& source) {
   return work;
 }
 
-Traffic traffic_of(const SpeedTest& test, int rows, const Work& work, double cache_bytes) {
+double cache_bytes(const Executor& executor, int n_tokens) {
+  double bytes = 0;
+  for (const CacheGroup& group : executor.groups())
+    bytes += static_cast<double>(group.page_bytes) / executor.page_tokens() *
+             (group.window == 0 ? n_tokens : std::min(n_tokens, group.window));
+  return bytes;
+}
+
+Traffic traffic_of(const SpeedTest& test, int rows, const Work& work,
+                   const std::function<double(int)>& cache_bytes) {
   Traffic traffic;
   const int step = test.n_gen > 0 ? 1 : rows;
   for (int position = test.untimed(); position < test.length(); position += step) {
     const int n = std::min(step, test.length() - position);
     const bool logits = test.n_gen > 0 || position + n == test.length();
     traffic.bytes += static_cast<double>(logits ? work.bytes : work.body_bytes) +
-                     cache_bytes * test.n_seqs * (position + n);
+                     cache_bytes(position + n) * test.n_seqs;
     // Of a prompt the head multiplies one token alone: left out.
     traffic.operations += 2.0 * n * test.n_seqs *
                           static_cast<double>(test.n_gen > 0 ? work.weights : work.body_weights);
@@ -60,17 +69,11 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-int pages_of(const SpeedTest& test, int page_tokens) {
-  return (test.length() + page_tokens - 1) / page_tokens;
-}
-
 Speedometer::Speedometer(Executor& executor, int rows, std::function<Moment()> probe)
     : executor_(executor),
       rows_(std::min(rows, executor.max_rows())),
       probe_(std::move(probe)),
-      pages_(static_cast<size_t>(executor.groups()[0].n_pages)) {
-  std::iota(pages_.begin(), pages_.end(), 0);
-}
+      pages_(executor) {}
 
 // Sequences [first_seq, first_seq + n_seqs), n_rows tokens of noise each; logits of each one's last
 // token, or none.
@@ -80,15 +83,10 @@ Result<> Speedometer::pass(int first_seq, int n_seqs, int position, int n_rows, 
     noise_ = noise_ * 6364136223846793005ull + 1442695040888963407ull;  // Knuth's MMIX
     token = static_cast<int32_t>((noise_ >> 33) % static_cast<uint64_t>(executor_.n_vocab()));
   }
-  const int n_pages = (position + n_rows + executor_.page_tokens() - 1) / executor_.page_tokens();
   chunks_.clear();
   used_.clear();
   for (int i = 0; i < n_seqs; ++i) {
-    const auto first_page =
-        static_cast<size_t>(first_seq + i) * static_cast<size_t>(pages_per_seq_);
-    chunks_.push_back({i * n_rows, n_rows, position,
-                       std::span(pages_).subspan(first_page, static_cast<size_t>(n_pages)),
-                       logits ? 1 : 0});
+    chunks_.push_back({i * n_rows, n_rows, position, pages_.of(first_seq + i), logits ? 1 : 0});
     if (logits) used_.push_back(i * n_rows + n_rows - 1);
   }
   logits_.resize(used_.size() * static_cast<size_t>(executor_.n_vocab()));
@@ -98,7 +96,7 @@ Result<> Speedometer::pass(int first_seq, int n_seqs, int position, int n_rows, 
 // One sequence after the other. What an earlier test left at the same place serves as well: it is
 // noise of the same kind.
 Result<> Speedometer::fill(const SpeedTest& test) {
-  pages_per_seq_ = pages_of(test, executor_.page_tokens());
+  pages_.lay_out(test.n_seqs, test.length());
   const int kept = test.n_seqs == 1 ? filled_ : 0;
   for (int seq = 0; seq < test.n_seqs; ++seq)
     for (int position = kept; position < test.untimed(); position += rows_)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "backend/sequence_pages.h"
 #include "base/result.h"
 #include "formats/weight_source.h"
 
@@ -35,8 +36,12 @@ struct SpeedTest {
 struct Traffic {
   double bytes = 0, operations = 0;
 };
-// rows: of a pass at most. cache_bytes: of a token, all layers together.
-Traffic traffic_of(const SpeedTest& test, int rows, const Work& work, double cache_bytes);
+// Bytes of keys and values that a pass reads of a sequence of n_tokens: of groups with a window no
+// more than that.
+double cache_bytes(const Executor& executor, int n_tokens);
+// rows: of a pass at most. cache_bytes: of a sequence of so many tokens.
+Traffic traffic_of(const SpeedTest& test, int rows, const Work& work,
+                   const std::function<double(int n_tokens)>& cache_bytes);
 
 // What the machine could do at a moment, on as many threads; 10^9 per second.
 struct Moment {
@@ -59,7 +64,7 @@ class Speedometer {
 
   // One run to warm up, then `repetitions`. Prompts go in passes of `rows` tokens; the last token's
   // logits alone are computed; of generated tokens, each one's. Sequences take pages in order; the
-  // executor must have n_seqs * pages_of(test) of them and n_seqs rows. keep_going is asked before
+  // executor must have room for n_seqs of them and n_seqs rows. keep_going is asked before
   // each run. Errors: as Executor::forward; cancelled.
   Result<std::vector<Sample>> measure(const SpeedTest& test, int repetitions,
                                       const std::function<bool(int run)>& keep_going);
@@ -72,15 +77,12 @@ class Speedometer {
   Executor& executor_;
   const int rows_;
   std::function<Moment()> probe_;
-  int pages_per_seq_ = 0;
   int filled_ = 0;  // tokens in the cache of the first sequence that other tests may build on
-  std::vector<int32_t> pages_, tokens_, used_;
+  SequencePages pages_;
+  std::vector<int32_t> tokens_, used_;
   std::vector<Chunk> chunks_;
   std::vector<float> logits_;
   uint64_t noise_ = 1;
 };
-
-// Pages of each sequence of a test.
-int pages_of(const SpeedTest& test, int page_tokens);
 
 }  // namespace quern::measure

@@ -36,7 +36,7 @@ class Recorder : public Executor {
       EXPECT_EQ(chunk.first_row, static_cast<int>(i) * pass.rows);
       EXPECT_EQ(chunk.position, pass.position);
       const auto pages = chunk.pages[0];
-      EXPECT_EQ(std::ssize(pages), (chunk.position + chunk.n_rows + 3) / 4);
+      EXPECT_GE(std::ssize(pages), (chunk.position + chunk.n_rows + 3) / 4);
       for (size_t j = 1; j < pages.size(); ++j) EXPECT_EQ(pages[j], pages[j - 1] + 1);
       EXPECT_LT(pages.back(), group_.n_pages);
       EXPECT_EQ(chunk.n_used, batch.used.empty() ? 0 : 1);
@@ -141,14 +141,14 @@ TEST(Speed, HasMeanDeviationAndMedian) {
 constexpr Work kWork{.bytes = 100, .weights = 1000, .body_bytes = 70, .body_weights = 800};
 
 TEST(Traffic, OfAPromptCountsTheHeadOnce) {
-  const Traffic t = traffic_of({.n_prompt = 20}, 8, kWork, 0.5);
+  const Traffic t = traffic_of({.n_prompt = 20}, 8, kWork, [](int n) { return 0.5 * n; });
   EXPECT_EQ(t.bytes, 70 + 70 + 100 + 0.5 * (8 + 16 + 20));
   EXPECT_EQ(t.operations, 2 * 800 * 20);
 }
 
 TEST(Traffic, OfGenerationReadsWeightsOnceAndEverySequencesCache) {
-  const Traffic t =
-      traffic_of({.n_prompt = 5, .n_gen = 2, .n_seqs = 3, .n_depth = 10}, 8, kWork, 2);
+  const Traffic t = traffic_of({.n_prompt = 5, .n_gen = 2, .n_seqs = 3, .n_depth = 10}, 8, kWork,
+                               [](int n) { return 2.0 * n; });
   EXPECT_EQ(t.bytes, 2 * 100 + 2 * 3 * (16 + 17));
   EXPECT_EQ(t.operations, 2 * 1000 * 2 * 3);
 }

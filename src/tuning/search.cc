@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "backend/sequence_pages.h"
 #include "compile/targets.h"
 #include "tuning/choice.h"
 
@@ -91,16 +92,16 @@ void Search::take(const PassProfile& profile) {
 Result<> Search::pass(int n_rows) {
   const bool prompt = n_rows > kCrowd;
   const int rows = prompt ? prompt_tokens_ : n_rows;
-  std::vector<int32_t> tokens(static_cast<size_t>(rows)), pages, used;
+  std::vector<int32_t> tokens(static_cast<size_t>(rows)), used;
   for (int i = 0; i < rows; ++i) tokens[i] = i % executor_->n_vocab();
-  for (int i = 0; i < executor_->groups()[0].n_pages; ++i) pages.push_back(i);
+  SequencePages pages(*executor_);
+  pages.lay_out(prompt ? 1 : rows, prompt ? rows : 1);
   std::vector<Chunk> chunks;
-  const std::span<const int32_t> all(pages);
   if (prompt) {
-    chunks.push_back({0, rows, 0, all, 0});
+    chunks.push_back({0, rows, 0, pages.of(0), 0});
   } else {
     for (int i = 0; i < rows; ++i) {
-      chunks.push_back({i, 1, 0, all.subspan(static_cast<size_t>(i), 1), 1});
+      chunks.push_back({i, 1, 0, pages.of(i), 1});
       used.push_back(i);
     }
   }

@@ -68,7 +68,7 @@ AttendCallOf<T> call_of(const Pass& pass, const Worker& worker, const AttendStep
                         const AttendRun& run) {
   return {.shape = pass.program.layers[step.layer],
           .cache = pass.caches[step.layer],
-          .pages = run.pages,
+          .pages = run.pages[pass.groups[step.layer]],
           .position = run.position,
           .n_rows = run.n_rows,
           .kv_head = 0,
@@ -184,8 +184,8 @@ void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t mos
       const int from = role == Role::prompt ? 0 : n_prompt;
       const int n_rows = role == Role::prompt ? n_prompt : chunk.n_used;
       if (n_rows == 0) continue;
-      AttendRun run = {chunk.first_row + from, n_rows, chunk.position + from, role,
-                       chunk.pages[0],         -1};
+      AttendRun run = {
+          chunk.first_row + from, n_rows, chunk.position + from, role, chunk.pages, -1};
       const int64_t n_splits = (run.position + n_rows - 1) / kSplitTokens + 1;
       if (may_split[role] && n_rows <= kShortRun && n_splits > 1 &&
           n_states + n_rows * n_splits <= most_states) {

@@ -24,7 +24,11 @@ struct AttentionShape {
   double scale;       // of q * k
   int window = 0;     // tokens a row sees, itself included; 0: all
   float softcap = 0;  // scores become softcap * tanh(score / softcap); 0: none
+  int value_dim = 0;  // of values and outputs, as head_dim of queries and keys; 0: head_dim
 };
+static inline int value_dim_of(const AttentionShape& shape) {
+  return shape.value_dim > 0 ? shape.value_dim : shape.head_dim;
+}
 
 // The cache of one layer, as the executor lends it.
 struct LayerCache {
@@ -48,11 +52,13 @@ template <class T>
 struct AttendCallOf {
   const AttentionShape& shape;
   LayerCache cache;
-  std::span<const int32_t> pages;  // they cover position + n_rows tokens, all appended
+  // They cover position + n_rows tokens, all appended; those that the first row's window has left
+  // behind may be -1.
+  std::span<const int32_t> pages;
   int position, n_rows, kv_head, n_kv_heads;
   const T* q;  // (n_rows, q_stride) with head h at h * head_dim
   int64_t q_stride;
-  T* out;  // likewise
+  T* out;  // likewise, (n_rows, out_stride) with head h at h * value_dim
   int64_t out_stride;
   // Of the calling thread: scratch_bytes(shape, n_rows, n_kv_heads), aligned to 64.
   std::byte* scratch;
@@ -71,8 +77,8 @@ static inline Splits splits_of(const AttentionShape& shape, int position, int n_
 // One instance per ISA and kind of cache. Pure functions, any number of threads.
 struct AttentionKernels {
   int64_t (*page_bytes)(const AttentionShape& shape);  // a multiple of 64
-  // Writes one token's keys and values (n_kv_heads, head_dim), rope applied, at `slot` (0..63) of a
-  // page.
+  // Writes one token's keys (n_kv_heads, head_dim), rope applied, and values (.., value_dim) at
+  // `slot` (0..63) of a page.
   void (*append)(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
                  int slot);
   // The work is about n_rows * group * tokens seen; a prompt is best cut into (kv head,

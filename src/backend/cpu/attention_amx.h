@@ -115,7 +115,10 @@ class TileAttention {
     return t;
   }
 
+  // The first page of a block may be out of the window of all rows, and given back: the second
+  // stands in for it, since what is masked has to be a number.
   static const uint16_t* keys_of(const Call& call, int page) {
+    if (call.pages[page] < 0) ++page;
     const int64_t head_bytes =
         int64_t{2} * kPageTokens * (call.shape.head_dim + padded_dim(call.shape));
     return reinterpret_cast<const uint16_t*>(
@@ -145,9 +148,9 @@ class TileAttention {
   }
 
   // Where row r of tile `index` stands in q and out.
-  static int64_t offset(const Call& call, int index, int r, int64_t stride) {
+  static int64_t offset(const Call& call, int index, int r, int64_t stride, int dim) {
     const int row = index * kRows + r, group = group_of(call.shape);
-    return row / group * stride + int64_t{call.kv_head * group + row % group} * call.shape.head_dim;
+    return row / group * stride + int64_t{call.kv_head * group + row % group} * dim;
   }
 
   // Rows behind the last have zeros for queries and its position; nobody reads their results.
@@ -160,7 +163,8 @@ class TileAttention {
     const auto factor = V::fill(capped ? scale / call.shape.softcap : scale * kUnit * 1.44269504f);
     for (int r = 0; r < kRows; ++r) {
       const bool real = r < t.n_rows;
-      const float* q = call.q + offset(call, index, real ? r : 0, call.q_stride);
+      const float* q =
+          call.q + offset(call, index, real ? r : 0, call.q_stride, call.shape.head_dim);
       for (int64_t d = 0; d < dims; d += 32) {
         const int64_t n = real ? dim - d : 0;
         const auto low = V::mul(load_up_to<V>(q + d, n), factor);
@@ -179,9 +183,10 @@ class TileAttention {
 
   static void end_tile(const Call& call, int index) {
     const RowTile t = tile_at(call, index);
-    const int64_t dim = call.shape.head_dim, padded = padded_dim(call.shape);
+    const int dim = value_dim_of(call.shape);
+    const int64_t padded = padded_dim(call.shape);
     for (int r = 0; r < t.n_rows; ++r) {
-      float* out = call.out + offset(call, index, r, call.out_stride);
+      float* out = call.out + offset(call, index, r, call.out_stride, dim);
       const auto factor = V::fill(1.0f / t.sums[16 * r]);
       for (int64_t d = 0; d < dim; d += 16)
         store_up_to<V>(out + d, V::mul(V::load(t.out + r * padded + d), factor), dim - d);

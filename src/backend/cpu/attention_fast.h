@@ -57,7 +57,7 @@ class FastAttention {
   static constexpr int kStripSteps = 16 / Kv::kPerStep;  // of values
 
   static int64_t head_bytes(const AttentionShape& shape) {
-    return Kv::key_bytes(shape.head_dim) + Kv::value_bytes(shape.head_dim);
+    return Kv::key_bytes(shape.head_dim) + Kv::value_bytes(value_dim_of(shape));
   }
   static int64_t page_bytes(const AttentionShape& shape) {
     return shape.n_kv_heads * head_bytes(shape);
@@ -65,8 +65,8 @@ class FastAttention {
 
   static void append(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
                      int slot) {
-    const int dim = shape.head_dim;
-    for (int head = 0; head < shape.n_kv_heads; ++head, k += dim, v += dim) {
+    const int dim = shape.head_dim, value_dim = value_dim_of(shape);
+    for (int head = 0; head < shape.n_kv_heads; ++head, k += dim, v += value_dim) {
       std::byte* keys = page + head * head_bytes(shape);
       if constexpr (Kv::kRotated) {
         float rotated[kMaxDims];
@@ -76,7 +76,7 @@ class FastAttention {
       } else {
         Kv::append_key(k, dim, keys, slot);
       }
-      Kv::append_value(v, dim, keys + Kv::key_bytes(dim), slot);
+      Kv::append_value(v, value_dim, keys + Kv::key_bytes(dim), slot);
     }
   }
 
@@ -241,10 +241,9 @@ class FastAttention {
   }
 
   // Where a flattened row of a head stands in q and out.
-  static int64_t offset(const AttendCall& call, int head, int row, int64_t stride) {
+  static int64_t offset(const AttendCall& call, int head, int row, int64_t stride, int dim) {
     const int group = group_of(call.shape);
-    return row / group * stride +
-           (int64_t{call.kv_head + head} * group + row % group) * call.shape.head_dim;
+    return row / group * stride + (int64_t{call.kv_head + head} * group + row % group) * dim;
   }
 
   static void take_queries(const AttendCall& call, int head, int index, const Tile& t) {
@@ -255,7 +254,7 @@ class FastAttention {
         V::fill(call.shape.softcap > 0 ? scale / call.shape.softcap : scale * 1.44269504f);
     for (int r = 0; r < t.n_rows; ++r) {
       t.positions[r] = call.position + (index * kTileRows + r) / group_of(call.shape);
-      const float* q = call.q + offset(call, head, index * kTileRows + r, call.q_stride);
+      const float* q = call.q + offset(call, head, index * kTileRows + r, call.q_stride, dim);
       float rotated[Kv::kRotated ? kMaxDims : 1];
       if constexpr (Kv::kRotated) {
         std::memcpy(rotated, q, dim * sizeof(float));
@@ -294,10 +293,10 @@ class FastAttention {
   }
 
   static void finish(const AttendCall& call, int head, int row, const State& s) {
-    const int64_t dim = call.shape.head_dim;
-    float* out = call.out + offset(call, head, row, call.out_stride);
+    const int dim = value_dim_of(call.shape);
+    float* out = call.out + offset(call, head, row, call.out_stride, dim);
     const F32x16 factor = V::fill(1.0f / V::total(V::load(s.sums)));
-    for (int64_t d = 0; d < dim; d += 16)
+    for (int d = 0; d < dim; d += 16)
       store_up_to<V>(out + d, V::mul(V::load(s.out + d), factor), dim - d);
   }
 
@@ -470,7 +469,8 @@ class FastAttention {
     for (int pass = 0, strip = 0; pass < n_passes; ++pass) {
       const int even = (n_strips - strip) / (n_passes - pass);
       const int n = Kv::kGroupStrips < n_strips ? smaller(kMax, n_strips - strip) : even;
-      kAdd[n - 1](weights, values, shape.head_dim, strip, n_steps, ahead, out, state_floats(shape));
+      kAdd[n - 1](weights, values, value_dim_of(shape), strip, n_steps, ahead, out,
+                  state_floats(shape));
       strip += n;
     }
   }

@@ -74,8 +74,9 @@ struct Kind {
   void append(const AttentionShape& shape, const float* k, const float* v, std::byte* page,
               int slot) const {
     if (!exact) return kernels->append(shape, k, v, page, slot);
-    const int64_t n = int64_t{shape.n_kv_heads} * shape.head_dim;
-    const std::vector<double> wide_k(k, k + n), wide_v(v, v + n);
+    const int64_t heads = shape.n_kv_heads;
+    const std::vector<double> wide_k(k, k + heads * shape.head_dim),
+        wide_v(v, v + heads * value_dim_of(shape));
     exact->append(shape, wide_k.data(), wide_v.data(), page, slot);
   }
 };
@@ -104,9 +105,11 @@ struct Text {
         n_tokens(tokens),
         q(normal(size_t(tokens) * s.n_heads * s.head_dim, 1, 1.5f)),
         k(normal(size_t(tokens) * s.n_kv_heads * s.head_dim, 2)),
-        v(normal(size_t(tokens) * s.n_kv_heads * s.head_dim, 3)) {}
+        v(normal(size_t(tokens) * s.n_kv_heads * value_dim_of(s), 3)) {}
   int64_t q_width() const { return int64_t{shape.n_heads} * shape.head_dim; }
-  int64_t kv_width() const { return int64_t{shape.n_kv_heads} * shape.head_dim; }
+  int64_t out_width() const { return int64_t{shape.n_heads} * value_dim_of(shape); }
+  int64_t k_width() const { return int64_t{shape.n_kv_heads} * shape.head_dim; }
+  int64_t v_width() const { return int64_t{shape.n_kv_heads} * value_dim_of(shape); }
   AttentionShape shape;
   int n_tokens;
   std::vector<float> q, k, v;
@@ -125,18 +128,18 @@ class Cache {
         memory_(stride_ * (pages_.size() + 1)) {
     EXPECT_EQ(kind.page_bytes(text.shape) % 64, 0);
     std::iota(pages_.rbegin(), pages_.rend(), 1);
-    const std::vector<float> filler(text.kv_width(), rest);
+    const std::vector<float> filler(std::max(text.k_width(), text.v_width()), rest);
     for (const int32_t page : pages_)
       for (int slot = 0; slot < kPageTokens; ++slot)
         append(filler.data(), filler.data(), page, slot);
     for (int t = 0; t < text.n_tokens; ++t)
-      append(&text.k[t * text.kv_width()], &text.v[t * text.kv_width()], pages_[t / kPageTokens],
+      append(&text.k[t * text.k_width()], &text.v[t * text.v_width()], pages_[t / kPageTokens],
              t % kPageTokens);
   }
 
   // All rows of the text in calls of `chunk` rows.
   std::vector<double> attend(int chunk) {
-    std::vector<double> out(text_.q.size(), NAN);
+    std::vector<double> out(text_.n_tokens * text_.out_width(), NAN);
     for (int at = 0; at < text_.n_tokens; at += chunk)
       rows(at, std::min(chunk, text_.n_tokens - at), out);
     return out;
@@ -151,7 +154,7 @@ class Cache {
     const AttentionShape& shape = text_.shape;
     AlignedBytes scratch(kernels_->scratch_bytes(shape, n, shape.n_kv_heads));
     const std::vector<float> q = queries<float>(at, n);
-    std::vector<float> out(q.size(), NAN);
+    std::vector<float> out(n * text_.out_width(), NAN);
     AttendCall call = this->call<float>(at, n, q, out);
     call.scratch = scratch.data();
     const Splits splits = splits_of(shape, at, n);
@@ -161,12 +164,13 @@ class Cache {
     for (int split = splits.last; split >= splits.first; --split)
       kernels_->attend_split(call, split, floats + (split - splits.first) * stride);
     kernels_->join_splits(call, splits.last - splits.first + 1, floats, stride);
-    std::copy(out.begin(), out.end(), all.begin() + at * text_.q_width());
+    std::copy(out.begin(), out.end(), all.begin() + at * text_.out_width());
   }
 
   // What the cache holds of a token's key or value, read by the layout that kv_<form>.h describes.
   std::vector<double> stored(bool key, int token, int head) const {
-    const int dim = text_.shape.head_dim, slot = token % kPageTokens;
+    const int dim = key ? text_.shape.head_dim : value_dim_of(text_.shape);
+    const int slot = token % kPageTokens;
     const int64_t page = kind_.page_bytes(text_.shape) / text_.shape.n_kv_heads;
     const std::byte* at = memory_.data() + pages_[token / kPageTokens] * stride_ + head * page;
     if (!key) at += page - values_bytes();
@@ -184,7 +188,7 @@ class Cache {
   }
   static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
   int64_t values_bytes() const {
-    const int64_t dim = text_.shape.head_dim, padded = up(dim, 16);
+    const int64_t dim = value_dim_of(text_.shape), padded = up(dim, 16);
     switch (kind_.form) {
       case Form::exact:
         return 64 * up(dim, 8) * 8;
@@ -199,7 +203,8 @@ class Cache {
     return 0;
   }
   double number(const std::byte* at, bool key, int64_t d, int64_t slot) const {
-    const int64_t dim = text_.shape.head_dim, padded = up(dim, 16);
+    const int64_t dim = key ? text_.shape.head_dim : value_dim_of(text_.shape);
+    const int64_t padded = up(dim, 16);
     const int64_t plain = key ? d * 64 + slot : slot * padded + d;
     switch (kind_.form) {
       case Form::exact:
@@ -235,7 +240,7 @@ class Cache {
     const int64_t scratch_bytes = kind_.scratch_bytes(shape, n, heads);
     AlignedBytes scratch(scratch_bytes);
     const std::vector<T> q = queries<T>(at, n);
-    std::vector<T> out(q.size(), NAN);
+    std::vector<T> out(n * text_.out_width(), NAN);
     for (int head = 0; head < shape.n_kv_heads; head += heads) {
       std::memset(scratch.data(), 0xff, scratch_bytes);
       AttendCallOf<T> call = this->call<T>(at, n, q, out);
@@ -244,7 +249,7 @@ class Cache {
       call.scratch = scratch.data();
       kind_.attend(call);
     }
-    std::copy(out.begin(), out.end(), all.begin() + at * text_.q_width());
+    std::copy(out.begin(), out.end(), all.begin() + at * text_.out_width());
   }
   template <class T>
   AttendCallOf<T> call(int at, int n, const std::vector<T>& q, std::vector<T>& out) {
@@ -258,7 +263,7 @@ class Cache {
             .q = q.data(),
             .q_stride = text_.q_width(),
             .out = out.data(),
-            .out_stride = text_.q_width(),
+            .out_stride = text_.out_width(),
             .scratch = nullptr};
   }
   void append(const float* k, const float* v, int32_t page, int slot) {
@@ -306,7 +311,8 @@ struct Stored {
 };
 Reference reference(const Text& text, const Kind& kind, const Stored& stored, int row, int head) {
   const AttentionShape& s = text.shape;
-  const int64_t dim = s.head_dim, kv = head / (s.n_heads / s.n_kv_heads);
+  const int64_t dim = s.head_dim, value_dim = value_dim_of(s);
+  const int64_t kv = head / (s.n_heads / s.n_kv_heads);
   const auto scale = static_cast<float>(s.scale);
   const float factor = s.softcap > 0 ? scale / s.softcap : scale * float(kLog2E);
   std::vector<double> q(dim);
@@ -324,11 +330,11 @@ Reference reference(const Text& text, const Kind& kind, const Stored& stored, in
   }
   const double largest = *std::max_element(score.begin(), score.end());
   double total = 0;
-  Reference r{std::vector<double>(dim), std::vector<double>(dim)};
+  Reference r{std::vector<double>(value_dim), std::vector<double>(value_dim)};
   for (int t = first; t <= row; ++t) {
     const double weight = std::exp(score[t - first] - largest);
     total += weight;
-    for (int64_t d = 0; d < dim; ++d) {
+    for (int64_t d = 0; d < value_dim; ++d) {
       const double v = stored.v[t * s.n_kv_heads + kv][d];
       r.out[d] += weight * v;
       r.mean[d] += weight * std::abs(v);
@@ -345,7 +351,7 @@ Reference reference(const Text& text, const Kind& kind, const Stored& stored, in
 void expect_close(const Text& text, const Kind& kind, Cache& cache) {
   const std::vector<double> out = cache.attend(text.n_tokens);
   const Stored stored(cache, text);
-  const int64_t dim = text.shape.head_dim;
+  const int64_t dim = value_dim_of(text.shape);
   for (int row = 0; row < text.n_tokens; row += row < 70 ? 3 : 29)
     for (int head = 0; head < text.shape.n_heads; ++head) {
       const Reference r = reference(text, kind, stored, row, head);
@@ -354,7 +360,7 @@ void expect_close(const Text& text, const Kind& kind, Cache& cache) {
       const double bound =
           kind.sum_error() + kind.score_error() * r.largest_score + cap + kind.weight_error();
       for (int64_t d = 0; d < dim; ++d)
-        ASSERT_NEAR(out[row * text.q_width() + head * dim + d], r.out[d], bound * r.mean[d])
+        ASSERT_NEAR(out[row * text.out_width() + head * dim + d], r.out[d], bound * r.mean[d])
             << "row " << row << ", head " << head << ", dim " << d;
     }
 }
@@ -366,8 +372,10 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 struct Shape {
   int n_heads, n_kv_heads, head_dim, window = 0;
   float softcap = 0, sharpness = 1;  // of the distribution: times the usual scale
+  int value_dim = 0;
   AttentionShape attention() const {
-    return {n_heads, n_kv_heads, head_dim, sharpness / std::sqrt(float(head_dim)), window, softcap};
+    return {n_heads, n_kv_heads, head_dim, sharpness / std::sqrt(float(head_dim)),
+            window,  softcap,    value_dim};
   }
 };
 constexpr Shape kShapes[] = {
@@ -388,8 +396,13 @@ constexpr Shape kShapes[] = {
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 64, .softcap = 5},
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 64, .window = 70, .softcap = 50, .sharpness = 40},
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 64, .sharpness = 40},
+    {.n_heads = 4, .n_kv_heads = 2, .head_dim = 192, .value_dim = 128},
+    {.n_heads = 4, .n_kv_heads = 4, .head_dim = 24, .value_dim = 16},
+    {.n_heads = 6, .n_kv_heads = 2, .head_dim = 32, .window = 20, .value_dim = 72},
+    {.n_heads = 2, .n_kv_heads = 1, .head_dim = 96, .softcap = 5, .value_dim = 6},
 };
 constexpr Shape kFewShapes[] = {
+    {.n_heads = 4, .n_kv_heads = 2, .head_dim = 40, .value_dim = 24},
     {.n_heads = 3, .n_kv_heads = 1, .head_dim = 72},
     {.n_heads = 2, .n_kv_heads = 2, .head_dim = 6},
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 64, .window = 70, .softcap = 50, .sharpness = 40},
@@ -449,8 +462,8 @@ TEST_F(AttentionTest, BitsDependOnTheRowAlone) {
       if (runs_emulated() && (row + 1) % kPageTokens > 2 && row % 9)
         continue;  // edges of pages, a few
       littered.rows(row, 1, single);
-      const int64_t at = row * text.q_width();
-      EXPECT_EQ(std::memcmp(&single[at], &whole[at], text.q_width() * sizeof(double)), 0) << row;
+      const int64_t at = row * text.out_width();
+      EXPECT_EQ(std::memcmp(&single[at], &whole[at], text.out_width() * sizeof(double)), 0) << row;
     }
   });
 }
@@ -459,7 +472,7 @@ TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
   std::mt19937 random(7);
   // Across the end of a split.
   const int kFrom = runs_emulated() ? 1016 : 990, kTo = runs_emulated() ? 1032 : 1090;
-  std::vector<Shape> all = {kShapes[3], kShapes[1], kShapes[11]};
+  std::vector<Shape> all = {kShapes[3], kShapes[1], kShapes[11], kShapes[18]};
   if (runs_emulated()) all = {kShapes[11], {.n_heads = 2, .n_kv_heads = 2, .head_dim = 24}};
   for (const Shape& shape : all) {
     const Text text(shape.attention(), kTo);
@@ -468,7 +481,7 @@ TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
       for (const Kind& kind : kinds(kernels)) {
         if (!kind.prompt && !seen.insert(kind.id()).second) continue;
         Cache cache(kind, text);
-        std::vector<double> whole(text.q.size()), parts(text.q.size());
+        std::vector<double> whole(kTo * text.out_width()), parts(whole.size());
         cache.rows(kFrom, kTo - kFrom, whole);
         for (int at = kFrom, n; at < kTo; at += n) {
           n = std::min<int>(kTo - at, 1 + random() % 40);
@@ -480,8 +493,8 @@ TEST_F(AttentionTest, RandomRowsHeadsAndSplitsChangeNoBit) {
           }
         }
         for (int row = kFrom; row < kTo; ++row)
-          ASSERT_EQ(std::memcmp(&whole[row * text.q_width()], &parts[row * text.q_width()],
-                                text.q_width() * sizeof(double)),
+          ASSERT_EQ(std::memcmp(&whole[row * text.out_width()], &parts[row * text.out_width()],
+                                text.out_width() * sizeof(double)),
                     0)
               << kind.name() << ", dim " << shape.head_dim << ", window " << shape.window
               << ", row " << row;
@@ -523,15 +536,17 @@ TEST_F(AttentionTest, EveryIsaComputesWhatTheScalarOneDoes) {
 
 // Half a step of the form's grid, from what was given.
 TEST_F(AttentionTest, FormsKeepWhatTheyPromise) {
-  for (const Shape& shape : {kShapes[1], kShapes[3], kShapes[5], kShapes[6], kShapes[8]}) {
+  for (const Shape& shape :
+       {kShapes[1], kShapes[3], kShapes[5], kShapes[6], kShapes[8], kShapes[18], kShapes[19]}) {
     const Text text(shape.attention(), 70);
     for (const Kind& kind : kinds(best_kernels(features_))) {
       const Cache cache(kind, text);
-      const int dim = shape.head_dim;
       for (int t = 0; t < text.n_tokens; t += 3)
         for (int head = 0; head < shape.n_kv_heads; ++head)
           for (const bool key : {true, false}) {
-            const float* from = &(key ? text.k : text.v)[t * text.kv_width() + head * dim];
+            const int dim = key ? shape.head_dim : value_dim_of(text.shape);
+            const float* from = key ? &text.k[t * text.k_width() + head * dim]
+                                    : &text.v[t * text.v_width() + head * dim];
             std::vector<double> want(from, from + dim);
             if (key && kind.rotated()) want = rotated(want);
             const std::vector<double> got = cache.stored(key, t, head);
@@ -575,7 +590,7 @@ TEST_F(AttentionTest, StaysExactOverLongTexts) {
   for (const Kind& kind : kinds(best)) {
     Cache cache(kind, text);
     const Stored stored(cache, text);
-    std::vector<double> out(text.q.size());
+    std::vector<double> out(text.n_tokens * text.out_width());
     if (runs_emulated()) {
       for (const int row : {2900, 2950, 2999}) cache.rows(row, 1, out);
     } else {

@@ -16,7 +16,10 @@ template <int kTo>
 QUERN_SIMD constexpr int64_t padded_to(int64_t n) {
   return (n + kTo - 1) / kTo * kTo;
 }
-QUERN_SIMD int64_t padded_dim(const AttentionShape& shape) { return padded_to<16>(shape.head_dim); }
+// Of values and outputs.
+QUERN_SIMD int64_t padded_dim(const AttentionShape& shape) {
+  return padded_to<16>(value_dim_of(shape));
+}
 QUERN_SIMD constexpr int smaller(int a, int b) { return a < b ? a : b; }
 QUERN_SIMD constexpr int larger(int a, int b) { return a > b ? a : b; }
 

@@ -31,7 +31,7 @@ class ExactAttention {
   static constexpr int kStripsOfPage = kPageTokens / W::kLanes;
 
   static int64_t padded(const AttentionShape& shape) {
-    return padded_to<W::kLanes>(shape.head_dim);
+    return padded_to<W::kLanes>(value_dim_of(shape));
   }
   static int64_t key_numbers(const AttentionShape& shape) {
     return int64_t{kPageTokens} * shape.head_dim;
@@ -53,7 +53,7 @@ class ExactAttention {
       double* keys = reinterpret_cast<double*>(page) + head * head_numbers(shape);
       double* values = keys + key_numbers(shape) + slot * padded(shape);
       for (int d = 0; d < shape.head_dim; ++d) keys[d * kPageTokens + slot] = *k++;
-      for (int d = 0; d < shape.head_dim; ++d) values[d] = *v++;
+      for (int d = 0; d < value_dim_of(shape); ++d) values[d] = *v++;
     }
   }
 
@@ -80,22 +80,22 @@ class ExactAttention {
 
   static void attend_head(const AttendCallOf<double>& call, const Call& head) {
     const AttentionShape& shape = call.shape;
-    const int group = group_of(shape), rows = call.n_rows * group;
-    const auto offset = [&](int row, int64_t stride) {
-      return row / group * stride + (int64_t{head.kv_head} * group + row % group) * shape.head_dim;
+    const int group = group_of(shape), rows = call.n_rows * group, value_dim = value_dim_of(shape);
+    const auto offset = [&](int row, int64_t stride, int dim) {
+      return row / group * stride + (int64_t{head.kv_head} * group + row % group) * dim;
     };
     for (int first = 0; first < rows; first += kTileRows) {
       Tile tile;
       for (int r = 0; r < kTileRows; ++r) {
         const int row = smaller(first + r, rows - 1);
-        tile.q[r] = call.q + offset(row, call.q_stride);
+        tile.q[r] = call.q + offset(row, call.q_stride, shape.head_dim);
         tile.position[r] = call.position + row / group;
       }
       double* sums = reinterpret_cast<double*>(call.scratch);
       attend_tile(head, tile, sums);
       for (int r = 0; r < smaller(kTileRows, rows - first); ++r)
-        std::memcpy(call.out + offset(first + r, call.out_stride), sums + r * padded(shape),
-                    shape.head_dim * sizeof(double));
+        std::memcpy(call.out + offset(first + r, call.out_stride, value_dim),
+                    sums + r * padded(shape), value_dim * sizeof(double));
     }
   }
 

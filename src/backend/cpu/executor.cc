@@ -10,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "backend/cpu/paged_cache.h"
 #include "backend/cpu/pass.h"
 #include "backend/cpu/timeline.h"
 #include "backend/cpu/tuning.h"
@@ -37,25 +38,6 @@ static_assert(has_row_for_each(kNumerics) && has_row_for_each(kKinds));
 
 int64_t padded(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
 
-int64_t layer_page_bytes(const Program& program, const Kernels& kernels, int layer) {
-  const AttentionKernels* attention = cache_kernels(kernels, program.numerics, program.kv);
-  return (attention ? attention->page_bytes
-                    : kernels.exact.attention.page_bytes)(program.layers[layer]);
-}
-
-// All layers together, whatever their windows.
-CacheGroup all_layers(const Program& program, const Kernels& kernels, int n_pages) {
-  CacheGroup group = {.name = "full", .n_pages = n_pages};
-  int64_t width = 0;
-  for (size_t i = 0; i < program.layers.size(); ++i) {
-    group.page_bytes += layer_page_bytes(program, kernels, static_cast<int>(i));
-    const AttentionShape& layer = program.layers[i];
-    width = std::max<int64_t>(width, int64_t{1} * layer.n_kv_heads * layer.head_dim);
-  }
-  group.arrays = {{"k", width}, {"v", width}};
-  return group;
-}
-
 class CpuExecutor final : public Executor {
  public:
   CpuExecutor(Program program, ProgramWeights weights, Pointers pointers, const Kernels& kernels,
@@ -65,7 +47,6 @@ class CpuExecutor final : public Executor {
         weights_(std::move(weights)),
         pointers_(std::move(pointers)),
         kernels_(kernels),
-        group_(all_layers(program_, kernels_, options_.n_pages)),
         pool_(std::move(pool)),
         attend_done_(program_.max_rows),
         queues_(pool_->n_threads()),
@@ -83,20 +64,22 @@ class CpuExecutor final : public Executor {
   int width() const override { return program_.width; }
   int max_rows() const override { return program_.max_rows; }
   int page_tokens() const override { return kPageTokens; }
-  std::span<const CacheGroup> groups() const override { return {&group_, 1}; }
+  std::span<const CacheGroup> groups() const override { return cache_.groups(); }
   Result<> forward(const Batch& batch, std::span<float> logits) override;
   Result<> embed(const Batch& batch, std::span<float> hidden) override;
 
-  void copy_page(int group, int32_t from, int32_t to) override;
-  void read_page(int group, int32_t page, std::span<std::byte> bytes) const override;
-  void write_page(int group, int32_t page, std::span<const std::byte> bytes) override;
+  void copy_page(int group, int32_t from, int32_t to) override {
+    cache_.copy_page(group, from, to);
+  }
+  void read_page(int group, int32_t page, std::span<std::byte> bytes) const override {
+    cache_.read_page(group, page, bytes);
+  }
+  void write_page(int group, int32_t page, std::span<const std::byte> bytes) override {
+    cache_.write_page(group, page, bytes);
+  }
   std::string page_layout() const override;
 
  private:
-  void check_group(int group) const { CHECK(group == 0, "groups are below the number of groups"); }
-  void check_page(int32_t page) const {
-    CHECK(page >= 0 && page < options_.n_pages, "page ids are below n_pages");
-  }
   int n_steps() const { return static_cast<int>(program_.steps.size()); }
   void check(const Batch& batch) const;
   void place_rows(const Batch& batch);
@@ -109,12 +92,12 @@ class CpuExecutor final : public Executor {
   ProgramWeights weights_;
   Pointers pointers_;
   const Kernels& kernels_;
-  CacheGroup group_;
   std::shared_ptr<ThreadPool> pool_;
-  WeightMemory arena_, scratch_, pages_;
+  WeightMemory arena_, scratch_;
+  PagedCache cache_;
   int64_t scratch_stride_ = 0;
-  std::vector<LayerCache> caches_;
   std::vector<RowPlace> places_;
+  std::vector<int32_t> row_pages_;
   std::vector<RowRun> runs_;
   std::vector<std::vector<float>> rope_angles_;
   std::vector<std::vector<double>> exact_angles_;
@@ -150,16 +133,10 @@ Result<> CpuExecutor::allocate() {
   TRY(arena_, WeightMemory::allocate(program_.arena_bytes));
   scratch_stride_ = padded(scratch_bytes(program_, kernels_)) + kAlign * 2;
   TRY(scratch_, WeightMemory::allocate(scratch_stride_ * pool_->n_threads()));
-  // Layers lie far apart: with large pages each would take 2 MiB for its first token.
-  TRY(pages_, WeightMemory::allocate(group_.page_bytes * options_.n_pages, false));
-  std::byte* base = pages_.data();
-  for (size_t i = 0; i < program_.layers.size(); ++i) {
-    const int64_t stride = layer_page_bytes(program_, kernels_, static_cast<int>(i));
-    caches_.push_back({base, stride});
-    base += stride * options_.n_pages;
-  }
+  TRY(cache_, PagedCache::allocate(program_, kernels_, options_.cache));
   TRY_OK(allocate_states());
   places_.resize(program_.max_rows);
+  row_pages_.resize(program_.max_rows * cache_.groups().size());
   for (const RopeTable& table : program_.rope_tables) {
     const size_t n = static_cast<size_t>(program_.max_rows) * table.rotated;
     if (program_.exact())
@@ -177,7 +154,7 @@ Result<> CpuExecutor::allocate_states() {
   const bool splits = attention && pool_->n_threads() > 1;
   may_split_ = {splits && !prompt_kernels(kernels_, program_.numerics, program_.kv), splits};
   if (!splits) return Ok{};
-  most_states_ = most_attend_states(program_.max_rows, options_.n_pages);
+  most_states_ = most_attend_states(program_.max_rows, cache_.max_pages());
   int64_t bytes = 0;
   for (const AttentionShape& shape : program_.layers)
     bytes = std::max<int64_t>(bytes, shape.n_heads * attention->state_floats(shape) * 4);
@@ -196,10 +173,7 @@ void CpuExecutor::check(const Batch& batch) const {
           "chunks cover the rows in order");
     CHECK(chunk.n_used >= 0 && chunk.n_used <= chunk.n_rows, "used rows are rows of their chunk");
     row += chunk.n_rows;
-    const int64_t end = static_cast<int64_t>(chunk.position) + chunk.n_rows;
-    CHECK(static_cast<int64_t>(chunk.pages[0].size()) * kPageTokens >= end,
-          "a chunk's pages hold its tokens");
-    for (int32_t page : chunk.pages[0]) check_page(page);
+    cache_.check(chunk.pages, chunk.position, chunk.n_rows);
   }
   CHECK(row == n_rows, "chunks cover all rows");
   for (size_t i = 0; i < batch.used.size(); ++i)
@@ -213,8 +187,10 @@ void CpuExecutor::place_rows(const Batch& batch) {
     for (int i = 0; i < chunk.n_rows; ++i) {
       const int position = chunk.position + i;
       const Role role = i < chunk.n_rows - chunk.n_used ? Role::prompt : Role::used;
-      places_[chunk.first_row + i] = {chunk.pages[0][position / kPageTokens],
-                                      position % kPageTokens, position, role};
+      places_[chunk.first_row + i] = {position % kPageTokens, position, role};
+      for (int group = 0; group < std::ssize(cache_.groups()); ++group)
+        row_pages_[int64_t{1} * group * program_.max_rows + chunk.first_row + i] =
+            chunk.pages[group][position / kPageTokens];
     }
   for (int32_t row : batch.used)
     CHECK(places_[row].role == Role::used, "logits and hidden states are computed of used rows");
@@ -266,7 +242,9 @@ void CpuExecutor::run_steps(const Batch& batch, int n) {
                      .places = {places_.data(), batch.tokens.size()},
                      .runs = runs_,
                      .arena = arena_.data(),
-                     .caches = caches_,
+                     .caches = cache_.layers(),
+                     .groups = cache_.group_of_layers(),
+                     .row_pages = row_pages_,
                      .rope_angles = rope_angles_,
                      .exact_angles = exact_angles_,
                      .queues = queues_,
@@ -291,37 +269,6 @@ void CpuExecutor::run_steps(const Batch& batch, int n) {
     options_.profile({step_names_, timeline_.times(), static_cast<int>(batch.tokens.size())});
 }
 
-void CpuExecutor::copy_page(int group, int32_t from, int32_t to) {
-  check_group(group);
-  check_page(from);
-  check_page(to);
-  if (from == to) return;
-  for (const LayerCache& cache : caches_)
-    std::memcpy(cache.base + to * cache.stride, cache.base + from * cache.stride, cache.stride);
-}
-
-void CpuExecutor::read_page(int group, int32_t page, std::span<std::byte> bytes) const {
-  check_group(group);
-  check_page(page);
-  CHECK(std::ssize(bytes) == group_.page_bytes, "room for one page");
-  std::byte* to = bytes.data();
-  for (const LayerCache& cache : caches_) {
-    std::memcpy(to, cache.base + page * cache.stride, cache.stride);
-    to += cache.stride;
-  }
-}
-
-void CpuExecutor::write_page(int group, int32_t page, std::span<const std::byte> bytes) {
-  check_group(group);
-  check_page(page);
-  CHECK(std::ssize(bytes) == group_.page_bytes, "the bytes of one page");
-  const std::byte* from = bytes.data();
-  for (const LayerCache& cache : caches_) {
-    std::memcpy(cache.base + page * cache.stride, from, cache.stride);
-    from += cache.stride;
-  }
-}
-
 std::string CpuExecutor::page_layout() const {
   std::string text = "cpu " + std::to_string(kKernelVersion) + "." + std::to_string(kPageVersion) +
                      " " + std::string(kernels_.isa) + ", " +
@@ -330,6 +277,7 @@ std::string CpuExecutor::page_layout() const {
   text += ", " + std::to_string(kPageTokens) + " tokens, layers";
   for (const AttentionShape& layer : program_.layers) {
     text += " " + std::to_string(layer.n_kv_heads) + "x" + std::to_string(layer.head_dim);
+    if (value_dim_of(layer) != layer.head_dim) text += ":" + std::to_string(layer.value_dim);
     if (layer.window > 0) text += "w" + std::to_string(layer.window);
   }
   return text;
@@ -368,10 +316,6 @@ Result<WeightMemory> WeightMemory::allocate(int64_t bytes, bool large_pages) {
   memory.memory_ = {p, FreePages{bytes}};
   memory.bytes_ = bytes;
   return memory;
-}
-
-int pages_of_cache(int64_t tokens, int sequences) {
-  return static_cast<int>((tokens + kPageTokens - 1) / kPageTokens * sequences);
 }
 
 namespace {

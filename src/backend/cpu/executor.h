@@ -4,17 +4,15 @@
 #include <memory>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/paged_cache.h"
 #include "backend/cpu/program_weights.h"
 #include "backend/executor.h"
 #include "base/thread_pool.h"
 
 namespace quern::cpu {
 
-// Pages that hold so many sequences of so many tokens each; no two sequences share one.
-int pages_of_cache(int64_t tokens, int sequences);
-
 struct ExecutorOptions {
-  int n_pages;  // of the key/value cache; their memory is taken from the system when first written
+  CacheRoom cache;
   std::shared_ptr<const TuningTable> tuning;  // how products are cut; null: as usual
   std::function<void(const PassProfile&)>
       profile;  // called after every pass; empty: no times taken

@@ -15,7 +15,7 @@ namespace quern::cpu {
 
 // Where a row of the batch stands in the cache.
 struct RowPlace {
-  int32_t page, slot, position;
+  int32_t slot, position;
   Role role;
 };
 
@@ -29,7 +29,7 @@ struct RowRun {
 struct AttendRun {
   int first_row, n_rows, position;
   Role role;
-  std::span<const int32_t> pages;
+  PageLists pages;
   int64_t first_state;  // of attend_states, in states of a head: (splits, rows); -1: not in splits
 };
 inline constexpr int kShortRun = 4;  // rows; such runs may be shared by the splits of their context
@@ -43,6 +43,9 @@ struct Pass {
   std::span<const RowRun> runs;      // all rows, in order
   std::byte* arena;
   std::span<const LayerCache> caches;  // (n_layers)
+  std::span<const int> groups;         // (n_layers): whose pages a layer has
+  // (n_groups, max_rows): where the row's keys and values go.
+  std::span<const int32_t> row_pages;
   // Per table: (max_rows, 2, rotated / 2), cosines then sines. Numerics that are exact have their
   // own, and no others.
   std::span<std::vector<float>> rope_angles;
@@ -54,6 +57,9 @@ struct Pass {
   std::span<std::atomic<int>> attend_done;  // per run: items done of the step at hand
   float* attend_states;
 
+  int32_t page_of(int layer, int row) const {
+    return row_pages[int64_t{1} * groups[layer] * program.max_rows + row];
+  }
   int n_rows(Rows rows) const {
     return static_cast<int>(rows == Rows::tokens ? batch.tokens.size() : batch.used.size());
   }

@@ -95,10 +95,11 @@ enum class RowKind : uint8_t {
 };
 struct RowOp {
   RowKind kind;
-  View in, in2, out;  // in2: the up of a gate, add's second, append's values
-  int64_t width = 0;  // of in
-  int table = -1;     // embed: of Program::matrices
-  int weight = -1;    // rms_norm (width), scale (1): of Program::vectors
+  View in, in2, out;   // in2: the up of a gate, add's second, append's values
+  int64_t width = 0;   // of in
+  int64_t width2 = 0;  // of in2; 0: as in
+  int table = -1;      // embed: of Program::matrices
+  int weight = -1;     // rms_norm (width), scale (1): of Program::vectors
   float epsilon = 0;
   int rope_table = -1, n_heads = 0, head_dim = 0;  // rope
   bool interleaved = false;
@@ -131,8 +132,9 @@ struct ProductStep {
 
 struct AttendStep {
   int layer;
-  int64_t width;  // of q and out: all heads
+  int64_t width;  // of q: all heads
   View q, out;
+  int64_t out_width = 0;  // 0: as q
 };
 
 using Step = std::variant<RowStep, ProductStep, AttendStep>;

@@ -37,7 +37,7 @@ bool members(A& a, RopeTable& t) {
 }
 template <class A>
 bool members(A& a, AttentionShape& s) {
-  return a(s.n_heads, s.n_kv_heads, s.head_dim, s.scale, s.window, s.softcap);
+  return a(s.n_heads, s.n_kv_heads, s.head_dim, s.scale, s.window, s.softcap, s.value_dim);
 }
 template <class A>
 bool members(A& a, ProgramMatrix& m) {
@@ -50,7 +50,7 @@ bool members(A& a, ProgramVector& v) {
 template <class A>
 bool members(A& a, RowOp& o) {
   return a(o.kind, o.in, o.in2, o.out, o.width, o.table, o.weight, o.epsilon, o.rope_table,
-           o.n_heads, o.head_dim, o.interleaved, o.layer, o.forms);
+           o.n_heads, o.head_dim, o.interleaved, o.layer, o.forms, o.width2);
 }
 template <class A>
 bool members(A& a, RowStep& s) {
@@ -66,7 +66,7 @@ bool members(A& a, ProductStep& s) {
 }
 template <class A>
 bool members(A& a, AttendStep& s) {
-  return a(s.layer, s.width, s.q, s.out);
+  return a(s.layer, s.width, s.q, s.out, s.out_width);
 }
 template <class A>
 bool members(A& a, Program& p) {

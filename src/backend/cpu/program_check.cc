@@ -88,6 +88,7 @@ class Checker {
     const bool rotated = !p_.exact() && (p_.kv == KvKind::int8 || p_.kv == KvKind::int4);
     return need(s.n_kv_heads > 0 && s.n_heads > 0 && s.n_heads % s.n_kv_heads == 0 &&
                     s.head_dim > 0 && int64_t{s.n_heads} * s.head_dim <= kMostWidth / 64 &&
+                    s.value_dim >= 0 && int64_t{s.n_heads} * s.value_dim <= kMostWidth / 64 &&
                     (!rotated || s.head_dim <= kMaxDims) && s.window >= 0,
                 "attention of no shape");
   }
@@ -184,7 +185,9 @@ class Checker {
   static Result<> append(const Checker& c, const RowStep& step, const RowOp& op) {
     TRY_OK(c.need(step.rows == Rows::tokens && has(c.p_.layers, op.layer), "no such layer"));
     const AttentionShape& layer = c.p_.layers[op.layer];
-    return c.need(int64_t{layer.n_kv_heads} * layer.head_dim == op.width,
+    const int64_t values = op.width2 > 0 ? op.width2 : op.width;
+    return c.need(int64_t{layer.n_kv_heads} * layer.head_dim == op.width &&
+                      int64_t{layer.n_kv_heads} * value_dim_of(layer) == values,
                   "keys and values of another shape");
   }
   static Result<> quantize(const Checker& c, const RowStep&, const RowOp& op) {
@@ -232,7 +235,10 @@ class Checker {
   Result<> check_step(const AttendStep& step) const {
     TRY_OK(need(has(p_.layers, step.layer), "no such layer"));
     const AttentionShape& layer = p_.layers[step.layer];
-    TRY_OK(need(int64_t{layer.n_heads} * layer.head_dim == step.width, "queries of another shape"));
+    const int64_t out = step.out_width > 0 ? step.out_width : step.width;
+    TRY_OK(need(int64_t{layer.n_heads} * layer.head_dim == step.width &&
+                    int64_t{layer.n_heads} * value_dim_of(layer) == out,
+                "queries of another shape"));
     return check_uses(step);
   }
 

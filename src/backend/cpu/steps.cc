@@ -108,7 +108,7 @@ void run_append(const RowContext<T>& c, const RowOp& op) {
   const RowPlace& place = c.pass.places[c.row];
   const LayerCache& cache = c.pass.caches[op.layer];
   const AttentionShape& shape = c.pass.program.layers[op.layer];
-  std::byte* page = cache.base + place.page * cache.stride;
+  std::byte* page = cache.base + c.pass.page_of(op.layer, c.row) * cache.stride;
   if constexpr (std::is_same_v<T, double>)
     c.pass.kernels.exact.attention.append(shape, c.numbers(op.in), c.numbers(op.in2), page,
                                           place.slot);

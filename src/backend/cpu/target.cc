@@ -65,7 +65,7 @@ class CpuTarget final : public Target {
     TRY(Lowered lowered, cpu::lower(std::move(graph), weights, options, *kernels));
     return make_executor(std::move(lowered.program), std::move(lowered.weights), *kernels,
                          options.pool,
-                         {.n_pages = pages_of_cache(options.cache_tokens, options.cache_sequences),
+                         {.cache = {options.cache_tokens, options.cache_sequences},
                           .tuning = options.tuning,
                           .profile = options.profile});
   }

@@ -93,13 +93,13 @@ template <IsRowOp Op>
 UsesOf<Op> uses(Op& op) {
   const RowKindInfo& kind = row_of(kRowKinds, op.kind);
   UsesOf<Op> list;
-  const auto add = [&](auto& view, const RowUse& use) {
+  const auto add = [&](auto& view, const RowUse& use, int64_t width) {
     if (use.reads || use.writes)
-      list.push_back({&view, op.width, use.reads, use.writes, use.record, use.own_row});
+      list.push_back({&view, width, use.reads, use.writes, use.record, use.own_row});
   };
-  add(op.in, kind.in);
-  add(op.in2, kind.in2);
-  add(op.out, kind.out);
+  add(op.in, kind.in, op.width);
+  add(op.in2, kind.in2, op.width2 > 0 ? op.width2 : op.width);
+  add(op.out, kind.out, op.width);
   for (auto& use : list)
     if (use.record) use.terms = most_terms(op.forms);
   if (kind.in_place == InPlace::yes) list.back().over = &op.in;
@@ -121,7 +121,7 @@ UsesOf<Op> uses(Op& step) {
 template <IsAttend Op>
 UsesOf<Op> uses(Op& step) {
   return {{&step.q, step.width, true, false, false, false},
-          {&step.out, step.width, false, true, false, false}};
+          {&step.out, step.out_width > 0 ? step.out_width : step.width, false, true, false, false}};
 }
 
 // Calls each(uses) for every part of a step that works on its own: the ops of a row step one after

@@ -26,6 +26,7 @@ void PrefixTree::load(const std::string& salt, Keys keys, KeyMatch match, PageTa
     std::vector<int32_t> its(part.begin(), part.end());
     PageRow pages = no_pages();
     StateBytes state;
+    pinned_ = path.empty() ? -1 : path.back();  // making room may take all that it has
     if (!read_node(names[i], salt, held, its, match == KeyMatch::exact, n_keys, i == n - 1, pages,
                    state))
       break;
@@ -38,6 +39,7 @@ void PrefixTree::load(const std::string& salt, Keys keys, KeyMatch match, PageTa
     held.insert(held.end(), its.begin(), its.end());
     if (state) set_state(path.back(), std::move(state));
   }
+  pinned_ = -1;
 }
 
 // Of the prefixes that end with these names, each a page longer than the one before: how many pages

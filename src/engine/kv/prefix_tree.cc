@@ -93,6 +93,7 @@ int PrefixTree::take(const std::string& salt, Keys keys, int most, PageTable& ta
   if (store_) load(salt, keys, match, table, path, held);
   if (!take_part(salt, keys, match, path, table, held)) cut_to_usable(path, table, held);
   table.give_back(static_cast<int>(held.size()));
+  if (!path.empty()) prune(path.back());
   if (found) found->insert(found->end(), held.begin(), held.end());
   return static_cast<int>(held.size());
 }
@@ -168,7 +169,6 @@ void PrefixTree::cut_to_usable(std::span<const int32_t> path, PageTable& table,
     checkpoints_.remove(path[n - 1]);
     checkpoints_.append(path[n - 1]);
   }
-  if (n < path.size()) prune(path.back());
 }
 
 // Holds the pages meanwhile, lest they be given up to make room for their copies.
@@ -346,7 +346,7 @@ void PrefixTree::prune(int32_t node) {
   const auto of_use = [](const Node& n) {
     return n.state || !n.children.empty() || n.pages != no_pages();
   };
-  while (node >= 0 && !of_use(nodes_[node])) {
+  while (node >= 0 && node != pinned_ && !of_use(nodes_[node])) {
     const int32_t parent = nodes_[node].parent;
     const Root& root = *nodes_[node].root;
     remove(node);

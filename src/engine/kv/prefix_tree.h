@@ -156,6 +156,7 @@ class PrefixTree {
   PrefixStore* store_ = nullptr;
   int n_pages_ = 0;
   int64_t n_checkpoint_bytes_ = 0;
+  int32_t pinned_ = -1;  // a node that is not pruned
   std::vector<Node> nodes_;
   std::vector<int32_t> unused_;               // nodes
   std::vector<std::vector<int32_t>> owners_;  // by group and page: its node

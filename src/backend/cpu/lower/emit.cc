@@ -212,14 +212,16 @@ class Emitter {
                       .head_dim = a.head_dim,
                       .scale = a.scale,
                       .window = a.window,
-                      .softcap = a.softcap});
+                      .softcap = a.softcap,
+                      .value_dim = a.value_dim});
     e.row_op(Rows::tokens, {.kind = RowKind::append,
                             .in = e.view(node.inputs[1]),
                             .in2 = e.view(node.inputs[2]),
-                            .width = a.n_kv_heads * a.head_dim,
+                            .width = int64_t{a.n_kv_heads} * a.head_dim,
+                            .width2 = int64_t{a.n_kv_heads} * value_dim_of(layers.back()),
                             .layer = a.layer});
-    e.c_.program.steps.push_back(
-        AttendStep{a.layer, node.shape.width, e.view(node.inputs[0]), e.view(id)});
+    e.c_.program.steps.push_back(AttendStep{a.layer, int64_t{a.n_heads} * a.head_dim,
+                                            e.view(node.inputs[0]), e.view(id), node.shape.width});
   }
 
   struct Row {

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/executor.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/lower/all_weights.h"
 #include "backend/cpu/lower/lowering.h"
 #include "base/checksum.h"
 #include "models/config.h"
@@ -23,18 +24,6 @@ using testing::make_tiny_llama;
 using testing::TinyLlama;
 
 constexpr int kMaxRows = 8;
-
-// Every weight of a model by the graph's names, as the compiler's bind finds them.
-BoundWeights all_weights(std::shared_ptr<const WeightSource> source) {
-  BoundWeights bound;
-  for (const Weight& w : source->weights()) {
-    const BoundWeight weight = {{w.dtype, w.dims.size() > 1 ? w.n_rows() : 1, w.n_cols(), w.data},
-                                find_format(w.dtype)};
-    (w.dims.size() > 1 ? bound.matrices : bound.vectors)[w.name] = weight;
-  }
-  bound.source = std::move(source);
-  return bound;
-}
 
 struct Model {
   TinyLlama shape;
@@ -63,8 +52,9 @@ Lowered lowered(const Model& model) {
 
 // Of a prompt of which two rows are used, then of one more token. Empty: no executor can be made.
 std::vector<float> logits(Program program, ProgramWeights weights) {
-  auto made = make_executor(std::move(program), std::move(weights),
-                            best_kernels(detect_cpu_features()), pool(), {.n_pages = 1});
+  auto made =
+      make_executor(std::move(program), std::move(weights), best_kernels(detect_cpu_features()),
+                    pool(), {.cache = {.tokens = kPageTokens}});
   if (!made) return {};
   Executor& executor = **made;
   const auto n_vocab = static_cast<size_t>(executor.n_vocab());
