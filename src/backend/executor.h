@@ -37,11 +37,15 @@ struct Chunk {
 };
 
 struct Batch {
-  std::span<const int32_t> tokens;  // (n_rows), each in [0, n_vocab)
-  std::span<const Chunk> chunks;    // in row order, together all rows; no two of one sequence.
-                                    // Chunks may share pages that none of them writes, and no
-                                    // state
-  std::span<const int32_t> used;    // rows whose results are wanted, ascending, all of Role::used
+  // (n_rows), each in [0, n_vocab), or -1 - r for row r of `embeddings`.
+  std::span<const int32_t> tokens;
+  std::span<const Chunk> chunks;  // in row order, together all rows; no two of one sequence.
+                                  // Chunks may share pages that none of them writes, and no
+                                  // state
+  std::span<const int32_t> used;  // rows whose results are wanted, ascending, all of Role::used
+  // (n, width()): what stands in place of a token's row of the model's embedding matrix. Empty
+  // where the executor does not take them.
+  std::span<const float> embeddings = {};
 };
 
 // When one thread worked on one step of a pass, by a steady clock.
@@ -77,6 +81,8 @@ class Executor {
 
   // Elements of a hidden state; 0: this executor gives none.
   virtual int width() const { return 0; }
+  // Whether a batch may have rows of embeddings, of width() numbers each.
+  virtual bool takes_embeddings() const { return false; }
   // As forward, but writes the final hidden states (n_used, width), of which logits are made, and
   // makes no logits. Errors: as forward; unsupported where width() is 0.
   virtual Result<> embed(const Batch& batch, std::span<float> hidden);

@@ -38,7 +38,7 @@ const Mix kMixes[] = {
 
 struct Sums {
   int64_t n_cancelled = 0, n_reused = 0, n_preempted = 0, n_true_drafts = 0, n_false_drafts = 0;
-  int64_t n_restored = 0, n_model_drafts = 0;
+  int64_t n_restored = 0, n_model_drafts = 0, n_embeddings = 0;
 };
 
 constexpr int kContext = 40;
@@ -75,6 +75,9 @@ class MixRound {
       EXPECT_EQ(engine_->n_free_pages(group), executor_->groups()[group].n_pages);
     EXPECT_EQ(engine_->n_free_states(), shape_.n_states);
     EXPECT_LE(engine_->prefixes().checkpoint_bytes(), options_.checkpoint_bytes);
+    engine_->prefixes().clear();
+    EXPECT_EQ(engine_->n_embedding_rows(), 0);
+    sums.n_embeddings += n_embeddings_;
     sums.n_preempted += engine_->counts().n_preempted;
     sums.n_true_drafts += engine_->counts().n_true_drafts;
     sums.n_false_drafts += engine_->counts().n_drafts - engine_->counts().n_true_drafts;
@@ -108,6 +111,7 @@ class MixRound {
     std::vector<int32_t> prompt(1 + below(30), below(3));  // alike, so that prefixes are shared
     if (below(2)) prompt.back() = below(60);
     Request r = request(prompt, 1 + below(10), static_cast<float>(below(3)) / 2);
+    if (below(4) == 0) give_embeddings(r);
     GenerateOptions& o = r.options;
     o.priority = below(2);
     o.client = std::string(1, static_cast<char>('a' + below(3)));
@@ -125,6 +129,17 @@ class MixRound {
     }
   }
 
+  // Some tokens become rows of embeddings, one of three.
+  void give_embeddings(Request& r) {
+    const size_t n = 1 + r.prompt.size() / 3, width = shape_.width;
+    r.embeddings.resize(n * width);
+    for (size_t i = 0; i < r.embeddings.size(); ++i)
+      r.embeddings[i] = static_cast<float>(below(20) ? i / width % 3 : below(3));
+    for (size_t i = 0; i + 1 < r.prompt.size(); i += 1 + below(4))
+      r.prompt[i] = embedding_token(below(static_cast<int>(n)));
+    n_embeddings_ += r.prompt.size() > 1;
+  }
+
   void read(Sums& sums) {
     for (auto at = running_.begin(); at != running_.end();) {
       auto& [r, done] = at->second;
@@ -139,8 +154,10 @@ class MixRound {
       sums.n_cancelled += done.finish == Finish::cancelled;
       compare(r, done);
       if (testing::Test::HasFatalFailure()) return;
-      seen_ = r.prompt;
-      seen_salt_ = r.options.cache_salt;
+      if (r.embeddings.empty()) {
+        seen_ = r.prompt;
+        seen_salt_ = r.options.cache_salt;
+      }
       at = running_.erase(at);
     }
   }
@@ -222,6 +239,7 @@ class MixRound {
   std::map<RequestId, std::pair<Request, Done>> running_;
   std::vector<int32_t> seen_;  // a prompt that was read
   std::string seen_salt_;
+  int n_embeddings_ = 0;
 };
 
 class CacheMix : public testing::TestWithParam<Mix> {};
@@ -241,6 +259,7 @@ TEST_P(CacheMix, ChangesNoTokens) {
   EXPECT_GT(sums.n_true_drafts, 10);
   EXPECT_GT(sums.n_false_drafts, 2);
   EXPECT_GT(sums.n_restored, 50);
+  EXPECT_GT(sums.n_embeddings, 50);
   if (!GetParam().states) EXPECT_GT(sums.n_model_drafts, 50);
 }
 

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -21,6 +22,7 @@ Engine::Engine(Executor& executor, EngineOptions options)
   CHECK(options_.token_bytes, "the engine needs the tokens' bytes");
   if (options_.draft) draft_.emplace(*options_.draft, executor.n_vocab(), options_.draft_context);
   prefixes_.use(options_.store.get());
+  prefixes_.use(&embedding_rows_);
   context_ = max_context(executor);
   if (options_.context > 0) context_ = std::min(context_, options_.context);
   limits_ = {.rows_per_step = executor.max_rows(),
@@ -39,12 +41,13 @@ Engine::Engine(Executor& executor, EngineOptions options)
   }
 }
 
-Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
+Result<> Engine::check_tokens(std::span<const int32_t> tokens, int64_t n_rows) const {
   if (tokens.empty()) {
     return Error{Code::invalid_argument, "the prompt is empty", "", "give at least one token"};
   }
   for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] >= 0 && tokens[i] < executor_.n_vocab()) continue;
+    if (tokens[i] >= 0 ? tokens[i] < executor_.n_vocab() : -1 - int64_t{tokens[i]} < n_rows)
+      continue;
     return Error{Code::invalid_argument,
                  "token id " + std::to_string(tokens[i]) + " is not in the vocabulary of " +
                      std::to_string(executor_.n_vocab()),
@@ -62,7 +65,29 @@ Result<> Engine::check_tokens(std::span<const int32_t> tokens) const {
 Result<> Engine::check(const Request& request) const {
   TRY_OK(options::check(request.options));
   TRY_OK(check_options(request.options.sampling, executor_.n_vocab()));
-  return check_tokens(request.prompt);
+  TRY_OK(check_embeddings(request));
+  const int width = std::max(executor_.width(), 1);
+  return check_tokens(request.prompt, std::ssize(request.embeddings) / width);
+}
+
+Result<> Engine::check_embeddings(const Request& request) const {
+  const auto refuse = [](Code code, const std::string& what) {
+    return Error{code, what, "embeddings", ""};
+  };
+  const std::vector<float>& rows = request.embeddings;
+  if (rows.empty()) return Ok{};
+  if (!executor_.takes_embeddings())
+    return refuse(Code::unsupported, "rows of embeddings in a prompt, on this device");
+  if (std::ssize(rows) % executor_.width() != 0) {
+    return refuse(Code::invalid_argument, std::to_string(rows.size()) +
+                                              " numbers are no whole rows of " +
+                                              std::to_string(executor_.width()));
+  }
+  if (!std::ranges::all_of(rows, [](float x) { return std::isfinite(x); }))
+    return refuse(Code::invalid_argument, "a number that is not finite");
+  if (!request.prompt.empty() && is_embedding(request.prompt.back()))
+    return refuse(Code::invalid_argument, "a prompt that ends with a row of embeddings");
+  return Ok{};
 }
 
 Result<Submission> Engine::prepare(Request request) {
@@ -92,7 +117,8 @@ void Engine::add(Submission submission) {
         submission.first + i, i + 1 < n ? request : std::move(request),
         Sampler(std::move(sampling), tokens, options_.end_ids, executor_.n_vocab()),
         PageTable(pools_),
-        Sequence::Arrival{submission.time, std::move(submission.places[static_cast<size_t>(i)])});
+        Sequence::Arrival{submission.time, std::move(submission.places[static_cast<size_t>(i)])},
+        embedding_rows_, executor_.width());
     if (i > 0) sequence->leader = submission.first;
     sequences_.emplace(sequence->id(), std::move(sequence));
   }

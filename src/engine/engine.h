@@ -129,6 +129,7 @@ class Engine {
   int n_free_pages(int group = 0) const {
     return pools_[group].n_free() + prefixes_.n_evictable(group);
   }
+  int n_embedding_rows() const { return embedding_rows_.n_rows(); }  // that somebody needs
   int n_free_states() const { return pools_.n_free_states(); }
   int n_waiting() const { return waiting_->n(); }  // answers that have not begun; any thread
   PrefixTree& prefixes() { return prefixes_; }
@@ -143,7 +144,9 @@ class Engine {
   };
 
   Result<> check(const Request& request) const;
-  Result<> check_tokens(std::span<const int32_t> tokens) const;
+  // n_rows: of embeddings that tokens may name.
+  Result<> check_tokens(std::span<const int32_t> tokens, int64_t n_rows = 0) const;
+  Result<> check_embeddings(const Request& request) const;
 
   // ---- a step, in this order (engine_step.cc)
   void end_overdue();
@@ -154,6 +157,7 @@ class Engine {
   void guess(int n_streams);
   Plan plan();
   void fill_batch(const Plan& plan);
+  void add_row(int32_t token);
   void begin_masks();
   Result<> forward(const Plan& plan);
   int32_t spare_state(Sequence& s);
@@ -194,6 +198,7 @@ class Engine {
   FairShares<std::string> shares_;  // of answers that are not forgotten
   SampleVocabulary vocabulary_;
   CachePools pools_;  // before everything that holds pages
+  EmbeddingRows embedding_rows_;
   PrefixTree prefixes_;
   NgramLookup ngrams_;
   std::optional<DraftModel> draft_;
@@ -209,7 +214,7 @@ class Engine {
   std::vector<Row> rows_;
   std::vector<int32_t> tokens_, used_;
   std::vector<Chunk> chunks_;
-  std::vector<float> logits_;
+  std::vector<float> logits_, embeddings_;
   std::vector<uint32_t> mask_, only_one_;
   SampleScratch scratch_;
 };

@@ -24,6 +24,7 @@ double Engine::read_drafts(int n_streams) {
   std::vector<DraftModel::Text> behind;
   for (const auto& [id, s] : sequences_) {
     if (!s->takes_part() || s->paused || s->n_cached() == 0 || room_for_drafts(*s) <= 0) continue;
+    if (s->has_embeddings()) continue;  // the draft model has rows of another width
     if (!s->wants_model || draft_->n_unread(draft_text(*s)) <= draft_->most_unread()) continue;
     behind.push_back(draft_text(*s));
     n_streams -= s->generating();
@@ -58,7 +59,7 @@ void Engine::guess(int n_streams) {
 void Engine::choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::Wish>& wishes) {
   const int room = room_for_drafts(s);
   if (room <= 0) return;
-  ngrams_.draft(s.options().cache_salt, s.tokens(), room, s.drafts);
+  ngrams_.draft(s.options().cache_salt, s.history(), room, s.drafts);
   const auto offer = [&](Payoff& payoff, double cost, int available) {
     return options_.always_guess ? Payoff::Offer{available, available > 0 ? 2.0 : 1.0}
                                  : payoff.offer(cost, available);
@@ -66,7 +67,8 @@ void Engine::choose_drafts(Sequence& s, int n_streams, std::vector<DraftModel::W
   const double check = pace_.draft_cost(n_streams);
   const auto text = offer(s.text_payoff, check, static_cast<int>(s.drafts.size()));
   s.drafts_by_model = false;
-  const int n_unread = draft_ && !text.trial() ? draft_->n_unread(draft_text(s)) : -1;
+  const bool by_model = draft_ && !text.trial() && !s.has_embeddings();
+  const int n_unread = by_model ? draft_->n_unread(draft_text(s)) : -1;
   if (n_unread > 0) {
     // At most as many as the step has rows.
     const int most = std::min(room, std::max(limits_.prompt_rows_beside_streams / n_streams, 1));

@@ -153,6 +153,7 @@ Plan Engine::plan() {
 // Logits are wanted where a sequence will have nothing pending.
 void Engine::fill_batch(const Plan& chosen) {
   tokens_.clear();
+  embeddings_.clear();
   used_.clear();
   chunks_.clear();
   rows_.clear();
@@ -175,13 +176,20 @@ void Engine::fill_batch(const Plan& chosen) {
                        .n_used = pending.n_used + n_drafts,
                        .state = s.pages().state()});
     const auto tokens = s.tokens().subspan(s.n_cached(), pending.n);
-    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+    for (const int32_t token : tokens) add_row(token);
     tokens_.insert(tokens_.end(), s.drafts.begin(), s.drafts.end());
     for (int i = row.n_logits; i > 0; --i)
       used_.push_back(static_cast<int32_t>(tokens_.size()) - i);
     shares_.add(s.options().client, row.n_rows);
     rows_.push_back(row);
   }
+}
+
+void Engine::add_row(int32_t token) {
+  if (!is_embedding(token)) return tokens_.push_back(token);
+  const auto row = embedding_rows_[embedding_row(token)];
+  tokens_.push_back(embedding_token(static_cast<int32_t>(embeddings_.size() / row.size())));
+  embeddings_.insert(embeddings_.end(), row.begin(), row.end());
 }
 
 void Engine::begin_masks() {
@@ -203,7 +211,7 @@ Result<> Engine::forward(const Plan& chosen) {
     (stream ? n_drafts : n_prompt_rows) += row.n_rows - stream;
   }
   const auto began = Sequence::Clock::now();
-  const Result<> outcome = executor_.forward({tokens_, chunks_, used_}, logits_);
+  const Result<> outcome = executor_.forward({tokens_, chunks_, used_, embeddings_}, logits_);
   const std::chrono::duration<double> took = Sequence::Clock::now() - began;
   if (n_streams > 0) {
     pace_.note({.n_streams = n_streams, .n_prompt_rows = n_prompt_rows, .n_drafts = n_drafts},
@@ -235,8 +243,8 @@ void Engine::take_tokens(Sequence& s, size_t first_logits, int n_logits) {
   }
   if (n_logits > 1) note_drafts(s, n_logits - 1, n_true);
   if (s.live()) take_forced(s);
-  ngrams_.learn(s.options().cache_salt, s.tokens(), s.n_learned);
-  s.n_learned = s.n_tokens();
+  ngrams_.learn(s.options().cache_salt, s.history(), s.n_learned);
+  s.n_learned = static_cast<int>(s.history().size());
 }
 
 bool Engine::refresh_mask(Sequence& s) {
@@ -261,7 +269,7 @@ std::span<const uint32_t> Engine::within_budget(const Sequence& s, std::span<con
 bool Engine::take_token(Sequence& s, std::span<float> logits, std::span<const uint32_t> mask) {
   if (s.options().max_tokens == 0) return s.finish(Finish::length), false;
   const auto sampled =
-      s.sampler.sample(logits, s.tokens(), s.n_prompt(), within_budget(s, mask), scratch_);
+      s.sampler.sample(logits, s.history(), s.n_prompt_history(), within_budget(s, mask), scratch_);
   if (!sampled) return s.fail(sampled.error()), false;
   if (ends(s, sampled->id)) return s.finish(Finish::stop), false;
   s.sampler.accept(*sampled);

@@ -35,6 +35,7 @@ class FakeExecutor final : public Executor {
     int context = 1 << 30;     // tokens that they depend on
     std::vector<Group> groups = {Group{}};
     int n_states = 0;
+    bool takes_embeddings = true;
   };
   explicit FakeExecutor(Shape shape) : shape_(std::move(shape)), states_(shape_.n_states) {
     for (const Group& g : shape_.groups) {
@@ -55,6 +56,7 @@ class FakeExecutor final : public Executor {
   int max_rows() const override { return shape_.max_rows; }
   int page_tokens() const override { return shape_.page_tokens; }
   std::span<const CacheGroup> groups() const override { return groups_; }
+  bool takes_embeddings() const override { return shape_.takes_embeddings; }
   StateSlots states() const override { return {shape_.n_states, sizeof(State)}; }
 
   Result<> forward(const Batch& batch, std::span<float> logits) override {
@@ -119,7 +121,8 @@ class FakeExecutor final : public Executor {
         const int row = chunk.first_row + i;
         const bool used = i >= chunk.n_rows - chunk.n_used;
         append(chunk, chunk.position + i,
-               batch.tokens[row] + (used && shape_.roles_count ? shape_.n_vocab : 0));
+               number_of(batch, batch.tokens[row]) +
+                   (used && shape_.roles_count ? shape_.n_vocab : 0));
         if (n_done == batch.used.size() || batch.used[n_done] != row) continue;
         CHECK(used, "logits and hidden states are computed of used rows");
         const auto numbers = out.subspan(n_done++ * width, width);
@@ -129,6 +132,17 @@ class FakeExecutor final : public Executor {
     }
     CHECK(n_done == batch.used.size(), "used rows are ascending rows of the batch");
     return Ok{};
+  }
+
+  // A token, or what the numbers of an embedding's row come to.
+  int32_t number_of(const Batch& batch, int32_t token) const {
+    if (token >= 0) return token;
+    const size_t at = (-1 - size_t(token)) * shape_.width;
+    CHECK(at + shape_.width <= batch.embeddings.size(), "a row of the embeddings");
+    uint64_t hash = 14695981039346656037u;
+    for (const std::byte byte : std::as_bytes(batch.embeddings.subspan(at, shape_.width)))
+      hash = (hash ^ static_cast<uint64_t>(byte)) * 1099511628211u;
+    return 1000 + static_cast<int32_t>(hash >> 36);
   }
 
   // First position that a row sees.

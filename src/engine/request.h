@@ -18,7 +18,9 @@ namespace quern {
 using RequestId = int64_t;
 
 struct Request {
+  // Tokens, or -1 - r for row r of `embeddings`. The last one is a token.
   std::vector<int32_t> prompt;
+  std::vector<float> embeddings;  // (n, width of the model), finite
   GenerateOptions options;
   // Makes the constraint of one answer, at its beginning; empty: none. Called by the engine, so it
   // only copies what was compiled before.

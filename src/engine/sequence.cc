@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -15,7 +16,7 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 }  // namespace
 
 Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable pages,
-                   Arrival arrival)
+                   Arrival arrival, EmbeddingRows& rows, int width)
     : sampler(std::move(its_sampler)),
       text_payoff(kMostDrafts),
       model_payoff(kMostDrafts),
@@ -26,6 +27,12 @@ Sequence::Sequence(RequestId id, Request request, Sampler its_sampler, PageTable
       pages_(std::move(pages)),
       stops_(request_.options.stop, request_.stop_tokens),
       arrival_(std::move(arrival)) {
+  if (!request_.embeddings.empty()) {
+    embeddings_.intern(rows, request_.embeddings, width, tokens_);
+    request_.embeddings = {};
+    std::ranges::copy_if(tokens_, std::back_inserter(words_),
+                         [](int32_t token) { return !is_embedding(token); });
+  }
   for (const int32_t token : tokens_) keys_.push_back(key_of(token, Role::prompt));
   keys_.back() = key_of(tokens_.back(), Role::used);  // its logits give the first token
   if (request_.constraint) constraint = request_.constraint();
@@ -81,6 +88,7 @@ void Sequence::append(int32_t token, std::string_view bytes,
                       std::optional<TokenLogprobs> logprobs) {
   if (n_generated() == 0) first_token_ = Clock::now();
   tokens_.push_back(token);
+  if (embeddings_.any()) words_.push_back(token);
   keys_.push_back(key_of(token, Role::used));
   output_.ids.push_back(token);
   if (logprobs) output_.logprobs.push_back(std::move(*logprobs));

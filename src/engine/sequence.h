@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "engine/kv/embedding_rows.h"
 #include "engine/kv/pages.h"
 #include "engine/request.h"
 #include "engine/sample/sampler.h"
@@ -36,7 +37,9 @@ class Sequence {
     Clock::time_point time;
     WaitingCount::Place place;
   };
-  Sequence(RequestId id, Request request, Sampler sampler, PageTable pages, Arrival arrival);
+  // width: of a row of the request's embeddings, which `rows` has from now on.
+  Sequence(RequestId id, Request request, Sampler sampler, PageTable pages, Arrival arrival,
+           EmbeddingRows& rows, int width);
 
   RequestId id() const { return id_; }
   const GenerateOptions& options() const { return request_.options; }
@@ -45,6 +48,10 @@ class Sequence {
   std::span<const int32_t> tokens() const { return tokens_; }
   std::span<const int32_t> keys() const { return keys_; }  // of the same tokens
   int n_tokens() const { return static_cast<int>(tokens_.size()); }
+  // The tokens without rows of embeddings: what samplers and n-gram lookup know.
+  std::span<const int32_t> history() const { return embeddings_.any() ? words_ : tokens_; }
+  int n_prompt_history() const { return static_cast<int>(history().size()) - n_generated(); }
+  bool has_embeddings() const { return embeddings_.any(); }
   int n_prompt() const { return n_prompt_; }
   int n_generated() const { return n_tokens() - n_prompt_; }
   int most_new() const {
@@ -115,7 +122,8 @@ class Sequence {
   Request request_;
   int n_prompt_;
   int64_t admission_ = -1;
-  std::vector<int32_t> tokens_, keys_;
+  EmbeddingUse embeddings_;
+  std::vector<int32_t> tokens_, keys_, words_;
   PageTable pages_;
   int n_cached_ = 0;
   Utf8Stream characters_;

@@ -52,6 +52,10 @@ class CpuExecutor final : public Executor {
         queues_(pool_->n_threads()),
         timeline_(pool_->n_threads(), options_.profile ? n_steps() : 0) {
     CHECK(n_turns(n_steps()) < 1 << 14, "the queues tell so many turns apart");
+    for (const Step& step : program_.steps)
+      if (const auto* rows = std::get_if<RowStep>(&step))
+        for (const RowOp& op : rows->ops)
+          takes_embeddings_ |= op.kind == RowKind::embed && op.width == program_.width;
     if (!options_.profile) return;
     for (const Step& step : program_.steps) step_names_.push_back(describe(program_, step));
   }
@@ -62,6 +66,7 @@ class CpuExecutor final : public Executor {
 
   int n_vocab() const override { return program_.n_vocab; }
   int width() const override { return program_.width; }
+  bool takes_embeddings() const override { return takes_embeddings_; }
   int max_rows() const override { return program_.max_rows; }
   int page_tokens() const override { return kPageTokens; }
   std::span<const CacheGroup> groups() const override { return cache_.groups(); }
@@ -109,7 +114,8 @@ class CpuExecutor final : public Executor {
   WorkQueues queues_;
   std::map<std::string, ProductTuning> tunings_;  // by product
   uint64_t tuning_version_ = 0;
-  uint16_t turn_ = 1;  // of the queues: the next pass's first
+  bool takes_embeddings_ = false;  // of the width of the hidden states
+  uint16_t turn_ = 1;              // of the queues: the next pass's first
   Timeline timeline_;
   std::vector<std::string> step_names_;
 };
@@ -165,8 +171,10 @@ Result<> CpuExecutor::allocate_states() {
 void CpuExecutor::check(const Batch& batch) const {
   const auto n_rows = static_cast<int64_t>(batch.tokens.size());
   CHECK(n_rows > 0 && n_rows <= program_.max_rows, "a batch has 1 to max_rows rows");
+  const int64_t n_given = std::ssize(batch.embeddings) / std::max(program_.width, 1);
   for (int32_t token : batch.tokens)
-    CHECK(token >= 0 && token < program_.n_vocab, "token ids are below n_vocab");
+    CHECK(token >= 0 ? token < program_.n_vocab : -1 - int64_t{token} < n_given,
+          "token ids are below n_vocab, or name a row of the embeddings");
   int64_t row = 0;
   for (const Chunk& chunk : batch.chunks) {
     CHECK(chunk.first_row == row && chunk.n_rows > 0 && chunk.position >= 0,

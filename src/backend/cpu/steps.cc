@@ -29,7 +29,18 @@ struct RowContext {
   }
 };
 
+// A row that the caller gave in place of the token's; empty: none.
+std::span<const float> given_row(const Pass& pass, int row, int64_t width) {
+  const int32_t token = pass.batch.tokens[row];
+  if (token >= 0) return {};
+  return pass.batch.embeddings.subspan((-1 - int64_t{token}) * width, width);
+}
+
 void run_embed(const RowContext<float>& c, const RowOp& op) {
+  if (const auto given = given_row(c.pass, c.row, op.width); !given.empty()) {
+    std::ranges::copy(given, c.numbers(op.out));
+    return;
+  }
   const QuantMatrix& table = c.pass.pointers.sources[op.table];
   find_format(table.dtype)->decode(table, c.pass.batch.tokens[c.row], 1, c.numbers(op.out));
 }
@@ -37,6 +48,10 @@ void run_embed(const RowContext<float>& c, const RowOp& op) {
 // Weights are f32: decoded to the row's upper half, from where each goes to its place.
 void run_embed(const RowContext<double>& c, const RowOp& op) {
   double* row = c.numbers(op.out);
+  if (const auto given = given_row(c.pass, c.row, op.width); !given.empty()) {
+    std::ranges::copy(given, row);
+    return;
+  }
   float* upper = reinterpret_cast<float*>(row) + op.width;
   const QuantMatrix& table = c.pass.pointers.sources[op.table];
   find_format(table.dtype)->decode(table, c.pass.batch.tokens[c.row], 1, upper);

@@ -1,5 +1,6 @@
 // The prefix tree's way to and from a PrefixStore: a file for each group's page of a node, and one
 // for its checkpoint.
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -111,6 +112,7 @@ bool PrefixTree::save_node(int32_t node, int& n_saved) {
     name = store_->after(name, part);
     keys.insert(keys.end(), part.begin(), part.end());
   }
+  if (std::ranges::any_of(keys, is_embedding)) return true;
   const int n_groups = pools_.n_groups();
   for (int part = 0; part <= n_groups; ++part) {
     const bool is_state = part == n_groups;

@@ -267,6 +267,7 @@ int32_t PrefixTree::add(Root& root, int32_t parent, const PageRow& pages, Keys k
   }
   children.insert(at, node);
   nodes_[node] = {.keys = {keys.begin(), keys.end()}, .parent = parent, .root = &root};
+  if (rows_) rows_->hold_keys(keys);
   adopt(node, pages);
   return node;
 }
@@ -329,6 +330,7 @@ void PrefixTree::empty(int32_t node) {
   drop_state(node);
   for (int group = 0; group < pools_.n_groups(); ++group) drop_page(node, group);
   if (unsaved_.contains(node)) unsaved_.remove(node);
+  if (rows_) rows_->release_keys(nodes_[node].keys);
   nodes_[node] = {};
   unused_.push_back(node);
 }

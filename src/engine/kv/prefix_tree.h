@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "engine/kv/embedding_rows.h"
 #include "engine/kv/page_list.h"
 #include "engine/kv/pages.h"
 #include "engine/kv/prefix_store.h"
@@ -69,6 +70,9 @@ class PrefixTree {
   // From now on take() goes on with what is on disk, where the tree ends, and save() puts there
   // what is new. Null: no disk. The store outlives its use.
   void use(PrefixStore* store) { store_ = store; }
+  // Who knows the rows of embeddings among the keys; they outlive the tree. Pages behind them do
+  // not go to the store, since their numbers mean nothing elsewhere.
+  void use(EmbeddingRows* rows) { rows_ = rows; }
   // Hands `most` pages to the store, or as many as it takes without anybody waiting; how many. Each
   // costs a copy of its bytes: one a step is little.
   int save(int most);
@@ -154,6 +158,7 @@ class PrefixTree {
   const int max_idle_;
   const int64_t max_checkpoint_bytes_;
   PrefixStore* store_ = nullptr;
+  EmbeddingRows* rows_ = nullptr;
   int n_pages_ = 0;
   int64_t n_checkpoint_bytes_ = 0;
   int32_t pinned_ = -1;  // a node that is not pruned
