@@ -120,7 +120,11 @@ class MixRound {
     o.speculate = below(3) > 0;
     o.sampling.seed = random_();
     o.sampling.repeat_penalty = below(2) ? 1.3f : 1;
-    if (below(3) == 0) r.constraint = [] { return std::make_unique<FakeConstraint>(); };
+    // Answers that begin like earlier ones and go on otherwise: drafts turn out wrong.
+    const bool constrained = below(3) == 0;
+    if (!constrained && below(2))
+      for (int32_t id = below(6); id < 60; id += 6) o.sampling.banned.push_back(id);
+    if (constrained) r.constraint = [] { return std::make_unique<FakeConstraint>(); };
     const RequestId first = *engine_->submit(r);
     const int n = std::exchange(r.options.n, 1);
     for (int i = 0; i < n; ++i) {
@@ -257,7 +261,7 @@ TEST_P(CacheMix, ChangesNoTokens) {
   EXPECT_GT(sums.n_reused, 300);
   EXPECT_GT(sums.n_preempted, 10);
   EXPECT_GT(sums.n_true_drafts, 10);
-  EXPECT_GT(sums.n_false_drafts, 2);
+  EXPECT_GT(sums.n_false_drafts, 3);
   EXPECT_GT(sums.n_restored, 50);
   EXPECT_GT(sums.n_embeddings, 50);
   if (!GetParam().states) EXPECT_GT(sums.n_model_drafts, 50);

@@ -339,7 +339,9 @@ void PrefixTree::empty(int32_t node) {
 void PrefixTree::remove(int32_t node) {
   CHECK(nodes_[node].children.empty(), "a page goes before those it follows");
   Children& among = siblings(nodes_[node]);
-  among.erase(lower_bound(among, nodes_[node].keys));
+  const auto at = lower_bound(among, nodes_[node].keys);
+  CHECK(at != among.end() && *at == node, "a node stands among its siblings");
+  among.erase(at);
   empty(node);
 }
 
