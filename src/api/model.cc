@@ -194,11 +194,12 @@ struct Model::State {
     TRY_OK(options::check(options));
     TRY(Grammars::Made grammar, grammars.make(options.grammar));
     TRY(auto budget, reasoning_budget(tokenizer, options.reasoning, prompt));
-    return Asked{{{prompt.begin(), prompt.end()},
-                  options,
-                  std::move(grammar.constraint),
-                  std::move(budget),
-                  stop_tokens.of(options.stop)},
+    return Asked{{.prompt = {prompt.begin(), prompt.end()},
+                  .embeddings = {},
+                  .options = options,
+                  .constraint = std::move(grammar.constraint),
+                  .reasoning = std::move(budget),
+                  .stop_tokens = stop_tokens.of(options.stop)},
                  std::move(grammar.notes)};
   }
 
