@@ -1,0 +1,45 @@
+// An answer taken apart: text, reasoning and tool calls, as they come.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quern/chat.h"
+#include "quern/generation.h"
+
+namespace quern {
+
+enum class AnswerPart : uint8_t {
+  text,        // what the user is told
+  reasoning,   // what the model thought before
+  call_begin,  // a call of a tool: its number, id and name
+  arguments,   // a piece of the JSON text of its arguments
+  call_end,    // the call is over
+};
+
+// A piece of an answer. Pieces come in the order in which the model wrote them, and calls one after
+// the other: all `arguments` between a call_begin and its call_end belong to that call.
+struct AnswerEvent {
+  AnswerPart part = AnswerPart::text;
+  std::string text = {};           // of text, reasoning and arguments: never empty
+  int call = -1;                   // of the others, and of arguments: the call's number, from 0
+  std::string id = {}, name = {};  // of call_begin
+  // Of call_end: whether the arguments are one valid JSON object. They are not where the answer
+  // ended inside them, or where the model wrote what nothing could be made of; then they are what
+  // it wrote, and nothing is added to make them look whole.
+  bool complete = true;
+
+  bool operator==(const AnswerEvent&) const = default;
+};
+
+// Everything that was pushed, gathered.
+struct Answer {
+  std::string text = {}, reasoning = {};
+  std::vector<ToolCall> calls = {};  // arguments as JSON text
+  bool complete = true;              // of every call
+
+  void add(const AnswerEvent& event);
+};
+
+}  // namespace quern
