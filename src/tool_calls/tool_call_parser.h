@@ -11,8 +11,8 @@
 // - A call is one once its name is known. Before that it is held back (up to 1 MiB, beyond which it
 //   is text), and is text where it turns out to be none; it is not searched for marks again.
 // - Behind a mark any name is a call, as in vLLM: the caller answers that there is no such tool,
-//   and the model tries again. Where there is no mark (Llama 3's bare JSON, Python lists), or one that
-//   is a text like others ("Action:"), only the request's tools are called.
+//   and the model tries again. Where there is no mark (Llama 3's bare JSON, Python lists), or one
+//   that is a text like others ("Action:"), only the request's tools are called.
 // - Arguments are repaired where it is certain what was meant (value_reader.h). From what cannot be
 //   read on they are passed on as they stand, and call_end says complete = false. So it does where
 //   the text ends inside arguments: nothing is closed, for a command that was cut off is not the
