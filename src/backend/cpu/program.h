@@ -97,7 +97,7 @@ struct RowOp {
   RowKind kind;
   View in, in2, out;   // in2: the up of a gate, add's second, append's values
   int64_t width = 0;   // of in
-  int64_t width2 = 0;  // of in2; 0: as in
+  int64_t width2 = 0;  // append: of in2; 0: as in
   int table = -1;      // embed: of Program::matrices
   int weight = -1;     // rms_norm (width), scale (1): of Program::vectors
   float epsilon = 0;

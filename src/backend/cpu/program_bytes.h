@@ -17,7 +17,7 @@
 namespace quern::cpu {
 
 // To be raised when members of Program or its steps change, or what they mean.
-inline constexpr uint32_t kProgramVersion = 1;
+inline constexpr uint32_t kProgramVersion = 2;
 
 std::vector<std::byte> to_bytes(const Program& program);
 

@@ -98,7 +98,9 @@ UsesOf<Op> uses(Op& op) {
       list.push_back({&view, width, use.reads, use.writes, use.record, use.own_row});
   };
   add(op.in, kind.in, op.width);
-  add(op.in2, kind.in2, op.width2 > 0 ? op.width2 : op.width);
+  // Kernels of the other kinds read as much of both.
+  const bool differs = op.kind == RowKind::append && op.width2 > 0;
+  add(op.in2, kind.in2, differs ? op.width2 : op.width);
   add(op.out, kind.out, op.width);
   for (auto& use : list)
     if (use.record) use.terms = most_terms(op.forms);

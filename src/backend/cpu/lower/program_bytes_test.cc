@@ -216,6 +216,13 @@ TEST(ProgramCheck, NamesWhatDoesNotFit) {
          p.buffers[norm.out.buffer].local = p.buffers[norm.in.buffer].local;
          p.buffers[norm.out.buffer].offset = p.buffers[norm.in.buffer].offset;
        }},
+      {"columns outside",  // a width that only append has
+       [&](Program& p) {
+         RowOp& gate = op_of(p, RowKind::swiglu);
+         const Buffer& buffer = p.buffers[gate.in2.buffer];
+         gate.width2 = 1;
+         gate.in2.column = buffer.row_bytes / buffer.column_bytes() - 1;
+       }},
       {"shape", [](Program& p) { p.n_vocab = 97; }},
       {"record outside", [&](Program& p) { product(p).in.column = 64; }},
   };
