@@ -75,5 +75,22 @@ TEST(Graph, FlopsOfALinearAreTwoPerWeight) {
   EXPECT_EQ(info(Op::linear).flops(g, g.nodes[2]), 2.0 * 64 * 96);
 }
 
+TEST(Graph, AttentionMakesNoWidthBeyondANumber) {
+  constexpr int kValue = 1 << 30;
+  Graph graph;
+  for (const int width : {64, 1, kValue})
+    graph.nodes.push_back({Op::embed, {}, {Rows::tokens, width}, Embed{"w", 10}});
+  Node node = {Op::attention,
+               {0, 1, 2},
+               {},
+               Attention{.n_heads = 64, .n_kv_heads = 1, .head_dim = 1, .value_dim = kValue}};
+  const auto shape = info(Op::attention).shape(graph, node);
+  ASSERT_FALSE(shape);
+  EXPECT_NE(shape.error().what.find("width 68719476736"), std::string::npos);
+  std::get<Attention>(node.attributes).n_heads = 1;
+  graph.nodes[0].shape.width = 1;
+  EXPECT_EQ(info(Op::attention).shape(graph, node)->width, kValue);
+}
+
 }  // namespace
 }  // namespace quern

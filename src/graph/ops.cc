@@ -75,7 +75,9 @@ Result<Shape> attention_shape(const Graph& g, const Node& n) {
   if (input(g, n, 0).width != q || input(g, n, 1).width != k || input(g, n, 2).width != v)
     return mismatch(n, "q " + text(input(g, n, 0)) + ", k " + text(input(g, n, 1)) + ", v " +
                            text(input(g, n, 2)));
-  return Shape{Rows::tokens, int64_t{a.n_heads} * value_dim};
+  const int64_t out = int64_t{a.n_heads} * value_dim;
+  if (out > kMaxWidth) return mismatch(n, "width " + std::to_string(out));
+  return Shape{Rows::tokens, static_cast<int>(out)};
 }
 
 Result<Shape> pick_shape(const Graph& g, const Node& n) {
