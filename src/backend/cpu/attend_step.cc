@@ -45,7 +45,7 @@ class Cuts {
   static bool is_short(const AttendRun& run) { return run.n_rows <= kShortRun; }
   int n_splits(const AttendRun& run) const {
     if (run.first_state < 0) return 1;
-    const Splits splits = splits_of(shape_, run.position, run.n_rows);
+    const Splits splits = splits_of(shape_.window, run.position, run.n_rows);
     return splits.last - splits.first + 1;
   }
   // Few parts are cut further by heads: into one piece per thread if there is one part, else into
@@ -115,7 +115,7 @@ void run_item(const Pass& pass, const AttendCall& whole, const AttendRun& run, c
   float* states = pass.attend_states + run.first_state * shape.n_heads * floats;
   const int group = shape.n_heads / shape.n_kv_heads;
   attention.attend_split(
-      call, splits_of(shape, run.position, run.n_rows).first + place.split,
+      call, splits_of(shape.window, run.position, run.n_rows).first + place.split,
       states + place.split * stride + int64_t{place.head} * run.n_rows * group * floats);
   std::atomic<int>& n_done = pass.attend_done[index];
   if (n_done.fetch_add(1, std::memory_order_acq_rel) + 1 < cut.n_items()) return;
@@ -174,7 +174,18 @@ int64_t most_attend_states(int max_rows, int n_pages) {
   return int64_t{kShortRun} * n_pages * kPageTokens / kSplitTokens + 2 * max_rows;
 }
 
-void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t most_states,
+// In the group where a run sees most.
+static int most_splits(std::span<const CacheGroup> groups, int position, int n_rows) {
+  int most = 0;
+  for (const CacheGroup& group : groups) {
+    const Splits splits = splits_of(group.window, position, n_rows);
+    most = std::max(most, splits.last - splits.first + 1);
+  }
+  return most;
+}
+
+void plan_attention(const Batch& batch, std::span<const CacheGroup> groups,
+                    const SplitRoles& may_split, int64_t most_states,
                     std::vector<AttendRun>& runs) {
   runs.clear();
   int64_t n_states = 0;
@@ -186,7 +197,7 @@ void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t mos
       if (n_rows == 0) continue;
       AttendRun run = {
           chunk.first_row + from, n_rows, chunk.position + from, role, chunk.pages, -1};
-      const int64_t n_splits = (run.position + n_rows - 1) / kSplitTokens + 1;
+      const int64_t n_splits = most_splits(groups, run.position, n_rows);
       if (may_split[role] && n_rows <= kShortRun && n_splits > 1 &&
           n_states + n_rows * n_splits <= most_states) {
         run.first_state = n_states;

@@ -69,8 +69,8 @@ using AttendCall = AttendCallOf<float>;
 struct Splits {
   int first, last;
 };
-static inline Splits splits_of(const AttentionShape& shape, int position, int n_rows) {
-  const int seen = shape.window > 0 && position >= shape.window ? position - shape.window + 1 : 0;
+static inline Splits splits_of(int window, int position, int n_rows) {
+  const int seen = window > 0 && position >= window ? position - window + 1 : 0;
   return {seen / kSplitTokens, (position + n_rows - 1) / kSplitTokens};
 }
 

@@ -153,7 +153,7 @@ class FastAttention {
 
   static void attend_block(const AttendCall& call) {
     const AttentionShape& shape = call.shape;
-    const Splits splits = splits_of(shape, call.position, call.n_rows);
+    const Splits splits = splits_of(shape.window, call.position, call.n_rows);
     for_each_tile(call, [&](int head, int i, const Tile& t) { take_queries(call, head, i, t); });
     for (int split = splits.first; split <= splits.last; ++split) {
       for_each_tile(call, [&](int, int, const Tile& t) {

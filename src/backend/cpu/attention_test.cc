@@ -157,7 +157,7 @@ class Cache {
     std::vector<float> out(n * text_.out_width(), NAN);
     AttendCall call = this->call<float>(at, n, q, out);
     call.scratch = scratch.data();
-    const Splits splits = splits_of(shape, at, n);
+    const Splits splits = splits_of(shape.window, at, n);
     const int64_t stride = int64_t{n} * shape.n_heads * kernels_->state_floats(shape);
     AlignedBytes states(stride * (splits.last - splits.first + 1) * sizeof(float));
     auto* floats = reinterpret_cast<float*>(states.data());

@@ -242,7 +242,7 @@ void CpuExecutor::run_steps(const Batch& batch, int n) {
   check(batch);
   if (options_.tuning && options_.tuning->version != tuning_version_) read_tuning();
   place_rows(batch);
-  plan_attention(batch, may_split_, most_states_, attend_runs_);
+  plan_attention(batch, cache_.groups(), may_split_, most_states_, attend_runs_);
   const Pass pass = {.program = program_,
                      .pointers = pointers_,
                      .kernels = kernels_,

@@ -82,6 +82,7 @@ void PagedCache::check_page(int group, int32_t page) const {
 }
 
 void PagedCache::check(const PageLists& pages, int position, int n_rows) const {
+  CHECK(pages.n_groups() == std::ssize(groups_), "a chunk has a list of pages for each group");
   const int64_t end = int64_t{position} + n_rows;
   for (int group = 0; group < std::ssize(groups_); ++group) {
     const auto list = pages[group];

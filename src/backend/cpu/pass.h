@@ -125,8 +125,8 @@ struct SplitRoles {
   bool operator[](Role role) const { return of[static_cast<int>(role)]; }
 };
 int64_t most_attend_states(int max_rows, int n_pages);  // that a batch may use, of a head
-void plan_attention(const Batch& batch, const SplitRoles& may_split, int64_t most_states,
-                    std::vector<AttendRun>& runs);
+void plan_attention(const Batch& batch, std::span<const CacheGroup> groups,
+                    const SplitRoles& may_split, int64_t most_states, std::vector<AttendRun>& runs);
 int64_t attend_scratch_bytes(const Program& program, const Kernels& kernels);
 int64_t count_items(const Pass& pass, const AttendStep& step);
 void run(const Pass& pass, const Worker& worker, const AttendStep& step, Items& items);
