@@ -39,9 +39,11 @@ QUERN_SIMD __m512i weights_of(__m512i y) {
 
 class TileAttention {
  public:
-  // Keys are read in whole tiles, up to 15 pairs of dims beyond a head's: its values stand there.
+  // Keys are read in whole tiles, up to 15 pairs of dims beyond a head's: its values stand there,
+  // as many bytes of a padded dim as of a key's.
   static bool fits(const AttentionShape& shape) {
-    return shape.head_dim >= 32 && shape.head_dim % 2 == 0;
+    return shape.head_dim >= 32 && shape.head_dim % 2 == 0 &&
+           q_dims(shape) - shape.head_dim <= padded_dim(shape);
   }
 
   static int64_t scratch_bytes(const AttentionShape& shape, int n_rows, int) {

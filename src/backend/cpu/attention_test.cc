@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cache_group.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/test_kernels.h"
 #include "base/float16.h"
@@ -148,6 +149,16 @@ class Cache {
   void rows(int at, int n, std::vector<double>& out, int heads = 1) {
     if (kind_.exact) return rows_of<double>(at, n, out, heads);
     rows_of<float>(at, n, out, heads);
+  }
+  // The same from pages of which those that no row sees are far from any memory. Their ids are below
+  // 0: tiles leave them out by that.
+  void rows_of_seen_pages(int at, int n, std::vector<double>& out, bool by_splits) {
+    const std::vector<int32_t> whole = pages_;
+    constexpr int32_t kFar = sizeof(void*) == 8 ? INT32_MIN : kAbsentPage;
+    const int first = std::max(0, at - text_.shape.window + 1) / kPageTokens;
+    std::fill_n(pages_.begin(), first, kFar);
+    by_splits ? rows_by_splits(at, n, out) : rows(at, n, out);
+    pages_ = whole;
   }
   // The same, every split by itself, the last one first.
   void rows_by_splits(int at, int n, std::vector<double>& all) {
@@ -398,6 +409,7 @@ constexpr Shape kShapes[] = {
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 64, .sharpness = 40},
     {.n_heads = 4, .n_kv_heads = 2, .head_dim = 192, .value_dim = 128},
     {.n_heads = 4, .n_kv_heads = 4, .head_dim = 24, .value_dim = 16},
+    {.n_heads = 2, .n_kv_heads = 2, .head_dim = 34, .value_dim = 16},  // too narrow for tiles
     {.n_heads = 6, .n_kv_heads = 2, .head_dim = 32, .window = 20, .value_dim = 72},
     {.n_heads = 2, .n_kv_heads = 1, .head_dim = 96, .softcap = 5, .value_dim = 6},
 };
@@ -464,6 +476,21 @@ TEST_F(AttentionTest, BitsDependOnTheRowAlone) {
       littered.rows(row, 1, single);
       const int64_t at = row * text.out_width();
       EXPECT_EQ(std::memcmp(&single[at], &whole[at], text.out_width() * sizeof(double)), 0) << row;
+    }
+  });
+}
+
+TEST_F(AttentionTest, PagesThatNoRowSeesAreNotTouched) {
+  for_each_case([](const Kind& kind, const Text& text) {
+    if (text.shape.window == 0) return;
+    Cache cache(kind, text);
+    const std::vector<double> whole = cache.attend(text.n_tokens);
+    for (const int chunk : {1, 3, 33, 50}) {
+      std::vector<double> parts(whole.size());
+      const bool by_splits = chunk == 3 && !kind.prompt && !kind.exact;
+      for (int at = 0; at < text.n_tokens; at += chunk)
+        cache.rows_of_seen_pages(at, std::min(chunk, text.n_tokens - at), parts, by_splits);
+      EXPECT_TRUE(same_bits(parts, whole)) << "chunks of " << chunk;
     }
   });
 }
