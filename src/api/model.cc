@@ -57,6 +57,15 @@ int64_t cache_tokens(const LoadOptions& options, const Config& config) {
   return config.context > 0 ? std::min<int64_t>(config.context, kDefaultContext) : kDefaultContext;
 }
 
+// Tokens of one sequence at most: no more than the cache holds, also where every layer has a window
+// and could go on.
+int context_of(const Executor& executor, const LoadOptions& options, const Config& config) {
+  const int64_t page = executor.page_tokens();
+  const int64_t held = (cache_tokens(options, config) + page - 1) / page * page;
+  const int64_t own = config.context > 0 ? config.context : INT32_MAX;
+  return static_cast<int>(std::min(own, held));
+}
+
 std::string packed_folder(const LoadOptions& options) {
   return options.packed_cache == PackedUse::off ? "" : packed_cache_folder();
 }
@@ -294,7 +303,7 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
   state->engine = std::make_unique<EngineThread>(
       executor, EngineOptions{.end_ids = state->ends,
                               .token_bytes = bytes,
-                              .context = config.context,
+                              .context = context_of(executor, options, config),
                               .max_waiting = options.max_waiting,
                               .deterministic = options.deterministic,
                               .store = make_store(options, identity, executor),

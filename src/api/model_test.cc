@@ -203,6 +203,21 @@ TEST(Model, AFullContextEndsTheAnswer) {
   EXPECT_EQ(g->ids.size(), 5u);
 }
 
+// Every layer of this one has a window of 24: the context still bounds an answer.
+TEST(Model, AWindowCostsTheSameWhateverTheContext) {
+  const auto answer = [](int64_t context, int n_pages, int max_tokens) {
+    const Model model = loaded("mistral_window", {.context = context, .max_batch = 16});
+    EXPECT_EQ(model.counts().n_pages, n_pages);
+    const auto generated = model.generate(Ids{1, 5, 9}, greedy(max_tokens));
+    EXPECT_TRUE(generated);
+    return generated->ids;
+  };
+  const Ids all = answer(128, 2, 200);
+  EXPECT_EQ(all.size(), 126u);
+  EXPECT_EQ(answer(4096, 32, 126), all);
+  EXPECT_EQ(answer(1 << 20, 32, 126), all);
+}
+
 TEST(Model, CopiesShareTheModelAndOutliveTheFirst) {
   std::optional<Model> first = loaded();
   const Model second = *first;
