@@ -50,6 +50,8 @@ Result<> measure_passes(std::shared_ptr<const WeightSource> source, PassBench be
   Speedometer speedometer(*executor, bench.n_batch, [&] {
     return Moment{probe->dram_gbps(kProbeSeconds), probe->int8_gops(kProbeSeconds)};
   });
+  setup.cache.assign(executor->groups().begin(), executor->groups().end());
+  setup.page_tokens = executor->page_tokens();
   const auto cache = [&](int n_tokens) { return cache_bytes(*executor, n_tokens); };
   const double runs = static_cast<double>(tests.size()) * (bench.repetitions + 1);
   double done = 0;

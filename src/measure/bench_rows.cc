@@ -41,6 +41,17 @@ int agreement(const Json& a, const Json& b) {
   return score;
 }
 
+// What each group of the cache costs.
+Json cache_json(const BenchSetup& setup) {
+  Json groups = Json::array();
+  for (const CacheGroup& group : setup.cache)
+    groups.push_back({{"group", group.name},
+                      {"window", group.window},
+                      {"bytes_per_token", group.page_bytes / setup.page_tokens},
+                      {"bytes", group.page_bytes * group.n_pages}});
+  return groups;
+}
+
 }  // namespace
 
 Json setup_fields(const BenchSetup& setup) {
@@ -82,7 +93,8 @@ Json bench_row(const BenchSetup& setup, const SpeedTest& test, const Traffic& tr
               {"share_dram", median(share_dram)},
               {"share_int8", median(share_int8)},
               {"dram_gbps", median(dram)},
-              {"int8_gops", median(int8)}});
+              {"int8_gops", median(int8)},
+              {"cache", cache_json(setup)}});
   return row;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/cache_group.h"
 #include "base/result.h"
 #include "measure/speed.h"
 
@@ -22,6 +23,8 @@ struct BenchSetup {
   std::string isa, numerics, model;  // model: path or name
   int64_t model_bytes = 0, n_params = 0;
   int n_batch = 0, n_threads = 0;
+  std::vector<CacheGroup> cache;  // of the executor of all tests
+  int page_tokens = 1;
 };
 
 // The first fields of every row.

@@ -33,6 +33,17 @@ TEST(BenchRow, TokensOfAllSequencesCount) {
   EXPECT_DOUBLE_EQ(row["gbps"].get<double>(), 2);  // two runs of 20 tokens a second
 }
 
+TEST(BenchRow, SaysWhatTheCacheCosts) {
+  BenchSetup setup = kSetup;
+  setup.page_tokens = 64;
+  setup.cache = {{.name = "full", .n_pages = 5, .page_bytes = 640},
+                 {.name = "window 8", .window = 8, .n_pages = 3, .page_bytes = 128}};
+  const Json row = bench_row(setup, {.n_prompt = 8}, {}, {{40, {1, 1}}});
+  EXPECT_EQ(row["cache"], Json::parse(R"([
+      {"group": "full", "window": 0, "bytes_per_token": 10, "bytes": 3200},
+      {"group": "window 8", "window": 8, "bytes_per_token": 2, "bytes": 384}])"));
+}
+
 TEST(BenchRow, IsNamed) {
   EXPECT_EQ(test_name(row_of({.n_prompt = 512})), "pp512");
   EXPECT_EQ(test_name(row_of({.n_gen = 128})), "tg128");

@@ -38,6 +38,8 @@ def test_bench_counts_sequences_depth_and_threads(quern_json):
         assert row["gbps"] / row["median_ts"] * row["n_seqs"] > 0.09
         assert row["median_ts"] == pytest.approx(row["samples_ts"][0])
         assert row["dram_gbps"] > 0 and row["int8_gops"] > 0
+        (cache,) = row["cache"]
+        assert cache["group"] == "full" and cache["bytes"] >= 64 * cache["bytes_per_token"] > 0
 
 
 def test_bench_lets_requests_come_when_they_like(quern, quern_json):
