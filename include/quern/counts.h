@@ -17,7 +17,7 @@ struct EngineCounts {
 
   // Now.
   int64_t n_running = 0, n_waiting = 0;  // answers that have begun; that wait for their first row
-  int64_t n_pages = 0;                   // of the cache of keys and values
+  int64_t n_pages = 0;                   // of the cache of keys and values, all groups together
   int64_t n_used_pages = 0;              // of which running answers hold
   int64_t n_cached_pages = 0;  // of which only the prefix cache holds: free when they are needed
 };

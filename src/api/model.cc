@@ -293,6 +293,10 @@ Result<Model> Model::State::load(const std::string& path, const LoadOptions& opt
     TRY(const Config draft_config, read_config(*draft));
     TRY(state->draft, compile_draft(draft, draft_config, options, for_compiler));
     draft_context = draft_config.context;
+    if (state->draft.executor->states().n_slots > 0) {
+      return Error{Code::unsupported, "a draft model with recurrent layers", options.draft_model,
+                   "choose a draft model whose layers all attend"};
+    }
   }
   state->info.has_chat_template = static_cast<bool>(state->chat_template);
   const auto bytes = [&tokenizer = state->tokenizer](int32_t id) {

@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 
 #include "engine/fake_engine.h"
 #include "engine/kv/page_file.h"
+#include "engine/kv/session_file.h"
 #include "support/temporary_folder.h"
 
 namespace quern {
@@ -123,6 +125,30 @@ TEST(CacheGroups, ADamagedSessionIsRefusedWhole) {
   Engine again(other, options());
   ASSERT_EQ(again.restore(path)->size(), 20u);
   EXPECT_EQ(run(again, request(prompt_of(21), 3)).timings.cached_n, 20);
+}
+
+// Files whose checksums are right and whose content is not.
+TEST(CacheGroups, ASessionOfNoTokensIsRefused) {
+  TemporaryFolder folder("quern_groups");
+  const std::string path = (folder.path() / "session").string();
+  FakeExecutor executor({.n_pages = 16, .n_states = 2});
+  Engine engine(executor, options());
+  const auto code = [&](std::vector<int32_t> keys) {
+    CachePools pools(executor);
+    PageTable table(pools);
+    table.grow(static_cast<int>(keys.size()));
+    const Session session{
+        "", std::move(keys),
+        std::make_shared<const std::vector<std::byte>>(executor.states().slot_bytes)};
+    EXPECT_TRUE(save_session(path, page_identity("", executor), session, table, executor));
+    const auto restored = engine.restore(path);
+    return restored ? Code::cancelled : restored.error().code;
+  };
+  EXPECT_EQ(code({1, 2, 3, -4}), Code::corrupt);
+  EXPECT_EQ(code({1, 2, 3, 2 * 61}), Code::corrupt);
+  EXPECT_EQ(code({1, 2, 3}), Code::unsupported);  // no end of a page
+  EXPECT_EQ(engine.n_free_pages(), 16);
+  EXPECT_EQ(code({1, 2, 3, 4}), Code::cancelled);
 }
 
 // A file of before is refused with its version, and costs a store nothing but a note.

@@ -31,6 +31,7 @@ const Mix kMixes[] = {
     {"full_window", {{"full"}, {"window 7", 7}}},
     {"two_windows", {{"window 3", 3}, {"full", 0, 0, 2}, {"window 11", 11}}},
     {"full_latent", {{"full", 0, 0, 2}, {"latent", 0, 0, 3}}},
+    {"window_blocks", {{"window 9", 9, 0, 2}, {"blocks", 0, 0, 1, true}}},
     {"state", {}, true},
     {"full_state", {{"full"}}, true},
     {"full_window_state", {{"full"}, {"window 6", 6, 0, 2}}, true},
@@ -108,7 +109,10 @@ class MixRound {
   }
 
   void submit() {
-    std::vector<int32_t> prompt(1 + below(30), below(3));  // alike, so that prefixes are shared
+    // One of three texts, so that prefixes are shared, and perhaps another end.
+    std::vector<int32_t> prompt(1 + below(30));
+    for (int i = 0, text = 2 + below(3); i < std::ssize(prompt); ++i)
+      prompt[i] = (text * i + i * i / 3) % 7;
     if (below(2)) prompt.back() = below(60);
     Request r = request(prompt, 1 + below(10), static_cast<float>(below(3)) / 2);
     if (below(4) == 0) give_embeddings(r);
@@ -260,8 +264,8 @@ TEST_P(CacheMix, ChangesNoTokens) {
   EXPECT_GT(sums.n_cancelled, 8);
   EXPECT_GT(sums.n_reused, 300);
   EXPECT_GT(sums.n_preempted, 10);
-  EXPECT_GT(sums.n_true_drafts, 10);
-  EXPECT_GT(sums.n_false_drafts, 3);
+  EXPECT_GT(sums.n_true_drafts, 5);
+  EXPECT_GT(sums.n_false_drafts, 1);
   EXPECT_GT(sums.n_restored, 50);
   EXPECT_GT(sums.n_embeddings, 50);
   if (!GetParam().states) EXPECT_GT(sums.n_model_drafts, 50);

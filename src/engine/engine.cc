@@ -48,6 +48,12 @@ Result<> Engine::check_tokens(std::span<const int32_t> tokens, int64_t n_rows) c
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= 0 ? tokens[i] < executor_.n_vocab() : -1 - int64_t{tokens[i]} < n_rows)
       continue;
+    if (is_embedding(tokens[i]) && n_rows > 0) {
+      return Error{Code::invalid_argument,
+                   "row " + std::to_string(-1 - int64_t{tokens[i]}) + " of " +
+                       std::to_string(n_rows) + " rows of embeddings",
+                   "token " + std::to_string(i), ""};
+    }
     return Error{Code::invalid_argument,
                  "token id " + std::to_string(tokens[i]) + " is not in the vocabulary of " +
                      std::to_string(executor_.n_vocab()),
@@ -71,22 +77,24 @@ Result<> Engine::check(const Request& request) const {
 }
 
 Result<> Engine::check_embeddings(const Request& request) const {
-  const auto refuse = [](Code code, const std::string& what) {
-    return Error{code, what, "embeddings", ""};
+  const auto refuse = [](Code code, const std::string& what, const char* fix = "") {
+    return Error{code, what, "embeddings", fix};
   };
   const std::vector<float>& rows = request.embeddings;
   if (rows.empty()) return Ok{};
   if (!executor_.takes_embeddings())
-    return refuse(Code::unsupported, "rows of embeddings in a prompt, on this device");
+    return refuse(Code::unsupported, "rows of embeddings in a prompt, on this device",
+                  "give tokens alone");
   if (std::ssize(rows) % executor_.width() != 0) {
     return refuse(Code::invalid_argument, std::to_string(rows.size()) +
                                               " numbers are no whole rows of " +
                                               std::to_string(executor_.width()));
   }
   if (!std::ranges::all_of(rows, [](float x) { return std::isfinite(x); }))
-    return refuse(Code::invalid_argument, "a number that is not finite");
+    return refuse(Code::invalid_argument, "a number that is not finite", "look at what made it");
   if (!request.prompt.empty() && is_embedding(request.prompt.back()))
-    return refuse(Code::invalid_argument, "a prompt that ends with a row of embeddings");
+    return refuse(Code::invalid_argument, "a prompt that ends with a row of embeddings",
+                  "end it with a token: its row gives the first logits");
   return Ok{};
 }
 

@@ -44,8 +44,9 @@ struct EngineOptions {
   int prompt_rows_beside_streams = 512;  // in one step, however fast they are
   int most_idle_pages = INT32_MAX;       // of a group, kept for prompts that begin alike; 0: none
   // Recurrent models: states that are kept for prompts that begin alike, and for preempted answers,
-  // in host memory; those used last stay. They are taken at the last page boundary of a prompt and
-  // of an answer, and every checkpoint_tokens tokens (rounded down to whole pages) between.
+  // in host memory; those used last stay. 0: none. A running answer has one more of its own. They
+  // are taken at the last page boundary of a prompt and of an answer, and every checkpoint_tokens
+  // tokens (rounded down to whole pages) between.
   int64_t checkpoint_bytes = int64_t{1} << 30;
   int checkpoint_tokens = 1024;
   // Cached rows are reused only in the role in which they were computed. Else what the model wrote

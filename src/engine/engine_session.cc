@@ -25,6 +25,13 @@ Result<std::vector<int32_t>> Engine::restore(const std::string& path) {
   PageTable pages(pools_);
   TRY(const Session session,
       restore_session(path, page_identity(options_.model, executor_), executor_, prefixes_, pages));
+  for (const int32_t key : session.keys) {
+    if (token_of(key) >= 0 && token_of(key) < executor_.n_vocab()) continue;
+    return Error{Code::corrupt,
+                 "a session has token " + std::to_string(token_of(key)) + ", the vocabulary " +
+                     std::to_string(executor_.n_vocab()),
+                 path, "delete it"};
+  }
   const int n_state = session.state ? static_cast<int>(session.keys.size()) : 0;
   prefixes_.keep(session.salt, session.keys, pages, session.state, n_state);
   std::vector<int32_t> tokens;

@@ -32,12 +32,14 @@ int Engine::rows_to_checkpoint(const Sequence& s) const {
 void Engine::take_checkpoint(Sequence& s) {
   const int page = limits_.page_tokens;
   if (!pools_.has_states() || s.n_cached() == 0 || s.n_cached() % page != 0) return;
+  if (options_.checkpoint_bytes == 0) return;
   std::vector<std::byte> bytes(executor_.states().slot_bytes);
   executor_.read_state(s.pages().state(), bytes);
   s.checkpoint = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
   s.n_checkpoint = s.n_cached();
   const int step = std::max(options_.checkpoint_tokens / page, 1) * page;
-  if (s.n_cached() >= s.n_prompt() && s.n_cached() % step != 0) return;
+  const int last_of_prompt = (s.n_prompt() - 1) / page * page;
+  if (s.n_cached() != last_of_prompt && s.n_cached() % step != 0) return;
   prefixes_.share(s.options().cache_salt, s.keys().first(s.n_cached()), s.pages(), s.checkpoint);
 }
 

@@ -26,8 +26,9 @@ class FakeExecutor final : public Executor {
   struct Group {
     std::string name = "full";
     int window = 0;
-    int n_pages = 0;   // 0: as many as the shape says
-    int n_arrays = 1;  // numbers per token
+    int n_pages = 0;     // 0: as many as the shape says
+    int n_arrays = 1;    // numbers per token
+    bool block = false;  // and one that stands for all tokens of the page, as compressed keys do
   };
   struct Shape {
     int n_vocab = 61, max_rows = 16, page_tokens = 4, n_pages = 64, width = 6;
@@ -40,12 +41,13 @@ class FakeExecutor final : public Executor {
   explicit FakeExecutor(Shape shape) : shape_(std::move(shape)), states_(shape_.n_states) {
     for (const Group& g : shape_.groups) {
       const int n_pages = g.n_pages > 0 ? g.n_pages : shape_.n_pages;
-      const int64_t numbers = int64_t{1} * shape_.page_tokens * g.n_arrays;
+      const int64_t numbers = int64_t{1} * shape_.page_tokens * g.n_arrays + g.block;
       CacheGroup group = {.name = g.name,
                           .window = g.window,
                           .n_pages = n_pages,
                           .page_bytes = numbers * int64_t{sizeof(int32_t)}};
       for (int i = 0; i < g.n_arrays; ++i) group.arrays.push_back({"a" + std::to_string(i), 1});
+      if (g.block) group.arrays.push_back({"block", 1, shape_.page_tokens});
       groups_.push_back(std::move(group));
       cache_.emplace_back(static_cast<size_t>(numbers * n_pages), -1);
     }
@@ -206,19 +208,34 @@ class FakeExecutor final : public Executor {
     return states_[slot];
   }
 
-  int32_t* slot(const Chunk& chunk, int group, int position) {
+  int32_t* page_numbers(const Chunk& chunk, int group, int position) {
     const int32_t page = chunk.pages[group][position / shape_.page_tokens];
-    check_page(group, page);
-    const int64_t n_arrays = std::ssize(groups_[group].arrays);
-    return cache_[group].data() +
-           (int64_t{1} * page * shape_.page_tokens + position % shape_.page_tokens) * n_arrays;
+    return reinterpret_cast<int32_t*>(page_bytes(group, page).data());
+  }
+  int n_arrays(int group) const { return shape_.groups[group].n_arrays; }
+  int32_t* slot(const Chunk& chunk, int group, int position) {
+    return page_numbers(chunk, group, position) +
+           int64_t{1} * (position % shape_.page_tokens) * n_arrays(group);
+  }
+  // The number of a page's block, and what it should be of its tokens up to `position`.
+  int32_t& block(const Chunk& chunk, int group, int position) {
+    return page_numbers(chunk, group, position)[shape_.page_tokens * n_arrays(group)];
+  }
+  int32_t block_of(const Chunk& chunk, int group, int position) {
+    uint32_t hash = 2166136261u;
+    for (int i = position / shape_.page_tokens * shape_.page_tokens; i <= position; ++i)
+      hash = (hash ^ static_cast<uint32_t>(*slot(chunk, group, i))) * 16777619u;
+    return static_cast<int32_t>(hash);
   }
 
   // Each array of a group has numbers of its own.
   void append(const Chunk& chunk, int position, int32_t number) {
-    for (int group = 0; group < std::ssize(groups_); ++group)
-      for (int i = 0; i < std::ssize(groups_[group].arrays); ++i)
+    for (int group = 0; group < std::ssize(groups_); ++group) {
+      for (int i = 0; i < n_arrays(group); ++i)
         slot(chunk, group, position)[i] = number + i * (group + 1);
+      if (shape_.groups[group].block)
+        block(chunk, group, position) = block_of(chunk, group, position);
+    }
     if (shape_.n_states == 0) return;
     State& its = state(chunk.state);
     if (position == 0) its = {.hash = 0, .n_tokens = 0};
@@ -233,7 +250,10 @@ class FakeExecutor final : public Executor {
                                  std::max(0, position + 1 - shape_.context));
       for (int i = first; i <= position; ++i) {
         const int32_t* numbers = slot(chunk, group, i);
-        for (int array = 1; array < std::ssize(groups_[group].arrays); ++array)
+        const bool ends_page = (i + 1) % shape_.page_tokens == 0;
+        if (shape_.groups[group].block && (ends_page || i == position))
+          CHECK(block(chunk, group, i) == block_of(chunk, group, i), "the block of its tokens");
+        for (int array = 1; array < n_arrays(group); ++array)
           CHECK(numbers[array] == numbers[0] + array * (group + 1), "arrays of the same token");
         hash = (hash ^ static_cast<uint64_t>(numbers[0])) * 1099511628211u;
       }

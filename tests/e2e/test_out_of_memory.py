@@ -87,7 +87,7 @@ def test_a_program_that_starts_says_when_there_is_no_more(run_limited):
     codes = []
     for kib in range(20_000, 30_000, 50):
         done = run_limited(["version"], kib * 1024)
-        if not codes and (done.returncode < 0 or b"loading shared libraries" in done.stderr):
+        if not codes and (done.returncode < 0 or done.returncode == 127):  # 127: the loader's word
             continue
         codes.append(done.returncode)
         assert done.returncode in (0, 3), (kib, done.stderr)

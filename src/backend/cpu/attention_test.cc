@@ -150,8 +150,8 @@ class Cache {
     if (kind_.exact) return rows_of<double>(at, n, out, heads);
     rows_of<float>(at, n, out, heads);
   }
-  // The same from pages of which those that no row sees are far from any memory. Their ids are below
-  // 0: tiles leave them out by that.
+  // The same from pages of which those that no row sees are far from any memory. Their ids are
+  // below 0: tiles leave them out by that.
   void rows_of_seen_pages(int at, int n, std::vector<double>& out, bool by_splits) {
     const std::vector<int32_t> whole = pages_;
     constexpr int32_t kFar = sizeof(void*) == 8 ? INT32_MIN : kAbsentPage;

@@ -16,7 +16,8 @@ constexpr int32_t embedding_token(int32_t row) { return -1 - row; }
 constexpr int32_t embedding_row(int32_t token) { return -1 - token; }
 
 // Found by a hash of their bytes, compared in full. A row is there as long as somebody holds it,
-// and then its number is free for another. Not thread-safe.
+// and then its number is free for another. That is memory of 4 bytes a number beside the pages of
+// the same tokens. Not thread-safe.
 class EmbeddingRows {
  public:
   using Hash = std::function<uint64_t(std::span<const float>)>;

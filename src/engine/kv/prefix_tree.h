@@ -73,8 +73,9 @@ class PrefixTree {
   // Who knows the rows of embeddings among the keys; they outlive the tree. Pages behind them do
   // not go to the store, since their numbers mean nothing elsewhere.
   void use(EmbeddingRows* rows) { rows_ = rows; }
-  // Hands `most` pages to the store, or as many as it takes without anybody waiting; how many. Each
-  // costs a copy of its bytes: one a step is little.
+  // Hands `most` pages to the store, or as many as it takes without anybody waiting, and what else
+  // the last one's node has (the pages of other groups, a checkpoint); how many. Each costs a copy
+  // of its bytes: one a step is little.
   int save(int most);
   // Hands over all, waiting for the disk: at the end of a program.
   void save_all();

@@ -26,7 +26,9 @@ Result<> check_parts(const PageFileHeader& header, const Executor& executor,
     const int64_t needed = window == 0 ? 0 : std::max<int64_t>(n_keys - window + 1, 0) / tokens;
     whole = part.first_page <= needed && part.first_page + part.n_pages == n_pages;
   }
-  if (whole && n_parts > groups.size() && n_keys > 0) whole = header.parts.back().n_pages == 1;
+  // States are taken at the ends of pages.
+  if (whole && header.parts.size() > groups.size())
+    whole = header.parts.back().n_pages == 1 && n_keys % tokens == 0;
   if (whole) return Ok{};
   return Error{Code::unsupported, "a page of the cache, not a session", path, ""};
 }
