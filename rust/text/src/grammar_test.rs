@@ -3,6 +3,9 @@ use crate::tokenizer::from_json;
 use serde_json::Value;
 use std::time::Instant;
 
+#[path = "grammar_tools_test.rs"]
+mod tools;
+
 const END: i32 = 262;
 
 /// Every byte, a few merges, and three control tokens.

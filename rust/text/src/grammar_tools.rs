@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::grammar_notes::Notes;
+use crate::grammar_parts::{Part, Rules};
 use crate::grammar_schema;
 use crate::grammar_tokens::Tokens;
 use serde::Deserialize;
@@ -26,9 +27,34 @@ struct Tag {
     begin: String,
     #[serde(default = "any_object")]
     schema: Value,
+    /// In place of the schema, and of white space around it.
+    parts: Option<Vec<Part>>,
     /// What stands after it; may be empty.
     #[serde(default)]
     end: String,
+}
+
+/// Around all calls of an answer, of which there is one such list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    #[serde(default)]
+    open: String,
+    #[serde(default)]
+    separator: String,
+    #[serde(default)]
+    close: String,
+}
+
+/// Reasoning before anything else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reasoning {
+    start: String,
+    end: String,
+    /// The answer begins inside it. Else it may begin with it.
+    #[serde(default)]
+    open: bool,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +70,11 @@ pub struct Tools {
     #[serde(default)]
     min_calls: usize,
     max_calls: Option<usize>,
+    section: Option<Section>,
+    reasoning: Option<Reasoning>,
+    /// Nothing tells calls from text but how the answer begins: text does not begin with a bracket.
+    #[serde(default)]
+    bare: bool,
 }
 
 pub fn parse(text: &str) -> Result<Tools> {
@@ -63,20 +94,24 @@ pub fn parse(text: &str) -> Result<Tools> {
     if tools.min_calls > most || most == 0 || most > MAX_CALLS {
         return Err(Error::invalid(format!("{} to {most} calls, of {MAX_CALLS}", tools.min_calls)));
     }
-    if tools.tags.iter().any(|tag| tag.begin.is_empty()) || tools.triggers.iter().any(String::is_empty) {
+    let may_be_empty = tools.section.is_some();
+    if tools.tags.iter().any(|tag| tag.begin.is_empty() && !may_be_empty) || tools.triggers.iter().any(String::is_empty)
+    {
         return Err(Error::invalid("a tag's begin or a trigger is empty"));
     }
     Ok(tools)
 }
 
+const ENDS: &str = "TEXT: /(?s:.)+/\nANY: /(?s:.)*/\nWS: /[ \\n\\r\\t]{1,16}/\n";
+
 /// A text as Lark has it: control tokens by id, the rest as strings.
-struct Literals {
+pub struct Literals {
     /// (text, id) of control tokens.
     control: Vec<(String, usize)>,
 }
 
 impl Literals {
-    fn new(tokens: &Tokens) -> Self {
+    pub fn new(tokens: &Tokens) -> Self {
         let mut control = Vec::new();
         tokens.control().iter_set_entries(|id| {
             let piece = String::from_utf8_lossy(tokens.piece(id)).into_owned();
@@ -88,12 +123,12 @@ impl Literals {
     }
 
     /// The first control token in the text: where it starts, and which.
-    fn first(&self, text: &str) -> Option<(usize, &(String, usize))> {
+    pub fn first(&self, text: &str) -> Option<(usize, &(String, usize))> {
         let found = self.control.iter().filter_map(|token| Some((text.find(token.0.as_str())?, token)));
         found.min_by_key(|(start, token)| (*start, usize::MAX - token.0.len()))
     }
 
-    fn lark(&self, mut text: &str) -> String {
+    pub fn lark(&self, mut text: &str) -> String {
         let mut out = String::new();
         while let Some((start, (piece, id))) = self.first(text) {
             if start > 0 {
@@ -137,45 +172,95 @@ impl Tools {
         Ok(groups)
     }
 
-    pub fn lark(&self, tokens: &Tokens, compact: bool, notes: &mut Notes) -> Result<String> {
-        let literals = Literals::new(tokens);
+    /// What is written of a tag whose first `consumed` bytes are written already.
+    fn body(tag: &Tag, consumed: usize, rules: &mut Rules) -> Result<String> {
+        let begin = rules.literals.lark(&tag.begin[consumed..]);
+        let end = rules.literals.lark(&tag.end);
+        if let Some(parts) = &tag.parts {
+            return Ok(format!("{begin} {} {end}", rules.parts(parts)?));
+        }
+        let schema = grammar_schema::prepare(tag.schema.clone(), rules.compact, rules.notes)?;
+        Ok(format!("{begin} WS? %json {schema} WS? {end}"))
+    }
+
+    /// Text up to a trigger, and the trigger's bytes that this takes: a control token starts a call as it is; a
+    /// string does where it first ends.
+    fn up_to(trigger: &str, rules: &mut Rules) -> (String, usize) {
+        match rules.literals.first(trigger) {
+            Some((0, (piece, id))) => (format!("TEXT? <[{id}]>"), piece.len()),
+            first => {
+                let plain = first.map_or(trigger.len(), |(start, _)| start);
+                let name = format!("text_{}", rules.n);
+                rules.n += 1;
+                let _ = writeln!(rules.text, "{name}[suffix={}]: ANY", quoted(&trigger[..plain]));
+                (name, plain)
+            }
+        }
+    }
+
+    fn reasoning(&self, rules: &mut Rules) -> Result<&'static str> {
+        let Some(reasoning) = &self.reasoning else { return Ok("") };
+        let rest = rules.until(&reasoning.end)?;
+        let start = if reasoning.open { String::new() } else { rules.literals.lark(&reasoning.start) };
+        let _ = writeln!(rules.text, "reasoning: {start} {rest} WS?");
+        Ok(if reasoning.open { "reasoning" } else { "reasoning?" })
+    }
+
+    /// Calls wherever a trigger stands, or one behind the other.
+    fn separate_calls(&self, reasoning: &str, rules: &mut Rules) -> Result<String> {
         let groups = self.by_trigger()?;
         let names: Vec<String> = (0..groups.len()).map(|i| format!("call_{i}")).collect();
         let calls = format!("{{{},{}}}", self.min_calls, self.max_calls.map_or(String::new(), |n| n.to_string()));
-        let mut out = match self.text {
-            true => format!("start: call{calls} TEXT?\n"),
-            false => format!("start: (call WS?){calls}\n"),
-        };
-        let _ = writeln!(out, "call: {}", names.join(" | "));
-        let _ = writeln!(out, "TEXT: /(?s:.)+/\nANY: /(?s:.)*/\nWS: /[ \\n\\r\\t]{{1,16}}/");
         for (i, (trigger, tags)) in groups.iter().enumerate() {
-            // A control token starts a call as it is; a string does where it first ends.
-            let control = literals.first(trigger).filter(|(start, _)| *start == 0);
-            let consumed = match (self.text, control) {
-                (true, Some((_, (piece, id)))) => {
-                    let _ = writeln!(out, "call_{i}: TEXT? <[{id}]> body_{i}");
-                    piece.len()
-                }
-                (true, None) => {
-                    let plain = literals.first(trigger).map_or(trigger.len(), |(start, _)| start);
-                    let _ = writeln!(out, "call_{i}: text_{i} body_{i}");
-                    let _ = writeln!(out, "text_{i}[suffix={}]: ANY", quoted(&trigger[..plain]));
-                    plain
-                }
-                (false, _) => {
-                    let _ = writeln!(out, "call_{i}: body_{i}");
-                    0
-                }
-            };
-            let mut bodies = Vec::new();
-            for tag in tags {
-                let schema = grammar_schema::prepare(tag.schema.clone(), compact, notes)?;
-                let begin = literals.lark(&tag.begin[consumed..]);
-                let end = literals.lark(&tag.end);
-                bodies.push(format!("{begin} WS? %json {schema} WS? {end}"));
-            }
-            let _ = writeln!(out, "body_{i}: {}", bodies.join("\n  | "));
+            let (before, consumed) = if self.text { Self::up_to(trigger, rules) } else { (String::new(), 0) };
+            let _ = writeln!(rules.text, "call_{i}: {before} body_{i}");
+            let bodies: Result<Vec<String>> = tags.iter().map(|tag| Self::body(tag, consumed, rules)).collect();
+            let _ = writeln!(rules.text, "body_{i}: {}", bodies?.join("\n  | "));
         }
-        Ok(out)
+        let _ = writeln!(rules.text, "call: {}", names.join(" | "));
+        Ok(match self.text {
+            true => format!("start: {reasoning} call{calls} TEXT?\n"),
+            false => format!("start: {reasoning} (call WS?){calls}\n"),
+        })
+    }
+
+    /// Calls in one list.
+    fn section(&self, section: &Section, reasoning: &str, rules: &mut Rules) -> Result<String> {
+        let bodies: Result<Vec<String>> = self.tags.iter().map(|tag| Self::body(tag, 0, rules)).collect();
+        let _ = writeln!(rules.text, "call: {}", bodies?.join("\n  | "));
+        let separator = rules.literals.lark(&section.separator);
+        let least = self.min_calls.saturating_sub(1);
+        let most = self.max_calls.map_or(String::new(), |n| (n - 1).to_string());
+        let close = rules.literals.lark(&section.close);
+        let calls = format!("call ({separator} call){{{least},{most}}} {close}");
+        if self.bare && self.text {
+            // Text first: it is told by its first byte.
+            let other = "OTHER: /[^ \\n\\r\\t\\[{](?s:.)*/";
+            let open = rules.literals.lark(&section.open);
+            let _ = writeln!(rules.text, "calls: {open} {calls}\n{other}");
+            return Ok(format!("start: {reasoning} (calls | OTHER)\n"));
+        }
+        if !self.text {
+            return Ok(format!("start: {reasoning} {} {calls}\n", rules.literals.lark(&section.open)));
+        }
+        if section.open.is_empty() {
+            return Err(Error::invalid("a section within text has no beginning"));
+        }
+        let (before, consumed) = Self::up_to(&section.open, rules);
+        let open = rules.literals.lark(&section.open[consumed..]);
+        let _ = writeln!(rules.text, "calls: {before} {open} {calls}");
+        let some = if self.min_calls > 0 { "calls" } else { "calls?" };
+        Ok(format!("start: {reasoning} {some} TEXT?\n"))
+    }
+
+    pub fn lark(&self, tokens: &Tokens, compact: bool, notes: &mut Notes) -> Result<String> {
+        let literals = Literals::new(tokens);
+        let mut rules = Rules { literals: &literals, notes, compact, text: String::new(), n: 0 };
+        let reasoning = self.reasoning(&mut rules)?;
+        let start = match &self.section {
+            Some(section) => self.section(section, reasoning, &mut rules)?,
+            None => self.separate_calls(reasoning, &mut rules)?,
+        };
+        Ok(start + ENDS + &rules.text)
     }
 }

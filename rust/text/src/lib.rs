@@ -16,6 +16,7 @@ mod grammar;
 pub mod grammar_abi;
 mod grammar_formats;
 mod grammar_notes;
+mod grammar_parts;
 mod grammar_pattern;
 mod grammar_schema;
 mod grammar_tokens;
