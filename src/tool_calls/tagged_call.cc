@@ -10,7 +10,8 @@ using Value = ValueReader::Step;
 
 int type_of_word(std::string_view json) {
   if (json == "null") return kJsonNull;
-  return json == "true" || json == "false" ? kJsonBoolean : kJsonNumber;
+  if (json == "true" || json == "false") return kJsonBoolean;
+  return json.find_first_of(".eE") == std::string_view::npos ? kJsonInteger : kJsonFraction;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -37,7 +38,9 @@ std::string json_of(const std::string& text, int types) {
     const int type = reader.kind() == '{'   ? kJsonObject
                      : reader.kind() == '[' ? kJsonArray
                                             : type_of_word(json);
-    if ((types & type) != 0) return json;
+    // "5.0" is an integer, where it cannot be a string.
+    const bool integer = type == kJsonFraction && (types & kJsonInteger) != 0;
+    if ((types & type) != 0 || (integer && (types & kJsonString) == 0)) return json;
   }
   std::string quoted = "\"";
   append_escaped(text, quoted);

@@ -10,6 +10,11 @@ CallForm json_form(std::string begin, std::string end) {
   return {.shape = CallShape::json, .begin = std::move(begin), .end = std::move(end)};
 }
 
+CallForm in_lines(CallForm form) {
+  form.space = "\n";
+  return form;
+}
+
 CallForm json_list(std::string begin, std::string end) {
   CallForm form = json_form(std::move(begin), std::move(end));
   form.list = true;
@@ -36,6 +41,7 @@ CallForm xml_function(std::string outer_end, bool lines) {
           .key_end = ">",
           .value_end = "</parameter>",
           .outer_end = std::move(outer_end),
+          .space = "\n",
           .lines = lines};
 }
 
@@ -63,7 +69,9 @@ ToolDialect deepseek_v32() {
                      .key_end = "\"",
                      .value_begin = ">",
                      .value_end = "</｜DSML｜parameter>",
-                     .outer_end = "</｜DSML｜function_calls>"}},
+                     .outer_end = "</｜DSML｜function_calls>",
+                     .space = "\n",
+                     .string_mark = true}},
           .section_begin = "<｜DSML｜function_calls>",
           .section_end = "</｜DSML｜function_calls>",
           .separator = "\n"};
@@ -77,7 +85,8 @@ ToolDialect deepseek_v3() {
                      .begin = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
                      .end = "<｜tool▁call▁end｜>",
                      .open = "```json",
-                     .close = "```"}},
+                     .close = "```",
+                     .space = "\n"}},
           .section_begin = "<｜tool▁calls▁begin｜>",
           .section_end = "<｜tool▁calls▁end｜>",
           .separator = "\n"};
@@ -124,7 +133,7 @@ ToolDialect command_r() {
   CallForm form = json_list("Action:", "");
   form.name_keys = {"tool_name", "name"};
   form.argument_keys = {"parameters", "arguments"};
-  form.open = "```json", form.close = "```";
+  form.open = "```json", form.close = "```", form.space = "\n";
   form.known_only = true;  // "Action:" is a text like others
   return {
       .name = "command-r", .signs = {{"Action:", "tool_name"}}, .forms = {form}, .separator = ", "};
@@ -139,7 +148,8 @@ ToolDialect glm() {
                      .key_begin = "<arg_key>",
                      .key_end = "</arg_key>",
                      .value_begin = "<arg_value>",
-                     .value_end = "</arg_value>"}},
+                     .value_end = "</arg_value>",
+                     .space = "\n"}},
           .separator = "\n"};
 }
 
@@ -149,6 +159,8 @@ ToolDialect seed() {
           .forms = {xml_function("</seed:tool_call>", false)},
           .section_begin = "<seed:tool_call>",
           .section_end = "</seed:tool_call>",
+          .section_each = true,
+          .separator = "\n",
           .dropped = {"<seed:cot_budget_reflect>", "</seed:cot_budget_reflect>"},
           .reasoning = {"<seed:think>", "</seed:think>"}};
 }
@@ -158,7 +170,9 @@ ToolDialect qwen3_coder() {
           .signs = {{"<function=", "<parameter="}},
           .forms = {xml_function("</tool_call>", true)},
           .section_begin = "<tool_call>",
-          .section_end = "</tool_call>"};
+          .section_end = "</tool_call>",
+          .section_each = true,
+          .separator = "\n"};
 }
 
 ToolDialect minimax() {
@@ -171,7 +185,8 @@ ToolDialect minimax() {
                      .key_begin = "<parameter name=\"",
                      .key_end = "\">",
                      .value_end = "</parameter>",
-                     .outer_end = "</minimax:tool_call>"}},
+                     .outer_end = "</minimax:tool_call>",
+                     .space = "\n"}},
           .section_begin = "<minimax:tool_call>",
           .section_end = "</minimax:tool_call>",
           .separator = "\n"};
@@ -249,7 +264,7 @@ ToolDialect granite() {
 ToolDialect hermes() {
   return {.name = "hermes",
           .signs = {{"<tool_call>"}},
-          .forms = {json_form("<tool_call>", "</tool_call>")},
+          .forms = {in_lines(json_form("<tool_call>", "</tool_call>"))},
           .separator = "\n"};
 }
 
@@ -272,7 +287,7 @@ ToolDialect gemma() {
   fenced.known_only = true;
   return {.name = "gemma",
           .signs = {{"tool_code"}},
-          .forms = {python_form("```tool_code", "```"), fenced, bare},
+          .forms = {in_lines(python_form("```tool_code", "```")), fenced, bare},
           .separator = "\n"};
 }
 

@@ -38,8 +38,11 @@ struct CallForm {
   std::string user = {};              // named: the "tool" that is the user: text follows
   std::string key_begin = {}, key_end = {}, value_begin = {}, value_end = {};  // tagged
   std::string outer_end = {};  // tagged: of the section, in place of an `end` that is missing
-  bool lines = false;          // tagged: a line end on both sides of a value is none of it
-  bool known_only = false;     // only a tool of the request is called, as where `begin` is empty
+  // What grammars write between the parts where a parser takes any white space.
+  std::string space = {};
+  bool string_mark = false;  // tagged: ` string="true"` behind the key says that it is one
+  bool lines = false;        // tagged: a line end on both sides of a value is none of it
+  bool known_only = false;   // only a tool of the request is called, as where `begin` is empty
 };
 
 enum class CallIds : uint8_t {
@@ -60,6 +63,7 @@ struct ToolDialect {
   std::vector<std::vector<std::string>> signs = {};
   std::vector<CallForm> forms = {};                  // the first one is what grammars write
   std::string section_begin = {}, section_end = {};  // around all calls of an answer
+  bool section_each = false;                         // templates write it around each call
   std::string separator = {};  // what grammars write between calls or elements of a list
   bool channels = false;       // harmony: messages with headers (harmony.h)
   bool name_first = false;     // the prompt ends with what a call begins with, in forms[0]

@@ -25,7 +25,7 @@ struct TypeName {
 };
 constexpr std::array kTypeNames = {
     TypeName{"null", kJsonNull},     TypeName{"boolean", kJsonBoolean},
-    TypeName{"number", kJsonNumber}, TypeName{"integer", kJsonNumber},
+    TypeName{"number", kJsonNumber}, TypeName{"integer", kJsonInteger},
     TypeName{"string", kJsonString}, TypeName{"array", kJsonArray},
     TypeName{"object", kJsonObject}};
 
@@ -38,7 +38,8 @@ int type_named(const ToolJson& name) {
 int type_of_value(const ToolJson& value) {
   if (value.is_null()) return kJsonNull;
   if (value.is_boolean()) return kJsonBoolean;
-  if (value.is_number()) return kJsonNumber;
+  if (value.is_number_integer()) return kJsonInteger;
+  if (value.is_number()) return kJsonFraction;
   if (value.is_string()) return kJsonString;
   return value.is_array() ? kJsonArray : kJsonObject;
 }
@@ -154,7 +155,7 @@ int types_of_property(const Tool& tool, std::string_view property) {
 std::string property_at(const Tool& tool, size_t i) {
   const ToolJson* properties = member(tool.parameters, "properties");
   if (!properties || !properties->is_object() || i >= properties->size()) return "";
-  return std::next(properties->items().begin(), static_cast<std::ptrdiff_t>(i)).key();
+  return std::next(properties->begin(), static_cast<std::ptrdiff_t>(i)).key();
 }
 
 }  // namespace quern

@@ -18,11 +18,13 @@ using ToolJson = nlohmann::ordered_json;
 enum JsonType : uint8_t {
   kJsonNull = 1,
   kJsonBoolean = 2,
-  kJsonNumber = 4,
-  kJsonString = 8,
-  kJsonArray = 16,
-  kJsonObject = 32,
-  kJsonAny = 63
+  kJsonFraction = 4,  // a number that is no integer
+  kJsonInteger = 8,
+  kJsonNumber = kJsonFraction | kJsonInteger,
+  kJsonString = 16,
+  kJsonArray = 32,
+  kJsonObject = 64,
+  kJsonAny = 127
 };
 
 struct Tool {
