@@ -81,6 +81,31 @@ TEST(CacheGroups, AStateIsReusedFromItsCheckpoints) {
   }
 }
 
+// An answer that was given before is drafted whole; one that leaves it where a token is banned has
+// a wrong draft there, and goes on from the state before it.
+TEST(CacheGroups, AStateTakesBackWrongDrafts) {
+  for (const int n_states : {1, 2}) {  // with one slot there is none to spare, and no draft
+    const FakeExecutor::Shape shape{.n_pages = 64, .n_states = n_states};
+    FakeExecutor executor(shape);
+    EngineOptions o = options();
+    o.always_guess = true;
+    Engine engine(executor, o);
+    Request r = request(prompt_of(10), 30);
+    r.options.ignore_eos = true;
+    const Done first = run(engine, r);
+    EXPECT_EQ(run(engine, r).ids, first.ids);
+    const int64_t n_true = engine.counts().n_true_drafts, n_drafts = engine.counts().n_drafts;
+    EXPECT_EQ(n_true > 15, n_states > 1);
+    r.options.sampling.banned = {first.ids[12]};
+    const Done other = run(engine, r);
+    EXPECT_NE(other.ids, first.ids);
+    EXPECT_EQ(engine.counts().n_drafts - n_drafts > engine.counts().n_true_drafts - n_true,
+              n_states > 1);
+    EXPECT_EQ(other.ids, alone(r, {.max_rows = 512, .n_pages = 256, .n_states = 1}).ids);
+    EXPECT_EQ(engine.n_free_states(), n_states);
+  }
+}
+
 TEST(CacheGroups, WithoutABudgetNoStateIsKept) {
   FakeExecutor executor({.n_pages = 64, .groups = {}, .n_states = 1});
   EngineOptions o = options();

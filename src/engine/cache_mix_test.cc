@@ -255,7 +255,7 @@ class CacheMix : public testing::TestWithParam<Mix> {};
 TEST_P(CacheMix, ChangesNoTokens) {
   TemporaryFolder folder("quern_cache_mix");
   Sums sums;
-  const int n_rounds = GetParam().states ? 110 : 60;  // wrong drafts are rarer there
+  const int n_rounds = GetParam().states ? 80 : 50;  // wrong drafts are rarer there
   for (int round = 0; round < n_rounds; ++round) {
     MixRound(GetParam(), round, folder.path().string()).run(sums);
     if (HasFatalFailure()) FAIL() << "round " << round;
@@ -264,8 +264,7 @@ TEST_P(CacheMix, ChangesNoTokens) {
   EXPECT_GT(sums.n_cancelled, 8);
   EXPECT_GT(sums.n_reused, 300);
   EXPECT_GT(sums.n_preempted, 10);
-  EXPECT_GT(sums.n_true_drafts, 5);
-  EXPECT_GT(sums.n_false_drafts, 1);
+  EXPECT_GT(sums.n_true_drafts + sums.n_false_drafts, 5);  // of each kind: CacheGroups
   EXPECT_GT(sums.n_restored, 50);
   EXPECT_GT(sums.n_embeddings, 50);
   if (!GetParam().states) EXPECT_GT(sums.n_model_drafts, 50);

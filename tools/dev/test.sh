@@ -8,7 +8,7 @@ source "$QUERN_ROOT/tools/dev/parts/stress.sh"
 
 ALL_PARTS=(lint unit rust e2e asan fuzz oldx86 arm wasm)
 BY_NAME=(tsan soak) # cost minutes
-FUZZ_SECONDS=${FUZZ_SECONDS:-30}
+FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 
 # Each part prints its tools' own closing lines; parts/summary.sh counts from them.
 
