@@ -22,8 +22,8 @@ struct ToolRules {
 // Whether a JSON schema can be enforced; its error names the keyword.
 using CheckSchema = std::function<Result<>(const std::string& schema)>;
 
-// A grammar of kind `tools`, in the form that the model's template writes. Without `required` text is
-// free until a call begins, and nothing is enforced unless a tool is strict, names are given, or
+// A grammar of kind `tools`, in the form that the model's template writes. Without `required` text
+// is free until a call begins, and nothing is enforced unless a tool is strict, names are given, or
 // calls are not parallel: then the kind is `none`.
 //
 // Arguments are held to the tool's schema. Of a strict tool whose schema cannot be enforced, the
@@ -31,14 +31,14 @@ using CheckSchema = std::function<Result<>(const std::string& schema)>;
 // check_arguments says afterwards whether they fit. Between tags a string is text: there only
 // "enum" and "const" hold it to anything.
 //
-// Errors: invalid_argument (a name that is no tool's; required without tools), unsupported (a strict
-// tool's schema: names tool and keyword).
+// Errors: invalid_argument (a name that is no tool's; required without tools), unsupported (a
+// strict tool's schema: names tool and keyword).
 Result<GrammarSpec> tool_grammar(const ToolDialect& dialect, const ToolSet& tools,
                                  const ToolRules& rules, const CheckSchema& check);
 
 // Whether `arguments` (JSON) fit the tool's schema, whatever it says: what of it is not checked is
-// `format`, and `pattern`, for which there is no linear matcher here. Errors: invalid_argument: what
-// does not fit and where ("/city: must be a string"); out_of_memory: nested too deep.
+// `format`, and `pattern`, for which there is no linear matcher here. Errors: invalid_argument:
+// what does not fit and where ("/city: must be a string"); out_of_memory: nested too deep.
 Result<> check_arguments(const Tool& tool, std::string_view arguments);
 
 }  // namespace quern

@@ -70,8 +70,8 @@ Result<GrammarSpec> grammar_of(const char* dialect, const ToolRules& rules,
   return tool_grammar(*find_dialect(dialect), tools_of(tools), rules, can_enforce);
 }
 
-// An answer chosen under the masks: short tokens are taken more often, so that it ends. Empty where it
-// does not within 300 tokens.
+// An answer chosen under the masks: short tokens are taken more often, so that it ends. Empty where
+// it does not within 300 tokens.
 std::string sample(GrammarMatcher matcher, std::mt19937& random) {
   const Tokenizer& tokenizer = fixture().tokenizer;
   std::vector<uint32_t> bits(static_cast<size_t>(tokenizer.n_vocab()) / 32 + 1);

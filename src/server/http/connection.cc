@@ -65,6 +65,11 @@ std::string method_of(const Request& request) {
   return request.method == "HEAD" ? "GET" : request.method;
 }
 
+// Of so many bytes at the least rate.
+std::chrono::milliseconds time_of(uint64_t n, const Limits& limits) {
+  return std::chrono::milliseconds(n * 1000 / std::max<uint64_t>(limits.body_rate, 1));
+}
+
 // A header's value from a handler or a client: no line ends.
 std::string one_line(std::string text) {
   std::erase_if(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
@@ -198,16 +203,17 @@ Task<bool> Connection::serve_one() {
   parser.body_limit(limits.body_bytes);
   Failure failure;
   stream_.expires_never();
-  const Deadline deadline(stream_, Clock::now() + limits.header_time);
+  std::optional<Deadline> deadline(std::in_place, stream_, Clock::now() + limits.header_time);
   co_await beast::http::async_read_header(stream_, buffer_, parser, no_throw(failure));
   Request request;
   request.peer = peer_;
   if (failure) {
     auto refusal = refusal_of(failure);
-    if (deadline.passed()) refusal = kTooSlow;
+    if (deadline->passed()) refusal = kTooSlow;
     if (refusal) request.id = request_id({});
     co_return refusal&& co_await refuse(*refusal, request);
   }
+  deadline.reset();  // the handler has its own time
   const Header& header = parser.get().base();
   const bool well_formed = read_header(header, request);
   auto refusal = check_header(header, limits);
@@ -259,8 +265,7 @@ Task<std::optional<Refusal>> Connection::read_body(Parser& parser) {
   const auto began = Clock::now();
   while (!parser.is_done()) {
     const uint64_t n = parser.get().body().size();
-    const auto allowed = limits.body_time + std::chrono::milliseconds(
-                                                n * 1000 / std::max<uint64_t>(limits.body_rate, 1));
+    const auto allowed = limits.body_time + time_of(n, limits);
     const Deadline deadline(stream_, began + allowed);
     Failure failure;
     co_await beast::http::async_read_some(stream_, buffer_, parser, no_throw(failure));
@@ -348,13 +353,14 @@ Task<bool> Connection::refuse(const Refusal& refusal, const Request& request) {
   co_return false;
 }
 
+// A reader may be as slow as a body's sender.
 Task<bool> Connection::send(std::string bytes) {
+  const Limits& limits = shared_.options.limits;
   Failure failure;
-  for (size_t at = 0; at < bytes.size() && !failure;) {
-    stream_.expires_after(shared_.options.limits.write_time);
+  stream_.expires_after(limits.write_time + time_of(bytes.size(), limits));
+  for (size_t at = 0; at < bytes.size() && !failure;)
     at += co_await stream_.async_write_some(asio::buffer(bytes.data() + at, bytes.size() - at),
                                             no_throw(failure));
-  }
   stream_.expires_never();
   co_return !failure;
 }

@@ -38,13 +38,14 @@ struct Limits {
   int headers = 100;                              // 431
   size_t target_bytes = 8 << 10;                  // 414
   uint64_t body_bytes = uint64_t{32} << 20;       // 413, said before a byte of the body is read
-  int connections = 2048;                         // 503
-  int connections_per_address = 1024;             // 429
+  int connections = 4096;                         // 503
+  int connections_per_address = 2048;             // 429
   std::chrono::milliseconds header_time{10'000};  // from the first byte to the last of the header
   std::chrono::milliseconds body_time{15'000};    // for the body, beside its bytes over body_rate
   uint64_t body_rate = 16 << 10;                  // bytes a second, in the mean
   std::chrono::milliseconds idle_time{60'000};    // between two requests of a connection
-  std::chrono::milliseconds write_time{30'000};   // a reader that takes nothing for so long is gone
+  std::chrono::milliseconds write_time{
+      30'000};  // for what is written, beside its bytes over body_rate
 };
 
 // One line of the access log.
