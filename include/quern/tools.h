@@ -7,6 +7,7 @@
 
 #include "quern/chat.h"
 #include "quern/generation.h"
+#include "quern/result.h"
 
 namespace quern {
 
@@ -31,6 +32,34 @@ struct AnswerEvent {
   bool complete = true;
 
   bool operator==(const AnswerEvent&) const = default;
+};
+
+// How an answer may use tools.
+struct ToolOptions {
+  std::string tools = {};               // as ChatOptions::tools; empty: none
+  bool required = false;                // calls, and nothing but reasoning before them
+  std::vector<std::string> names = {};  // only these tools may be called; empty: any
+  bool parallel = true;                 // false: one call at most
+};
+
+// Takes one answer apart (docs/tool-calls.md). What is pushed are the pieces of a Stream, in order;
+// whatever the model wrote, nothing is an error. Events do not depend on how pieces were cut. Not
+// thread-safe; readers of several answers are independent. Keeps what it needs of its model alive.
+class AnswerReader {
+ public:
+  AnswerReader(AnswerReader&&) noexcept;
+  AnswerReader& operator=(AnswerReader&&) noexcept;
+  ~AnswerReader();
+
+  std::vector<AnswerEvent> push(const Delta& delta);
+  // The answer is over: what was held back. Nothing may be pushed afterwards.
+  std::vector<AnswerEvent> finish();
+
+ private:
+  friend class Model;
+  struct State;
+  explicit AnswerReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 // Everything that was pushed, gathered.

@@ -7,12 +7,13 @@
 namespace quern {
 
 struct ChatTemplate::State {
-  explicit State(quern_text_template* made) : object(made) {}
+  State(quern_text_template* made, std::string_view text) : object(made), source(text) {}
   ~State() { quern_text_template_free(object); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
   quern_text_template* const object;
+  const std::string source;
 };
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_view bos_token,
@@ -25,8 +26,10 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_vi
   const quern_text_code code =
       quern_text_template_parse(view_of(source), &special, &object, &message);
   if (code != QUERN_TEXT_OK) return rust_error(code, message, "chat template");
-  return ChatTemplate(std::make_shared<const State>(object));
+  return ChatTemplate(std::make_shared<const State>(object, source));
 }
+
+const std::string& ChatTemplate::source() const { return state_->source; }
 
 Result<ChatRender> ChatTemplate::render(std::string_view messages_json,
                                         const RenderOptions& options) const {

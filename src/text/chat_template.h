@@ -38,6 +38,8 @@ class ChatTemplate {
                                     std::string_view eos_token, std::string_view unk_token = "",
                                     std::string_view pad_token = "");
 
+  const std::string& source() const;
+
   // messages: a JSON array as in OpenAI's chat API. Errors: invalid_argument (what raise_exception
   // said, what Python would raise, bad JSON), unsupported (a filter, test or function that is not
   // there, or a text that depends on more than the template and its data, such as an address),

@@ -23,8 +23,8 @@ struct ToolRules {
 using CheckSchema = std::function<Result<>(const std::string& schema)>;
 
 // A grammar of kind `tools`, in the form that the model's template writes. Without `required` text
-// is free until a call begins, and nothing is enforced unless a tool is strict, names are given, or
-// calls are not parallel: then the kind is `none`.
+// is free until a call begins, and the kind is `none`, unless a tool is strict, names are given, or
+// calls are not parallel.
 //
 // Arguments are held to the tool's schema. Of a strict tool whose schema cannot be enforced, the
 // request is refused; another one is held to as much as can be, at least to an object, and
@@ -37,8 +37,9 @@ Result<GrammarSpec> tool_grammar(const ToolDialect& dialect, const ToolSet& tool
                                  const ToolRules& rules, const CheckSchema& check);
 
 // Whether `arguments` (JSON) fit the tool's schema, whatever it says: what of it is not checked is
-// `format`, and `pattern`, for which there is no linear matcher here. Errors: invalid_argument:
-// what does not fit and where ("/city: must be a string"); out_of_memory: nested too deep.
+// `format`, and `pattern`, for which there is no linear matcher here. Errors: invalid_argument
+// (what does not fit, and where: "/city: must be of type "string""), out_of_memory (nested too
+// deep).
 Result<> check_arguments(const Tool& tool, std::string_view arguments);
 
 }  // namespace quern
