@@ -93,6 +93,8 @@ std::optional<Tokenizer> find_kept(const std::string& folder, const std::string&
   return std::nullopt;
 }
 
+bool has_calls(const Message& message) { return !message.tool_calls.empty(); }
+
 Error with_place(Error error, const std::string& path) {
   if (error.where.empty()) error.where = path;
   return error;
@@ -159,14 +161,22 @@ Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabu
 Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                                       std::span<const Message> messages,
                                       const ChatOptions& options) {
-  TRY(const std::string list, template_messages(messages));
+  TemplateForm form = template_form(chat_template.source());
+  TRY(const std::string list, template_messages(messages, form));
   if (!options.template_kwargs.empty()) TRY_OK(check_template_kwargs(options.template_kwargs));
   RenderOptions given;
   given.tools_json = options.tools;
   given.kwargs_json = options.template_kwargs;
-  TRY(const ChatRender rendered, chat_template.render(list, given));
-  if (options.special) return tokenizer.encode(rendered.text, {.parse_special = true});
-  return tokenizer.encode_mixed(rendered.text, rendered.typed, false);
+  auto rendered = chat_template.render(list, given);
+  if (!rendered && std::ranges::any_of(messages, has_calls)) {
+    // DeepSeek's templates join the arguments to texts, which an object is not.
+    form.arguments_as_text = true;
+    TRY(const std::string other, template_messages(messages, form));
+    if (auto again = chat_template.render(other, given)) rendered = std::move(again);
+  }
+  if (!rendered) return rendered.error();
+  if (options.special) return tokenizer.encode(rendered->text, {.parse_special = true});
+  return tokenizer.encode_mixed(rendered->text, rendered->typed, false);
 }
 
 }  // namespace quern

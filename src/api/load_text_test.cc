@@ -111,6 +111,22 @@ TEST_F(LoadText, ATemplateSeesCallsToolsAndVariables) {
                   {.tools = R"([{"z": 1, "a": 2}])",
                    .template_kwargs = R"({"enable_thinking": false, "x": {"y": 3}})"}),
             R"([{"z": 1, "a": 2}] False 3)");
+  // What is thought before a call goes where the template looks for it.
+  const Message thinks = {.role = "a",
+                          .content_null = true,
+                          .reasoning_content = "hm",
+                          .tool_calls = {{.name = "f", .arguments = R"({"b": 1})"}}};
+  EXPECT_EQ(shown("{{ messages[0].reasoning_content }}", {thinks}), "hm");
+  EXPECT_EQ(shown("{% set message = messages[0] %}{% if \"thinking\" in message %}"
+                  "{{ message.thinking }}{{ 'reasoning_' ~ 'content' in message }}{% endif %}",
+                  {thinks}),
+            "hmFalse");
+  Message says = thinks;
+  says.content = "so";
+  EXPECT_EQ(shown("{{ \"thinking\" in messages[0] }}", {says}), "False");
+  // Some templates join the arguments to texts.
+  EXPECT_EQ(shown("{{ 'f' + messages[0].tool_calls[0].function.arguments }}", {thinks}),
+            R"(f{"b":1})");
   const auto refused = [&](const Message& message, const ChatOptions& options, const char* part) {
     const std::string said = shown("{{ messages | tojson }}", {message}, options);
     EXPECT_NE(said.find(part), std::string::npos) << said;

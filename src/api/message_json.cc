@@ -158,15 +158,27 @@ Json call_object(const ToolCall& call, Json arguments) {
   return object;
 }
 
-Result<Json> template_message(const Message& message) {
+// gpt-oss's template takes what was thought before a call, or what was said, but not both.
+void rename_reasoning(const Message& message, const TemplateForm& form, Json& object) {
+  if (form.reasoning == "reasoning_content" || !object.contains("reasoning_content")) return;
+  const bool said = object["content"].is_string() && object["content"] != "";
+  if (message.tool_calls.empty() || !said)
+    object[std::string(form.reasoning)] = object["reasoning_content"];
+  object.erase("reasoning_content");
+}
+
+Result<Json> template_message(const Message& message, const TemplateForm& form) {
   for (const ContentPart& part : message.parts)
     if (part.type != "text") return other_than_text(part.type);
   Json object = plain_members(message);
   for (const ToolCall& call : message.tool_calls) {
     TRY(Json arguments, arguments_object(call.arguments));
+    if (form.arguments_as_text) arguments = arguments.dump();
     object["tool_calls"].push_back(call_object(call, std::move(arguments)));
   }
-  return in_order(std::move(object), message.key_order);
+  object = in_order(std::move(object), message.key_order);
+  rename_reasoning(message, form, object);
+  return object;
 }
 
 }  // namespace
@@ -195,10 +207,19 @@ Result<> finish_message(const Json& object, Message& message) {
   return Ok{};
 }
 
-Result<std::string> template_messages(std::span<const Message> messages) {
+TemplateForm template_form(std::string_view source) {
+  const auto has = [&](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
+  if (has("reasoning_content")) return {};
+  const bool thinking = has("message.thinking") || has("\"thinking\" in") || has("'thinking' in");
+  return thinking ? TemplateForm{.reasoning = "thinking"} : TemplateForm();
+}
+
+Result<std::string> template_messages(std::span<const Message> messages, const TemplateForm& form) {
   Json list = Json::array();
   for (size_t i = 0; i < messages.size(); ++i) {
-    auto object = template_message(messages[i]);
+    auto object = template_message(messages[i], form);
     if (!object) return at_place(object.error(), "messages[" + std::to_string(i) + "]");
     list.push_back(std::move(*object));
   }

@@ -25,10 +25,19 @@ const MessageMember* find_message_member(std::string_view name);
 // (nothing is said in it: content is missing or null, and there are no tool calls).
 Result<> finish_message(const Json& object, Message& message);
 
+// What a template wants of messages, beyond what most do.
+struct TemplateForm {
+  std::string_view reasoning = "reasoning_content";  // how it calls this member
+  bool arguments_as_text = false;                    // of calls: as JSON text
+};
+// By the names that stand in its source.
+TemplateForm template_form(std::string_view source);
+
 // The list that ChatTemplate::render takes; a call's arguments are an object, as transformers'
 // templates expect. Bytes that are not UTF-8 become U+FFFD. Errors: invalid_argument (a part that
 // is no text, by its type; arguments that are no JSON object).
-Result<std::string> template_messages(std::span<const Message> messages);
+Result<std::string> template_messages(std::span<const Message> messages,
+                                      const TemplateForm& form = {});
 
 // A message as OpenAI's API has it: a call's arguments are JSON text.
 Json openai_message(const Message& message);
