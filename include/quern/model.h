@@ -25,6 +25,7 @@
 #include "quern/numerics.h"
 #include "quern/result.h"
 #include "quern/stream.h"
+#include "quern/tools.h"
 
 namespace quern {
 
@@ -111,15 +112,28 @@ class Model {
 
   // The tokens of a conversation by the model's own template, ready for its answer. Control tokens
   // typed inside messages are plain text unless options.special. With tools the answer may be a
-  // call of one, in the model's own notation: as text, which nothing here reads. Errors:
-  // unsupported (no template), invalid_argument (the template refused; a part of a message that is
-  // no text; a call's arguments, tools or template_kwargs are not the JSON they should be).
+  // call of one, in the model's own notation, which read_answer reads. Errors: unsupported (no
+  // template), invalid_argument (the template refused; a part of a message that is no text; a
+  // call's arguments, tools or template_kwargs are not the JSON they should be).
   Result<std::vector<int32_t>> chat_prompt(std::span<const Message> messages,
                                            const ChatOptions& options = {}) const;
   Result<std::vector<int32_t>> chat_prompt(std::initializer_list<Message> messages,
                                            const ChatOptions& options = {}) const {
     return chat_prompt(std::span<const Message>(messages.begin(), messages.size()), options);
   }
+
+  // Takes an answer to `prompt` (of chat_prompt, with the same tools) apart into text, reasoning
+  // and calls. Without tools only reasoning is told apart. Ids of calls follow from `id_seed`; 0:
+  // by chance. Errors: invalid_argument (tools).
+  Result<AnswerReader> read_answer(std::span<const int32_t> prompt, const ToolOptions& options,
+                                   uint64_t id_seed = 0) const;
+  // A grammar (GenerateOptions::grammar) under which an answer to `prompt` uses tools as `options`
+  // say, with arguments that fit; of kind `none` where nothing is to be held: without `required`,
+  // names and strict tools, with parallel calls. Milliseconds for each tool. Errors:
+  // invalid_argument (tools, a name that is no tool's), unsupported (what a strict tool's schema
+  // asks for and cannot be enforced: names both).
+  Result<GrammarSpec> tool_grammar(std::span<const int32_t> prompt,
+                                   const ToolOptions& options) const;
 
   // Generates after `prompt`. on_delta (may be empty) is called from the calling thread as tokens
   // come, without a lock, so it may use the model; returning false stops with Finish::cancelled,

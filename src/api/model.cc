@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <future>
+#include <mutex>
 #include <new>
+#include <random>
 #include <system_error>
 
+#include "api/answer_forms.h"
+#include "api/answer_reader.h"
 #include "api/end_tokens.h"
 #include "api/generation_defaults.h"
 #include "api/grammar_constraint.h"
@@ -212,11 +216,22 @@ struct Model::State {
                  std::move(grammar.notes)};
   }
 
+  // Worked out when it is first asked for: it may render the template.
+  const AnswerForms& answer_forms() {
+    std::call_once(forms_made, [&] { forms = quern::answer_forms(chat_template); });
+    return forms;
+  }
+  bool opens_reasoning(std::span<const int32_t> prompt) {
+    return tokenizer && prompt_opens_reasoning(*tokenizer, prompt, answer_forms().reasoning);
+  }
+
   ModelInfo info;
   GenerationDefaults defaults;
   std::optional<TokenizerToKeep> tokenizer_to_keep;  // until there is a keeper
   Result<Tokenizer> tokenizer;
   Result<ChatTemplate> chat_template;
+  std::once_flag forms_made;
+  AnswerForms forms;
   std::vector<int32_t> ends;
   Grammars grammars;
   StopTokens stop_tokens;
@@ -348,6 +363,32 @@ Result<std::vector<int32_t>> Model::chat_prompt(std::span<const Message> message
   if (!state_->tokenizer) return state_->tokenizer.error();
   if (!state_->chat_template) return state_->chat_template.error();
   return chat_ids(*state_->tokenizer, *state_->chat_template, messages, options);
+}
+
+Result<AnswerReader> Model::read_answer(std::span<const int32_t> prompt, const ToolOptions& options,
+                                        uint64_t id_seed) const {
+  if (!state_->tokenizer) return state_->tokenizer.error();
+  TRY(ToolSet tools, ToolSet::parse(options.tools));
+  const AnswerForms& forms = state_->answer_forms();
+  std::random_device chance;
+  const ParserOptions how = {
+      .reasoning_open = state_->opens_reasoning(prompt),
+      .calls = !tools.empty(),
+      .id_seed = id_seed != 0 ? id_seed : (uint64_t{chance()} << 32u | chance())};
+  return AnswerReader(std::unique_ptr<AnswerReader::State>(new AnswerReader::State{
+      MarkedText(*state_->tokenizer),
+      ToolCallParser(forms.dialect, forms.reasoning,
+                     std::make_shared<const ToolSet>(std::move(tools)), how)}));
+}
+
+Result<GrammarSpec> Model::tool_grammar(std::span<const int32_t> prompt,
+                                        const ToolOptions& options) const {
+  const auto can_enforce = [&](const std::string& schema) -> Result<> {
+    TRY_OK(state_->grammars.make({.kind = GrammarKind::json_schema, .text = schema}));
+    return Ok{};
+  };
+  return grammar_of_tools(state_->answer_forms(), state_->opens_reasoning(prompt), options,
+                          can_enforce);
 }
 
 Result<Generation> Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
