@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <utility>
 
+#include "openai/answer_json.h"
 #include "openai/response.h"
 
 namespace quern::openai {
@@ -160,7 +162,7 @@ Result<std::optional<BatchRunner::Job>> BatchRunner::read(const InputLine& line)
 }
 
 Result<bool> BatchRunner::start(Job& job) {
-  job.streams.clear();
+  job.streams.clear(), job.readers.clear();
   const auto prompts = prompt_ids(model_, job.request);
   if (!prompts) {
     TRY_OK(fail(job.key, prompts.error()));
@@ -168,7 +170,8 @@ Result<bool> BatchRunner::start(Job& job) {
   }
   for (size_t i = 0; i < prompts->size(); ++i) {
     job.prompt_tokens[i] = std::ssize((*prompts)[i]);
-    auto streams = model_.submit((*prompts)[i], job.request.options);
+    const auto options = answer_options(model_, job.request, (*prompts)[i]);
+    auto streams = options ? model_.submit((*prompts)[i], *options) : options.error();
     if (!streams) {
       job.streams.clear();
       if (streams.error().code == Code::queue_full && !jobs_.empty()) return false;
@@ -177,8 +180,21 @@ Result<bool> BatchRunner::start(Job& job) {
       return true;
     }
     std::ranges::move(*streams, std::back_inserter(job.streams));
+    TRY_OK(add_readers(job, (*prompts)[i]));
   }
   return true;
+}
+
+// Ids of calls follow from the request's.
+Result<> BatchRunner::add_readers(Job& job, std::span<const int32_t> prompt) {
+  if (job.request.endpoint != Endpoint::chat_completions) return Ok{};
+  while (job.readers.size() < job.streams.size()) {
+    const std::string id = job.key.id + "_" + std::to_string(job.readers.size());
+    TRY(AnswerReader reader,
+        answer_reader(model_, job.request, prompt, std::hash<std::string>()(id)));
+    job.readers.push_back(std::move(reader));
+  }
+  return Ok{};
 }
 
 // Reads the new tokens of every stream, and writes the answers that are complete.
@@ -205,12 +221,15 @@ Result<> BatchRunner::advance() {
 
 Result<> BatchRunner::finish(Job& job) {
   std::vector<Generation> generations;
+  std::vector<Answer> answers;
   for (Stream& stream : job.streams) {
     const auto& result = stream.result();
     if (!result && ends_batch(result.error().code)) return result.error();
     if (!result) return fail(job.key, result.error());
     generations.push_back(*result);
   }
+  for (size_t i = 0; i < job.readers.size(); ++i)
+    answers.push_back(whole_answer(job.readers[i], generations[i]));
   const Json body = response_json(
       model_, job.request,
       {.id = (job.request.endpoint == Endpoint::chat_completions ? "chatcmpl-" : "cmpl-") +
@@ -218,7 +237,8 @@ Result<> BatchRunner::finish(Job& job) {
        .created = static_cast<int64_t>(std::time(nullptr)),
        .model = model_name_,
        .prompt_tokens = job.prompt_tokens,
-       .generations = generations});
+       .generations = generations,
+       .answers = answers});
   const Json& usage = body["usage"];
   counts_.prompt_tokens += usage["prompt_tokens"].get<int64_t>();
   counts_.cached_tokens += usage["prompt_tokens_details"]["cached_tokens"].get<int64_t>();

@@ -59,6 +59,7 @@ class BatchRunner {
     Request request;
     std::vector<int64_t> prompt_tokens;  // of each prompt
     std::vector<Stream> streams;         // of each prompt options.n
+    std::vector<AnswerReader> readers;   // of a chat, one a stream
     int answers() const;
   };
 
@@ -67,6 +68,7 @@ class BatchRunner {
   Result<std::optional<Job>> next_job();
   Result<std::optional<Job>> read(const InputLine& line);
   Result<bool> start(Job& job);  // false: there is no room now
+  Result<> add_readers(Job& job, std::span<const int32_t> prompt);
   Result<> advance();
   Result<> finish(Job& job);
   Result<> fail(const BatchKey& key, const Error& error);

@@ -121,6 +121,7 @@ const Field kFields[] = {
     {"messages", kChat, read_messages},
     {"tools", kChat, read_tools},
     {"tool_choice", kChat, read_tool_choice},
+    {"parallel_tool_calls", kChat, read_parallel_tool_calls},
     {"chat_template_kwargs", kChat, read_template_kwargs},  // vLLM's and llama.cpp's
     {"prompt", kText, read_prompt},
     {"stream", kBoth, read_stream},
@@ -139,7 +140,6 @@ const Field kFields[] = {
     {"function_call", kChat, Unsupported{}},
     {"functions", kChat, Unsupported{}},
     {"modalities", kChat, Unsupported{}},
-    {"parallel_tool_calls", kChat, Unsupported{}},
     {"prediction", kChat, Unsupported{}},
     {"reasoning_effort", kChat, Unsupported{}},
     {"stream_options", kBoth, Unsupported{}},

@@ -67,21 +67,6 @@ Result<> read_messages(const Json& value, Request& request) {
   return Ok{};
 }
 
-Result<> read_tools(const Json& value, Request& request) {
-  if (!value.is_array() || value.empty()) return wrong("must be a list of tools, not empty");
-  TRY(request.chat.tools, quern::read_tools(value));
-  return Ok{};
-}
-
-Result<> read_tool_choice(const Json& value, Request& request) {
-  if (request.chat.tools.empty())
-    return wrong(
-        fmt::format("is not a field that {} supports without tools", path(request.endpoint)));
-  if (value == "auto") return Ok{};
-  if (value == "none") return request.chat.tools.clear(), Ok{};
-  return wrong("must be none or auto: no answer is held to a call yet");
-}
-
 Result<> read_template_kwargs(const Json& value, Request& request) {
   request.chat.template_kwargs = value.dump();
   return check_template_kwargs(request.chat.template_kwargs);

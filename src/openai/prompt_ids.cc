@@ -21,4 +21,25 @@ Result<std::vector<std::vector<int32_t>>> prompt_ids(const Model& model, const R
   return prompts;
 }
 
+// The format of a response is that of its text. An answer that must be a call has none; where it
+// may be one, a grammar of calls and one of the text would be two.
+Result<GenerateOptions> answer_options(const Model& model, const Request& request,
+                                       std::span<const int32_t> prompt) {
+  GenerateOptions options = request.options;
+  if (request.chat.tools.empty()) return options;
+  ToolOptions tools = request.tools;
+  tools.tools = request.chat.tools;
+  TRY(GrammarSpec grammar, model.tool_grammar(prompt, tools));
+  if (grammar.kind == GrammarKind::none) return options;
+  if (options.grammar.kind != GrammarKind::none && !tools.required) {
+    return Error{Code::unsupported,
+                 "response_format cannot be held beside tools that are strict, chosen or not "
+                 "parallel",
+                 "response_format",
+                 {}};
+  }
+  options.grammar = std::move(grammar);
+  return options;
+}
+
 }  // namespace quern::openai

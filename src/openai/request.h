@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,7 +26,10 @@ struct Request {
   std::string model;              // as named by the caller; empty: not named
   std::vector<Message> messages;  // of chat_completions
   ChatOptions chat;               // of chat_completions: tools, variables of the template
-  std::vector<Prompt> prompts;    // of completions
+  ToolOptions tools;              // ... and how they are used; its `tools` are those of `chat`
+  std::vector<std::string> custom_tools;  // of them those whose input is text: functions of "input"
+  std::vector<std::string> notes;         // what of the request is left out, a sentence each
+  std::vector<Prompt> prompts;            // of completions
   bool stream = false;
   GenerateOptions options;  // options.n answers to each prompt
 };
@@ -41,6 +45,10 @@ Result<Request> read_request(Endpoint endpoint, const Json& body, const Generate
 // the text of a completion, where the caller writes the template; not in messages. Errors: as
 // Model::tokenize and Model::chat_prompt.
 Result<std::vector<std::vector<int32_t>>> prompt_ids(const Model& model, const Request& request);
+
+// options, with the grammar that the tools ask for. Errors: as Model::tool_grammar.
+Result<GenerateOptions> answer_options(const Model& model, const Request& request,
+                                       std::span<const int32_t> prompt);
 
 // A request's fields for these options (sampling, limits, stop strings, a JSON schema), such as
 // read_request reads back.

@@ -366,19 +366,65 @@ TEST(OpenaiRequest, ToolsAndVariablesGoToTheTemplate) {
   EXPECT_FALSE(chat(std::string(kTools) + R"(, "tool_choice": "auto")")->chat.tools.empty());
   // Before its tools in the body too.
   EXPECT_TRUE(chat(R"(, "tool_choice": "none")" + std::string(kTools))->chat.tools.empty());
-  for (const char* choice :
-       {R"("required")", R"({"type": "function", "function": {"name": "f"}})", "1"}) {
+  for (const char* choice : {R"("any")", "1", R"({"type": "function"})", R"({"type": "x"})",
+                             R"({"type": "allowed_tools", "allowed_tools": {"mode": "auto"}})",
+                             R"({"type": "allowed_tools", "allowed_tools": {"mode": "x", "tools":
+                                [{"type": "function", "function": {"name": "f"}}]}})"}) {
     const auto refused = chat(std::string(kTools) + R"(, "tool_choice": )" + choice);
     ASSERT_FALSE(refused) << choice;
     EXPECT_EQ(refused.error().where, "tool_choice");
   }
-  for (const char* tools : {R"({})", R"([1])", R"([{"type": "function"}])",
-                            R"([{"type": "web_search", "function": {"name": "f"}}])"})
+  for (const char* tools : {R"({})", R"([1])", R"([{"type": "function"}])", R"([{}])",
+                            R"([{"type": "custom"}])", R"([{"type": "namespace"}])"})
     EXPECT_EQ(chat(std::string(R"(, "tools": )") + tools).error().where, "tools") << tools;
   for (const char* kwargs : {"[]", R"({"messages": []})", R"({"add_generation_prompt": false})"})
     EXPECT_EQ(chat(std::string(R"(, "chat_template_kwargs": )") + kwargs).error().where,
               "chat_template_kwargs")
         << kwargs;
+}
+
+TEST(OpenaiRequest, ToolChoiceSaysWhatMayBeCalled) {
+  const std::string tools = R"(, "tools": [{"type":"function","function":{"name":"f"}}])";
+  const auto chosen = [&](const char* choice) {
+    const auto request = chat(tools + R"(, "tool_choice": )" + choice);
+    EXPECT_TRUE(request) << choice;
+    return request->tools;
+  };
+  EXPECT_TRUE(chosen(R"("required")").required);
+  EXPECT_FALSE(chosen(R"("auto")").required);
+  for (const char* named :
+       {R"({"type": "function", "function": {"name": "f"}})",
+        R"({"type": "function", "name": "f"})", R"({"type": "custom", "custom": {"name": "f"}})",
+        R"({"type": "allowed_tools", "allowed_tools": {"mode": "required",
+                               "tools": [{"type": "function", "function": {"name": "f"}}]}})"}) {
+    EXPECT_TRUE(chosen(named).required) << named;
+    EXPECT_EQ(chosen(named).names, std::vector<std::string>{"f"}) << named;
+  }
+  const auto may = chosen(R"({"type": "allowed_tools", "mode": "auto", "tools":
+                             [{"type": "function", "name": "f"}]})");
+  EXPECT_FALSE(may.required);
+  EXPECT_EQ(may.names, std::vector<std::string>{"f"});
+  EXPECT_TRUE(chat(tools)->tools.parallel);
+  EXPECT_FALSE(chat(tools + R"(, "parallel_tool_calls": false)")->tools.parallel);
+  EXPECT_EQ(chat(tools + R"(, "parallel_tool_calls": 1)").error().where, "parallel_tool_calls");
+}
+
+// Agents send them to whoever answers.
+TEST(OpenaiRequest, ToolsThatAServerWouldRunAreLeftOut) {
+  const auto request = chat(R"(, "tools": [{"type": "web_search"}, {"type": "local_shell"},
+    {"type": "namespace", "name": "n", "tools": [{"type":"function","function":{"name":"f"}}]},
+    {"type": "custom", "custom": {"name": "c", "description": "d"}}])");
+  ASSERT_TRUE(request) << to_string(request.error());
+  EXPECT_EQ(request->chat.tools,
+            R"([{"type":"function","function":{"name":"f"}},{"type":"function","function":)"
+            R"({"name":"c","description":"d","parameters":{"type":"object","properties":)"
+            R"({"input":{"type":"string"}},"required":["input"],"additionalProperties":false}}}])");
+  EXPECT_EQ(request->custom_tools, std::vector<std::string>{"c"});
+  ASSERT_EQ(request->notes.size(), 2u);
+  EXPECT_NE(request->notes[0].find("web_search"), std::string::npos);
+  EXPECT_TRUE(chat(R"(, "tool_choice": "auto", "tools": [{"type": "mcp"}])"));
+  EXPECT_EQ(chat(R"(, "tool_choice": "required", "tools": [{"type": "mcp"}])").error().where,
+            "tool_choice");
 }
 
 TEST(OpenaiRequest, NamesWhatOpenaiKnowsAndQuernDoesNot) {

@@ -3,14 +3,12 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "openai/answer_json.h"
 #include "openai/logprobs.h"
 
 namespace quern::openai {
 
 namespace {
-
-// OpenAI's API has two reasons.
-const char* reason(Finish finish) { return finish == Finish::stop ? "stop" : "length"; }
 
 TokenTexts texts_of(const Model& model) {
   return {[&model](int32_t id) { return model.token_bytes(id); },
@@ -18,19 +16,19 @@ TokenTexts texts_of(const Model& model) {
 }
 
 Json choice_json(const Model& model, const Request& request, int64_t index,
-                 const Generation& generation) {
+                 const Generation& generation, const Answer& answer) {
   const bool chat = request.endpoint == Endpoint::chat_completions;
   const bool logprobs = request.options.sampling.n_probs >= 0;
   Json choice = {{"index", index}};
   if (chat)
-    choice["message"] = {{"role", "assistant"}, {"content", generation.text}, {"refusal", nullptr}};
+    choice["message"] = answer_json(answer, request);
   else
     choice["text"] = generation.text;
   choice["logprobs"] = nullptr;
   if (logprobs)
     choice["logprobs"] = chat ? chat_logprobs(texts_of(model), generation.logprobs)
                               : text_logprobs(texts_of(model), generation.logprobs);
-  choice["finish_reason"] = reason(generation.finish);
+  choice["finish_reason"] = finish_reason(generation.finish, !answer.calls.empty());
   return choice;
 }
 
@@ -61,17 +59,24 @@ Json response_json(const Model& model, const Request& request, const Answered& a
             answered.prompt_tokens.size() * static_cast<size_t>(request.options.n),
         "every prompt has n answers");
   const bool chat = request.endpoint == Endpoint::chat_completions;
+  CHECK(!chat || answered.answers.size() == answered.generations.size(),
+        "every answer of a chat is taken apart");
   Json json = {{"id", answered.id},
                {"object", chat ? "chat.completion" : "text_completion"},
                {"created", answered.created},
                {"model", answered.model},
                {"choices", Json::array()}};
   for (size_t i = 0; i < answered.generations.size(); ++i)
-    json["choices"].push_back(
-        choice_json(model, request, static_cast<int64_t>(i), answered.generations[i]));
+    json["choices"].push_back(choice_json(model, request, static_cast<int64_t>(i),
+                                          answered.generations[i],
+                                          chat ? answered.answers[i] : Answer()));
   json["usage"] = usage_json(request, answered);
-  if (!answered.generations.empty() && !answered.generations.front().notes.empty())
-    json["notes"] = answered.generations.front().notes;  // those of the request: all have them
+  std::vector<std::string> notes = request.notes;
+  if (!answered.generations.empty()) {  // those of the request: all have them
+    const auto& more = answered.generations.front().notes;
+    notes.insert(notes.end(), more.begin(), more.end());
+  }
+  if (!notes.empty()) json["notes"] = notes;
   return json;
 }
 

@@ -16,6 +16,7 @@ struct Answered {
   std::span<const int64_t> prompt_tokens;  // of each prompt
   // Of the first prompt options.n answers, then of the next.
   std::span<const Generation> generations;
+  std::span<const Answer> answers;  // of a chat: each generation taken apart
 };
 
 // A chat.completion or a text_completion. Bytes that are no UTF-8 stay as they are: dump with
