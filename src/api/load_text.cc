@@ -93,6 +93,10 @@ std::optional<Tokenizer> find_kept(const std::string& folder, const std::string&
   return std::nullopt;
 }
 
+// Tried where a history with calls fails: DeepSeek's templates join the arguments to texts, and
+// gpt-oss's refuses a message that says something and has thought.
+constexpr TemplateForm kOtherForms[] = {{.arguments_as_text = true}, {.one_before_calls = true}};
+
 bool has_calls(const Message& message) { return !message.tool_calls.empty(); }
 
 Error with_place(Error error, const std::string& path) {
@@ -161,16 +165,14 @@ Result<ChatTemplate> make_chat_template(const WeightSource& source, const Vocabu
 Result<std::vector<int32_t>> chat_ids(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                                       std::span<const Message> messages,
                                       const ChatOptions& options) {
-  TemplateForm form = template_form(chat_template.source());
-  TRY(const std::string list, template_messages(messages, form));
+  TRY(const std::string list, template_messages(messages));
   if (!options.template_kwargs.empty()) TRY_OK(check_template_kwargs(options.template_kwargs));
   RenderOptions given;
   given.tools_json = options.tools;
   given.kwargs_json = options.template_kwargs;
   auto rendered = chat_template.render(list, given);
-  if (!rendered && std::ranges::any_of(messages, has_calls)) {
-    // DeepSeek's templates join the arguments to texts, which an object is not.
-    form.arguments_as_text = true;
+  for (const TemplateForm& form : kOtherForms) {
+    if (rendered || std::ranges::none_of(messages, has_calls)) break;
     TRY(const std::string other, template_messages(messages, form));
     if (auto again = chat_template.render(other, given)) rendered = std::move(again);
   }

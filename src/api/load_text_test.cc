@@ -111,21 +111,17 @@ TEST_F(LoadText, ATemplateSeesCallsToolsAndVariables) {
                   {.tools = R"([{"z": 1, "a": 2}])",
                    .template_kwargs = R"({"enable_thinking": false, "x": {"y": 3}})"}),
             R"([{"z": 1, "a": 2}] False 3)");
-  // What is thought before a call goes where the template looks for it.
-  const Message thinks = {.role = "a",
-                          .content_null = true,
-                          .reasoning_content = "hm",
-                          .tool_calls = {{.name = "f", .arguments = R"({"b": 1})"}}};
-  EXPECT_EQ(shown("{{ messages[0].reasoning_content }}", {thinks}), "hm");
-  EXPECT_EQ(shown("{% set message = messages[0] %}{% if \"thinking\" in message %}"
-                  "{{ message.thinking }}{{ 'reasoning_' ~ 'content' in message }}{% endif %}",
-                  {thinks}),
-            "hmFalse");
-  Message says = thinks;
-  says.content = "so";
-  EXPECT_EQ(shown("{{ \"thinking\" in messages[0] }}", {says}), "False");
+  Message says = {.role = "a",
+                  .content = "so",
+                  .reasoning_content = "hm",
+                  .tool_calls = {{.name = "f", .arguments = R"({"b": 1})"}}};
+  EXPECT_EQ(shown("{{ messages[0].thinking }}{{ messages[0].content }}", {says}), "hmso");
+  EXPECT_EQ(shown("{% set m = messages[0] %}{% if m.content and m.thinking %}"
+                  "{{ raise_exception('both') }}{% endif %}{{ m.content }}{{ m.thinking }}",
+                  {says}),
+            "so");
   // Some templates join the arguments to texts.
-  EXPECT_EQ(shown("{{ 'f' + messages[0].tool_calls[0].function.arguments }}", {thinks}),
+  EXPECT_EQ(shown("{{ 'f' + messages[0].tool_calls[0].function.arguments }}", {says}),
             R"(f{"b":1})");
   const auto refused = [&](const Message& message, const ChatOptions& options, const char* part) {
     const std::string said = shown("{{ messages | tojson }}", {message}, options);

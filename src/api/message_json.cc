@@ -158,15 +158,6 @@ Json call_object(const ToolCall& call, Json arguments) {
   return object;
 }
 
-// gpt-oss's template takes what was thought before a call, or what was said, but not both.
-void rename_reasoning(const Message& message, const TemplateForm& form, Json& object) {
-  if (form.reasoning == "reasoning_content" || !object.contains("reasoning_content")) return;
-  const bool said = object["content"].is_string() && object["content"] != "";
-  if (message.tool_calls.empty() || !said)
-    object[std::string(form.reasoning)] = object["reasoning_content"];
-  object.erase("reasoning_content");
-}
-
 Result<Json> template_message(const Message& message, const TemplateForm& form) {
   for (const ContentPart& part : message.parts)
     if (part.type != "text") return other_than_text(part.type);
@@ -176,9 +167,10 @@ Result<Json> template_message(const Message& message, const TemplateForm& form) 
     if (form.arguments_as_text) arguments = arguments.dump();
     object["tool_calls"].push_back(call_object(call, std::move(arguments)));
   }
-  object = in_order(std::move(object), message.key_order);
-  rename_reasoning(message, form, object);
-  return object;
+  const bool said = object["content"].is_string() && object["content"] != "";
+  if (form.one_before_calls && said && !message.tool_calls.empty())
+    object.erase("reasoning_content");
+  return in_order(std::move(object), message.key_order);
 }
 
 }  // namespace
@@ -205,15 +197,6 @@ Result<> finish_message(const Json& object, Message& message) {
   if (!content && message.tool_calls.empty()) return wrong("a message has no \"content\"", "");
   message.content_null |= !content;
   return Ok{};
-}
-
-TemplateForm template_form(std::string_view source) {
-  const auto has = [&](std::string_view text) {
-    return source.find(text) != std::string_view::npos;
-  };
-  if (has("reasoning_content")) return {};
-  const bool thinking = has("message.thinking") || has("\"thinking\" in") || has("'thinking' in");
-  return thinking ? TemplateForm{.reasoning = "thinking"} : TemplateForm();
 }
 
 Result<std::string> template_messages(std::span<const Message> messages, const TemplateForm& form) {

@@ -25,13 +25,11 @@ const MessageMember* find_message_member(std::string_view name);
 // (nothing is said in it: content is missing or null, and there are no tool calls).
 Result<> finish_message(const Json& object, Message& message);
 
-// What a template wants of messages, beyond what most do.
+// What some templates want of messages.
 struct TemplateForm {
-  std::string_view reasoning = "reasoning_content";  // how it calls this member
-  bool arguments_as_text = false;                    // of calls: as JSON text
+  bool arguments_as_text = false;  // of calls: as JSON text
+  bool one_before_calls = false;  // what was said before a call takes the place of what was thought
 };
-// By the names that stand in its source.
-TemplateForm template_form(std::string_view source);
 
 // The list that ChatTemplate::render takes; a call's arguments are an object, as transformers'
 // templates expect. Bytes that are not UTF-8 become U+FFFD. Errors: invalid_argument (a part that
