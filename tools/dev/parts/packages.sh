@@ -14,7 +14,7 @@ NEEDS=(
   "build|header nlohmann/json.hpp|nlohmann-json3-dev|JSON"
   "build|header fmt/format.h|libfmt-dev|text formatting"
   "build|header CLI/CLI.hpp|libcli11-dev|command line"
-  "build|has_boost|BOOST|Boost 1.81 or newer: Beast and Asio, for HTTP"
+  "build|header boost/beast.hpp|BOOST|Boost 1.81 or newer: Beast and Asio, for HTTP"
   "build|header histedit.h|libedit-dev|line editing in the chat"
   "build|header sqlite3.h|libsqlite3-dev|records of the tuner"
   "build|header gtest/gtest.h|libgtest-dev|unit tests"
@@ -53,10 +53,6 @@ header() {
 at_least() { printf '%s\n%s\n' "$1" "$2" | sort -V -C; } # at_least MINIMUM VERSION
 has_cxx() { cmd c++ && at_least 12 "$(c++ -dumpfullversion -dumpversion)"; }
 has_cmake() { cmd cmake && at_least 3.25 "$(cmake --version | sed -n '1s/.* //p')"; }
-has_boost() { header boost/beast.hpp && echo '#include <boost/version.hpp>
-#if BOOST_VERSION < 108100
-#error
-#endif' | c++ -E -x c++ - >/dev/null 2>&1; }
 has_pip() { cmd python3 && python3 -c 'import pip' 2>/dev/null; }
 has_venv() { cmd python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; }
 has_sanitizers() {
