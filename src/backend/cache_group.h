@@ -34,6 +34,17 @@ struct CacheGroup {
   std::vector<CacheArray> arrays;
 };
 
+// First position that a row at `position` reads in a group with this window.
+constexpr int first_position_seen(int window, int position) {
+  return window == 0 || position < window ? 0 : position - window + 1;
+}
+// Pages of a group with a window that one sequence ever holds: of what its next row sees, and of
+// the rows of a pass.
+constexpr int window_pages(int window, int rows_per_pass, int page_tokens) {
+  return static_cast<int>((int64_t{window} - 1 + rows_per_pass + page_tokens - 1) / page_tokens) +
+         1;
+}
+
 // Memory of recurrent layers: a slot holds the state of one sequence, all layers together, after
 // the tokens it has seen.
 struct StateSlots {

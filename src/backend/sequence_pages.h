@@ -20,7 +20,10 @@ class SequencePages {
     pages_.assign(static_cast<size_t>(n_sequences), {});
     lists_.assign(static_cast<size_t>(n_sequences), {});
     for (const CacheGroup& group : executor_.groups()) {
-      const int each = std::min(n_entries, pages_of_sequence(group));
+      const int each =
+          group.window == 0
+              ? n_entries
+              : std::min(n_entries, window_pages(group.window, executor_.max_rows(), page));
       CHECK(int64_t{1} * each * n_sequences <= group.n_pages, "pages for all sequences");
       for (int i = 0; i < n_sequences; ++i) {
         auto& pages = pages_[i].emplace_back(n_entries);
@@ -34,14 +37,6 @@ class SequencePages {
   PageLists of(int sequence) const { return PageLists(lists_[sequence]); }
 
  private:
-  // Those of the window, of the rows of a pass, and one.
-  int pages_of_sequence(const CacheGroup& group) const {
-    if (group.window == 0) return INT32_MAX;
-    const int page = executor_.page_tokens();
-    return static_cast<int>((int64_t{group.window} - 1 + executor_.max_rows() + page - 1) / page) +
-           1;
-  }
-
   const Executor& executor_;
   std::vector<std::vector<std::vector<int32_t>>> pages_;  // by sequence, then by group
   std::vector<std::vector<PageLists::Pages>> lists_;      // by sequence

@@ -78,10 +78,4 @@ struct Plan {
 // most window_pages(); and that pages out of a window were given back.
 Plan next(std::span<const SequenceView> sequences, const FreeCache& free, const Limits& limits);
 
-// Pages of a group with a window that one sequence ever holds: of what its next row sees, and of
-// the rows of a pass.
-constexpr int window_pages(int window, int rows_per_step, int page_tokens) {
-  return (window - 1 + rows_per_step + page_tokens - 1) / page_tokens + 1;
-}
-
 }  // namespace quern

@@ -24,7 +24,7 @@ int64_t layer_page_bytes(const Program& program, const Kernels& kernels,
 int pages_of_group(int window, int max_rows, const CacheRoom& room) {
   const int64_t all = pages_for(room.tokens);
   if (window == 0) return static_cast<int>(all * room.sequences);
-  const int64_t one = pages_for(int64_t{window} - 1 + max_rows) + 1;
+  const int64_t one = window_pages(window, max_rows, kPageTokens);
   return static_cast<int>(
       std::min(all * room.sequences, one * std::max(room.sequences, kWindowSequences)));
 }
@@ -87,8 +87,7 @@ void PagedCache::check(const PageLists& pages, int position, int n_rows) const {
   for (int group = 0; group < std::ssize(groups_); ++group) {
     const auto list = pages[group];
     CHECK(std::ssize(list) * kPageTokens >= end, "a chunk's pages hold its tokens");
-    const int window = groups_[group].window;
-    const int first = window == 0 ? 0 : std::max(0, position - window + 1) / kPageTokens;
+    const int first = first_position_seen(groups_[group].window, position) / kPageTokens;
     for (int i = 0; i < std::ssize(list); ++i)
       if (i >= first || list[i] != kAbsentPage) check_page(group, list[i]);
   }

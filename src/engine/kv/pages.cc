@@ -80,8 +80,7 @@ int CachePools::pages_for(int n_tokens) const {
 }
 
 int CachePools::first_seen(int group, int position) const {
-  const int window = groups_[group].window;
-  return window == 0 || position < window ? 0 : (position - window + 1) / page_tokens_;
+  return first_position_seen(groups_[group].window, position) / page_tokens_;
 }
 
 int32_t CachePools::take_state() {

@@ -22,8 +22,7 @@ Result<> check_parts(const PageFileHeader& header, const Executor& executor,
       header.parts.size() == n_parts || (n_keys == 0 && header.parts.size() == groups.size());
   for (size_t i = 0; i < groups.size() && whole; ++i) {
     const PageFileHeader::Part& part = header.parts[i];
-    const int64_t window = groups[i].window;
-    const int64_t needed = window == 0 ? 0 : std::max<int64_t>(n_keys - window + 1, 0) / tokens;
+    const int64_t needed = first_position_seen(groups[i].window, static_cast<int>(n_keys)) / tokens;
     whole = part.first_page <= needed && part.first_page + part.n_pages == n_pages;
   }
   // States are taken at the ends of pages.
