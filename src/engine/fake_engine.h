@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -57,6 +58,18 @@ inline Done run(Engine& engine, Request r) {
   Done done;
   collect(engine, *id, done);
   return done;
+}
+
+// `done` is what was expected, or where it was cancelled a beginning of it.
+inline void expect_same(const Done& done, const Done& expected) {
+  if (done.finish == Finish::cancelled) {
+    ASSERT_LE(done.ids.size(), expected.ids.size());
+    ASSERT_TRUE(std::equal(done.ids.begin(), done.ids.end(), expected.ids.begin()));
+    return;
+  }
+  ASSERT_EQ(done.ids, expected.ids);
+  ASSERT_EQ(done.text, expected.text);
+  ASSERT_EQ(done.finish, expected.finish);
 }
 
 // The answer of the request alone, with an empty cache.

@@ -13,10 +13,6 @@ namespace {
 constexpr Limits kLimits{
     .rows_per_step = 16, .prompt_rows_beside_streams = 6, .sequences = 4, .page_tokens = 4};
 
-int pages(int n_tokens, const Limits& limits = kLimits) {
-  return (n_tokens + limits.page_tokens - 1) / limits.page_tokens;
-}
-
 // Views with pages of their own, 1000 * id and on.
 SequenceView view_of(SequenceId id, int n_cached, int page_tokens = kLimits.page_tokens) {
   static std::map<SequenceId, std::vector<int32_t>> held;  // 64 of each, which stay where they are
