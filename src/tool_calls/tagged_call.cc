@@ -57,8 +57,8 @@ class TaggedCall final : public CallReader {
  public:
   TaggedCall(const CallForm& form, AnswerWriter& writer)
       : CallReader(form, writer),
-        name_end_({form.name_end}),
         marks_(marks_of(form)),
+        name_end_({form.name_end}),
         next_(marks_),
         key_end_(form.key_end),
         value_begin_(form.value_begin),

@@ -52,7 +52,6 @@ class BeastServer final : public Server {
   }
 
   uint16_t port() const override { return acceptor_.local_endpoint().port(); }
-  asio::io_context& io() override { return io_; }
   bool draining() const override { return draining_; }
   int n_connections() const override { return static_cast<int>(connections_.size()); }
 

@@ -1,6 +1,5 @@
 // The HTTP/1.1 server: connections, limits, and who may ask. It knows no model.
 #pragma once
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -37,7 +36,6 @@ class Server {
   virtual ~Server() = default;
 
   virtual uint16_t port() const = 0;
-  virtual boost::asio::io_context& io() = 0;
   // Until drain() is through.
   virtual void run() = 0;
   // Takes no more connections, closes idle ones, lets requests end, and drops those that run when
